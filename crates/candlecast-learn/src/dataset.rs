@@ -73,13 +73,13 @@ fn ewma_volatility(log_close: &[f64], out: &mut [f64]) {
     }
 }
 
-/// Feature values over a range of a market's rows: f32, row-major `[row, feature]`.
+/// Feature values over a range of a market's rows: f32, row-major `[row, feature]`. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Panel {
     market: Arc<Market>,
     names: Arc<[String]>,
     rows: Range<usize>,
-    values: Vec<f32>,
+    values: Arc<Vec<f32>>,
     ready_run: Arc<[u32]>,
 }
 
@@ -102,7 +102,7 @@ impl Panel {
                 ready_run[row] = run;
             }
         }
-        Self { market, names: table.names.clone().into(), rows: 0..n, values, ready_run: ready_run.into() }
+        Self { market, names: table.names.clone().into(), rows: 0..n, values: Arc::new(values), ready_run: ready_run.into() }
     }
 
     /// The market it lies over.
@@ -161,7 +161,7 @@ impl Panel {
             market: Arc::clone(&self.market),
             names: keep.iter().map(|&j| self.names[j].clone()).collect(),
             rows,
-            values,
+            values: Arc::new(values),
             ready_run: Arc::clone(&self.ready_run),
         }
     }

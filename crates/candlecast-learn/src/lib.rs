@@ -3,15 +3,31 @@
 //!
 //! This is the only crate that splits and scales data, so leakage has one address. No I/O, no clock.
 
+pub mod baselines;
+pub mod significance;
+pub mod walk_forward;
+
+mod confidence;
+mod conformal;
 mod dataset;
+mod evaluate;
 mod learner;
+mod metrics;
+mod pipeline;
 mod scaler;
+mod split;
 mod task;
 
+pub use confidence::{ConfidenceMap, MIN_OUTCOMES, Reliability, ReliabilityAccumulator};
+pub use conformal::{Calibrated, CalibrationState, Calibrator};
 pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
+pub use evaluate::{Comparison, DirectionTest, ModelReport, Report, ScoredForecasts, StepReport, evaluate};
 pub use learner::{
     Curve, FitContext, FitError, FitObserver, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, Progress,
     RestoreError, Silent, Stop, Tensor, TrainState, Values,
 };
+pub use metrics::{Accumulator, Metrics, Outcome, roc_auc};
+pub use pipeline::{Contender, FitSummary, FittedPipeline, PipelineConfig, PipelineState};
 pub use scaler::{FittedScaler, ScalerKind};
+pub use split::{CALIBRATION_OUTCOMES, Fold, Parts, Plan, PlanConfig, PlanError, TrainWindow, scored_origins, split};
 pub use task::{CLASSES, Labels, Task, Thresholds};

@@ -1,0 +1,169 @@
+//! Out-of-sample forecasts: every contender fitted on every fold of a plan, in parallel, each fit on one thread.
+
+use candlecast_core::Seed;
+use rayon::prelude::*;
+
+use crate::learner::{FitError, FitObserver, Progress, Stop, TrainState};
+use crate::pipeline::{Contender, FitSummary};
+use crate::split::{Plan, scored_origins};
+
+/// What an evaluation needs from outside: a clock, a way to be cancelled, somebody to tell.
+pub trait Hooks: Sync {
+    /// Seconds on a clock that never goes back.
+    fn seconds(&self) -> f64;
+    /// True once the work should stop.
+    fn cancelled(&self) -> bool;
+    /// Called after each fit with the number done and the number there will be.
+    fn fits_done(&self, done: usize, of: usize, model: &str);
+}
+
+/// Forecasts of one contender from every origin of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForecastTable {
+    /// Rows of the origins, ascending.
+    pub rows: Vec<usize>,
+    /// Steps.
+    pub horizon: usize,
+    /// Log returns, `[origin, step]`.
+    pub means: Vec<f64>,
+    /// Scales of the errors in log returns, `[origin, step]`.
+    pub scales: Vec<f64>,
+    /// Time spent in fits.
+    pub fit_seconds: f64,
+    /// How each fold's fit went.
+    pub fits: Vec<FitSummary>,
+}
+
+/// Why an evaluation failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WalkForwardError {
+    /// A fit failed.
+    #[error("{model}, fit of {at}: {source}")]
+    Fit {
+        /// Name of the contender.
+        model: String,
+        /// When the fold was fitted.
+        at: candlecast_core::Timestamp,
+        /// Why.
+        source: FitError,
+    },
+    /// A forecast was not a number.
+    #[error("{model}: the forecast from row {row} is not a finite number; report this with the data and the seed")]
+    NotFinite {
+        /// Name of the contender.
+        model: String,
+        /// Origin.
+        row: usize,
+    },
+    /// No origin is left to score.
+    #[error("no candle of the range can be an origin: all {left_out} were left out because a candle there or ahead is missing, or the range is shorter than warm-up and horizon; choose a longer range or a shorter horizon")]
+    NoOrigins {
+        /// Rows left out.
+        left_out: usize,
+    },
+    /// Asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Forecasts of all contenders from the same origins, and how many rows of the scored range were left out.
+pub fn run(
+    contenders: &[Contender],
+    plan: &Plan,
+    seed: Seed,
+    hooks: &dyn Hooks,
+) -> Result<(Vec<ForecastTable>, usize), WalkForwardError> {
+    let horizon = contenders.first().map_or(1, |c| c.config.task.horizon());
+    let panels: Vec<_> = contenders.iter().map(|c| (&c.panel, c.learner.lookback())).collect();
+    let mut left_out = 0;
+    let origins: Vec<Vec<usize>> = plan
+        .folds
+        .iter()
+        .map(|fold| {
+            let (rows, out) = scored_origins(fold.test.clone(), &panels, horizon);
+            // The last rows of the data have no outcome yet: they are not left out, they are the future.
+            let future = fold.test.len().min((fold.test.end + horizon).saturating_sub(contenders[0].panel.market().series().len()));
+            left_out += if fold.test.start >= plan.scored_from { out.saturating_sub(future) } else { 0 };
+            rows
+        })
+        .collect();
+    let n_scored: usize = plan.folds.iter().zip(&origins).filter(|(f, _)| f.test.start >= plan.scored_from).map(|(_, o)| o.len()).sum();
+    if n_scored == 0 {
+        return Err(WalkForwardError::NoOrigins { left_out });
+    }
+    let jobs: Vec<(usize, usize)> = (0..plan.folds.len())
+        .flat_map(|fold| (0..contenders.len()).map(move |c| (c, fold)))
+        .filter(|&(_, fold)| !origins[fold].is_empty())
+        .collect();
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let pieces: Result<Vec<Piece>, WalkForwardError> = jobs
+        .par_iter()
+        .with_max_len(1)
+        .map(|&(c, fold)| {
+            let piece = fit_and_forecast(&contenders[c], plan, fold, &origins[fold], seed, hooks)?;
+            let n = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            hooks.fits_done(n, jobs.len(), &contenders[c].name);
+            Ok(piece)
+        })
+        .collect();
+    let mut tables: Vec<ForecastTable> = contenders
+        .iter()
+        .map(|_| ForecastTable { rows: vec![], horizon, means: vec![], scales: vec![], fit_seconds: 0.0, fits: vec![] })
+        .collect();
+    for ((c, fold), piece) in jobs.iter().zip(pieces?) {
+        let table = &mut tables[*c];
+        table.rows.extend_from_slice(&origins[*fold]);
+        table.means.extend(piece.means);
+        table.scales.extend(piece.scales);
+        table.fit_seconds += piece.seconds;
+        table.fits.push(piece.summary);
+    }
+    Ok((tables, left_out))
+}
+
+struct Piece {
+    means: Vec<f64>,
+    scales: Vec<f64>,
+    seconds: f64,
+    summary: FitSummary,
+}
+
+fn fit_and_forecast(
+    contender: &Contender,
+    plan: &Plan,
+    fold_index: usize,
+    origins: &[usize],
+    seed: Seed,
+    hooks: &dyn Hooks,
+) -> Result<Piece, WalkForwardError> {
+    if hooks.cancelled() {
+        return Err(WalkForwardError::Cancelled);
+    }
+    let fold = &plan.folds[fold_index];
+    let started = hooks.seconds();
+    let seed = seed.derive(&contender.name, fold_index as u64);
+    let (pipeline, summary) = contender.fit(fold, seed, 1, &mut Cancel(hooks)).map_err(|source| {
+        let series = contender.panel.market().series();
+        let at = series.close_time(fold.fit_row.saturating_sub(1));
+        WalkForwardError::Fit { model: contender.name.clone(), at, source }
+    })?;
+    let seconds = hooks.seconds() - started;
+    if summary.stopped == Stop::Cancelled {
+        return Err(WalkForwardError::Cancelled);
+    }
+    let (means, scales) = pipeline.predict(&contender.panel, origins);
+    if let Some(i) = means.iter().zip(&scales).position(|(m, s)| !m.is_finite() || !s.is_finite() || *s <= 0.0) {
+        let row = origins[i / contender.config.task.width()];
+        return Err(WalkForwardError::NotFinite { model: contender.name.clone(), row });
+    }
+    Ok(Piece { means, scales, seconds, summary })
+}
+
+/// Stops a fit when the whole is cancelled.
+struct Cancel<'a>(&'a dyn Hooks);
+
+impl FitObserver for Cancel<'_> {
+    fn on_step(&mut self, _: &Progress, _: &dyn Fn() -> TrainState) -> std::ops::ControlFlow<Stop> {
+        if self.0.cancelled() { std::ops::ControlFlow::Break(Stop::Cancelled) } else { std::ops::ControlFlow::Continue(()) }
+    }
+}
