@@ -1,0 +1,193 @@
+//! [`App`]: the stores, the registry and the computation pool that all use cases share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use candlecast_core::{CandleSeries, FilledSeries, Interval, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
+use candlecast_learn::Market;
+use candlecast_learn::walk_forward::Hooks;
+use candlecast_registry::Registry;
+use candlecast_store::{CandleStore, ParquetLake};
+
+use crate::{AppError, Settings};
+
+/// Everything a use case needs.
+#[derive(Debug)]
+pub struct App {
+    /// Settings.
+    pub settings: Settings,
+    /// Candles.
+    pub store: Arc<dyn CandleStore>,
+    /// Models.
+    pub registry: Registry,
+    /// Root of all randomness.
+    pub seed: Seed,
+    /// "Now", injected so that it can be set.
+    pub now: Timestamp,
+    pool: Arc<rayon::ThreadPool>,
+    cancel: Arc<AtomicBool>,
+}
+
+/// Hears of progress. Calls come from many threads.
+pub trait Watch: Send + Sync {
+    /// `done` of `of` pieces of `what` are done.
+    fn progress(&self, what: &str, done: u64, of: u64);
+}
+
+/// Nobody watches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn progress(&self, _: &str, _: u64, _: u64) {}
+}
+
+/// What the caller decides about a run.
+#[derive(Debug, Clone)]
+pub struct AppOptions {
+    /// Root of all randomness.
+    pub seed: Seed,
+    /// Threads for computation; all cores if `None`.
+    pub threads: Option<usize>,
+    /// "Now".
+    pub now: Timestamp,
+    /// Set from outside to cancel.
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl App {
+    /// Opens the stores of `settings`.
+    pub fn open(settings: Settings, options: AppOptions) -> Result<Self, AppError> {
+        let store = ParquetLake::open(settings.data_dir.join("candles"))?;
+        let registry = Registry::open(settings.models_dir.clone())?;
+        let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.clamp(1, 256))
+            .build()
+            .map_err(|e| AppError::data("no-threads", format!("the computation threads could not be started: {e}")))?;
+        Ok(Self {
+            settings,
+            store: Arc::new(store),
+            registry,
+            seed: options.seed,
+            now: options.now,
+            pool: Arc::new(pool),
+            cancel: options.cancel,
+        })
+    }
+
+    /// Threads for computation.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Runs `work` on the computation pool, off the caller's async threads.
+    pub async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let pool = Arc::clone(&self.pool);
+        tokio::task::spawn_blocking(move || pool.install(work))
+            .await
+            .map_err(|e| AppError::data("computation-failed", format!("the computation ended abnormally: {e}")))?
+    }
+
+    /// A token that reports cancellation, progress and time to an evaluation.
+    pub fn hooks(&self, watch: Arc<dyn Watch>) -> RunHooks {
+        RunHooks { cancel: Arc::clone(&self.cancel), watch, started: Instant::now() }
+    }
+
+    /// An error once the run was cancelled.
+    pub fn check_cancelled(&self) -> Result<(), AppError> {
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(AppError::new("cancelled", 499, crate::Blame::Cancelled, "cancelled"));
+        }
+        Ok(())
+    }
+
+    /// The stored series that `wanted` names; what it leaves open is filled in from what is stored: the venue if
+    /// there is one only, `1h` if stored, else the finest interval.
+    pub async fn find_series(&self, wanted: &Wanted) -> Result<SeriesKey, AppError> {
+        let listed = self.store.list().await?;
+        let matches: Vec<&SeriesKey> = listed
+            .iter()
+            .map(|c| &c.key)
+            .filter(|k| {
+                k.symbol == wanted.symbol
+                    && wanted.venue.as_ref().is_none_or(|v| *v == k.venue)
+                    && wanted.interval.is_none_or(|i| i == k.interval)
+            })
+            .collect();
+        let venues: std::collections::BTreeSet<&Venue> = matches.iter().map(|k| &k.venue).collect();
+        let venue = match venues.iter().find(|v| v.as_str() == "binance").or_else(|| venues.first()) {
+            Some(_) if venues.len() > 1 && !venues.iter().any(|v| v.as_str() == "binance") => {
+                let names: Vec<&str> = venues.iter().map(|v| v.as_str()).collect();
+                return Err(AppError::usage(
+                    "ambiguous-venue",
+                    "venue",
+                    format!("{} is stored for several venues: choose one with --venue ({})", wanted.symbol, names.join(", ")),
+                ));
+            }
+            Some(venue) => (*venue).clone(),
+            None => wanted.venue.clone().unwrap_or_else(Venue::binance),
+        };
+        let of_venue = matches.iter().filter(|k| k.venue == venue);
+        let interval = wanted
+            .interval
+            .or_else(|| of_venue.clone().map(|k| k.interval).find(|&i| i == Interval::H1))
+            .or_else(|| of_venue.map(|k| k.interval).min())
+            .unwrap_or(Interval::H1);
+        let key = SeriesKey::new(venue, wanted.symbol.clone(), interval);
+        // Unknown keys fail here with the nearest names.
+        self.store.coverage(&key).await?;
+        Ok(key)
+    }
+
+    /// All candles of `key`.
+    pub async fn series(&self, key: &SeriesKey) -> Result<CandleSeries, AppError> {
+        Ok(self.store.scan(key, TimeRange::ALL).await?)
+    }
+
+    /// The series of `key` made ready for forecasting.
+    pub async fn market(&self, key: &SeriesKey, max_fill: usize) -> Result<Arc<Market>, AppError> {
+        let series = self.series(key).await?;
+        self.compute(move || Ok(Arc::new(Market::new(FilledSeries::new(&series, max_fill))))).await
+    }
+}
+
+/// A series as a request names it.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Symbol.
+    pub symbol: Symbol,
+    /// Venue, where given.
+    pub venue: Option<Venue>,
+    /// Interval, where given.
+    pub interval: Option<Interval>,
+}
+
+/// Reports cancellation, progress and time to an evaluation.
+pub struct RunHooks {
+    cancel: Arc<AtomicBool>,
+    watch: Arc<dyn Watch>,
+    started: Instant,
+}
+
+impl std::fmt::Debug for RunHooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunHooks").finish_non_exhaustive()
+    }
+}
+
+impl Hooks for RunHooks {
+    fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+    fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+    fn fits_done(&self, done: usize, of: usize, model: &str) {
+        self.watch.progress(&format!("fits, last {model}"), done as u64, of as u64);
+    }
+}

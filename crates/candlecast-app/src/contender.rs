@@ -1,0 +1,245 @@
+//! From a request to contenders: learners built from recipes, feature panels computed once and shared.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use candlecast_core::{FeatureSet, TimeRange};
+use candlecast_features::Engine;
+use candlecast_learn::{Contender, Market, Panel, PipelineConfig, ScalerKind, Task, TrainWindow};
+use serde_json::Value;
+
+use crate::{AppError, catalog};
+
+/// A model as a request names it.
+#[derive(Debug, Clone, Default)]
+pub struct ModelRequest {
+    /// Id or alias.
+    pub id: String,
+    /// Parameters that differ from the defaults.
+    pub params: Value,
+}
+
+/// What all contenders of a run share.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// Steps ahead.
+    pub horizon: usize,
+    /// Share of outcomes that intervals cover.
+    pub level: f64,
+    /// How far back training reaches.
+    pub window: TrainWindow,
+    /// Days between refits.
+    pub retrain_days: u32,
+    /// Fewest candles a fit may have.
+    pub min_candles: usize,
+    /// Longest gap that is filled, in candles.
+    pub max_fill: usize,
+    /// Features instead of the models' own.
+    pub features: Option<FeatureSet>,
+    /// Scaler instead of the models' own.
+    pub scaler: Option<ScalerKind>,
+}
+
+/// Longest gap that is filled by default, in candles.
+pub const MAX_FILL: usize = 3;
+/// Candles a training needs by default, and at the least.
+pub const MIN_CANDLES: (usize, usize) = (1_000, 200);
+/// Bound on scaled features, in scaled units: tames outliers without touching ordinary values.
+const CLIP: f64 = 10.0;
+
+impl Common {
+    /// The defaults for `horizon`: 90 % intervals, rolling 365 days, refit every 7 days.
+    pub fn new(horizon: usize) -> Self {
+        Self {
+            horizon,
+            level: 0.9,
+            window: TrainWindow::Rolling { days: 365 },
+            retrain_days: 7,
+            min_candles: MIN_CANDLES.0,
+            max_fill: MAX_FILL,
+            features: None,
+            scaler: None,
+        }
+    }
+
+    /// Refuses values out of range, each named.
+    pub fn check(&self) -> Result<(), AppError> {
+        if !(0.5..=0.99).contains(&self.level) {
+            return Err(AppError::usage("bad-level", "level", format!("level {} is not within 0.5 to 0.99", self.level)));
+        }
+        if self.min_candles < MIN_CANDLES.1 {
+            return Err(AppError::usage(
+                "bad-min-candles",
+                "min-candles",
+                format!("min-candles {} is below {}, the least a fit can be trusted with at all", self.min_candles, MIN_CANDLES.1),
+            ));
+        }
+        if !(1..=3_650).contains(&self.retrain_days) {
+            return Err(AppError::usage(
+                "bad-retrain-days",
+                "retrain-days",
+                format!("retrain-days {} is not within 1 to 3650", self.retrain_days),
+            ));
+        }
+        if let TrainWindow::Rolling { days } = self.window
+            && !(1..=36_500).contains(&days)
+        {
+            return Err(AppError::usage("bad-train-days", "train-days", format!("train-days {days} is not within 1 to 36500")));
+        }
+        Ok(())
+    }
+}
+
+/// Makes contenders over one market; panels are computed once a feature set.
+#[derive(Debug)]
+pub struct Stable {
+    market: Arc<Market>,
+    panels: BTreeMap<Vec<String>, Panel>,
+}
+
+impl Stable {
+    /// Contenders over `market`.
+    pub fn new(market: Arc<Market>) -> Self {
+        Self { market, panels: BTreeMap::new() }
+    }
+
+    /// The market.
+    pub fn market(&self) -> &Arc<Market> {
+        &self.market
+    }
+
+    /// The panel of `features`.
+    pub fn panel(&mut self, features: &FeatureSet) -> Result<Panel, AppError> {
+        if let Some(panel) = self.panels.get(features.ids()) {
+            return Ok(panel.clone());
+        }
+        let table = if features.ids().is_empty() {
+            candlecast_core::FeatureTable::default()
+        } else {
+            Engine::new(features)?.compute(self.market.series())
+        };
+        let panel = Panel::new(Arc::clone(&self.market), &table);
+        self.panels.insert(features.0.clone(), panel.clone());
+        Ok(panel)
+    }
+
+    /// The contender that `request` names.
+    pub fn contender(&mut self, request: &ModelRequest, common: &Common) -> Result<Contender, AppError> {
+        let entry = catalog::find(&request.id)?;
+        let baseline = catalog::is_baseline(entry.id);
+        let interval = self.market.series().key().interval;
+        let mut params = request.params.clone();
+        if baseline && (params.is_null() || params.as_object().is_some_and(serde_json::Map::is_empty)) {
+            params = catalog::baseline_params(entry.id, interval).ok_or_else(|| {
+                AppError::usage(
+                    "no-season",
+                    "models",
+                    format!("{} needs a season of 24 hours, which is no whole number of {interval} candles: leave it out", entry.id),
+                )
+            })?;
+        }
+        if params.is_null() {
+            params = Value::Object(serde_json::Map::new());
+        }
+        let learner = entry.build(&params)?;
+        let task = Task::Price { horizon: common.horizon };
+        if !learner.supports(&task) {
+            return Err(AppError::usage("unsupported-task", "model", format!("{} cannot forecast prices", entry.id)));
+        }
+        let inputs = learner.inputs();
+        let features = match &common.features {
+            Some(chosen) if !inputs.features.ids().is_empty() => Engine::new(chosen)?.expanded(),
+            _ if inputs.features.ids().is_empty() => FeatureSet::default(),
+            _ => Engine::new(&inputs.features)?.expanded(),
+        };
+        let config = PipelineConfig {
+            model: entry.id.into(),
+            params,
+            features: features.clone(),
+            scaler: common.scaler.filter(|_| !features.ids().is_empty()).unwrap_or(inputs.scaler),
+            clip: (inputs.scaler != ScalerKind::None).then_some(CLIP),
+            max_fill: common.max_fill,
+            task,
+            level: common.level,
+            window: common.window,
+            retrain_days: common.retrain_days,
+            valid_share: 0.15,
+            min_candles: common.min_candles,
+        };
+        let panel = self.panel(&features)?;
+        Ok(Contender { name: entry.id.into(), baseline, config, learner, panel })
+    }
+
+    /// `requests` and every baseline they do not name, the baselines first. Returns the index of `naive` too.
+    pub fn with_baselines(
+        &mut self,
+        requests: &[ModelRequest],
+        common: &Common,
+    ) -> Result<(Vec<Contender>, usize), AppError> {
+        let interval = self.market.series().key().interval;
+        let mut all: Vec<ModelRequest> = catalog::baselines_for(interval)
+            .into_iter()
+            .map(|(id, params)| ModelRequest { id: id.into(), params })
+            .collect();
+        for request in requests {
+            let id = catalog::find(&request.id)?.id;
+            if let Some(same) = all.iter_mut().find(|r| r.id == id) {
+                if !catalog::is_baseline(id) {
+                    return Err(AppError::usage("model-twice", "models", format!("model `{id}` is named twice")));
+                }
+                same.params = request.params.clone();
+            } else {
+                all.push(ModelRequest { id: id.into(), params: request.params.clone() });
+            }
+        }
+        let contenders = all.iter().map(|r| self.contender(r, common)).collect::<Result<Vec<_>, _>>()?;
+        let naive = contenders.iter().position(|c| c.name == "naive").unwrap_or(0);
+        Ok((contenders, naive))
+    }
+}
+
+/// Refuses a run whose largest fits would need more memory than allowed.
+pub(crate) fn check_memory(contenders: &[Contender], fits_at_once: usize, max_memory: u64) -> Result<(), AppError> {
+    let panels: u64 = {
+        let mut sizes = BTreeMap::new();
+        for c in contenders {
+            sizes.insert(c.panel.names().to_vec(), (c.panel.rows().len() * c.panel.width() * 4) as u64);
+        }
+        sizes.values().sum()
+    };
+    for c in contenders {
+        let rows = c.panel.rows().len();
+        let in_window = match c.config.window {
+            TrainWindow::Rolling { days } => {
+                rows.min((f64::from(days) * c.panel.market().series().key().interval.per_day()).ceil() as usize)
+            }
+            TrainWindow::Expanding => rows,
+        };
+        let one = c.learner.memory_bytes(in_window, c.panel.width(), &c.config.task) as u64 + (in_window * c.panel.width() * 4) as u64;
+        let need = panels + one * fits_at_once as u64;
+        if need > max_memory {
+            return Err(AppError::new(
+                "memory-limit",
+                507,
+                crate::Blame::Data,
+                format!(
+                    "{} would need about {} MB, more than the {} MB allowed: take a shorter --train-days, fewer features, --threads 1, a smaller model, or raise ML_MAX_MEMORY_USAGE",
+                    c.name,
+                    need >> 20,
+                    max_memory >> 20
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The part of `range` that has candles, as row times.
+pub(crate) fn data_range(market: &Market, range: TimeRange) -> Option<TimeRange> {
+    let series = market.series();
+    let (first, end) = (series.first_row_from(range.from), series.first_row_from(range.to));
+    (first < end).then(|| TimeRange {
+        from: candlecast_core::Timestamp(series.columns().open_time[first]),
+        to: series.close_time(end - 1),
+    })
+}

@@ -1,0 +1,123 @@
+//! `data list | check | export | resample`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candlecast_core::{CandleSeries, Gaps, Interval, SeriesKey, TimeRange, Timestamp};
+use candlecast_store::Coverage;
+use futures::StreamExt;
+
+use crate::{App, AppError};
+
+/// What a check found in one series.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The series.
+    pub key: SeriesKey,
+    /// Candles.
+    pub rows: usize,
+    /// From the first open to the last close.
+    pub range: Option<TimeRange>,
+    /// Missing candles.
+    pub gaps: Gaps,
+    /// The ten longest gaps: first missing open time and length in candles.
+    pub longest_gaps: Vec<(Timestamp, usize)>,
+    /// Candles without volume.
+    pub zero_volume: usize,
+    /// Candles flat and without volume: halts.
+    pub flat: usize,
+    /// Files that cannot be read, in words.
+    pub damaged: Vec<String>,
+}
+
+impl App {
+    /// What is stored.
+    pub async fn coverage(&self) -> Result<Vec<Coverage>, AppError> {
+        Ok(self.store.list().await?)
+    }
+
+    /// Reads every candle of `key` and reports its state; damaged files are named, not hidden.
+    pub async fn check(&self, key: &SeriesKey) -> Result<Checked, AppError> {
+        let coverage = self.store.coverage(key).await?;
+        let mut checked = Checked {
+            key: key.clone(),
+            rows: 0,
+            range: None,
+            gaps: Gaps::default(),
+            longest_gaps: vec![],
+            zero_volume: 0,
+            flat: 0,
+            damaged: coverage.damaged,
+        };
+        let step = key.interval.ms();
+        let mut last: Option<i64> = None;
+        let mut pieces = self.store.scan_pieces(key, TimeRange::ALL);
+        while let Some(piece) = pieces.next().await {
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(e) => {
+                    let text = e.to_string();
+                    if !checked.damaged.contains(&text) {
+                        checked.damaged.push(text);
+                    }
+                    break;
+                }
+            };
+            let c = piece.columns();
+            for i in 0..c.len() {
+                if let Some(missing) = last.map(|l| (c.open_time[i] - l) / step - 1).filter(|&m| m > 0) {
+                    let missing = missing as usize;
+                    checked.gaps.count += 1;
+                    checked.gaps.missing += missing;
+                    checked.gaps.longest = checked.gaps.longest.max(missing);
+                    checked.longest_gaps.push((Timestamp(c.open_time[i] - step * missing as i64), missing));
+                }
+                last = Some(c.open_time[i]);
+                checked.zero_volume += usize::from(c.volume[i] == 0.0);
+                checked.flat += usize::from(c.volume[i] == 0.0 && c.high[i] == c.low[i]);
+            }
+            checked.rows += c.len();
+            checked.range = match (checked.range, piece.range()) {
+                (Some(a), Some(b)) => Some(TimeRange { from: a.from, to: b.to }),
+                (a, b) => a.or(b),
+            };
+        }
+        checked.longest_gaps.sort_by_key(|&(at, n)| (std::cmp::Reverse(n), at));
+        checked.longest_gaps.truncate(10);
+        Ok(checked)
+    }
+
+    /// Resamples `key` to `to`, stores the result and returns its key, rows, and how many incomplete candles were
+    /// left out.
+    pub async fn resample(&self, key: &SeriesKey, to: Interval) -> Result<(SeriesKey, usize, usize), AppError> {
+        let series = self.series(key).await?;
+        let resampled = self.compute(move || Ok(candlecast_core::resample(&series, to)?)).await?;
+        if resampled.series.is_empty() {
+            return Err(AppError::data("nothing-complete", format!("no {to} candle is complete in {key}: nothing was stored")));
+        }
+        self.store.upsert(&resampled.series).await?;
+        Ok((resampled.series.key().clone(), resampled.series.len(), resampled.incomplete))
+    }
+
+    /// Writes the candles of `key` within `range` to `path`: CSV, or Parquet by its ending. Returns the rows.
+    pub async fn export(&self, key: &SeriesKey, range: TimeRange, path: &Path) -> Result<usize, AppError> {
+        let series = self.store.scan(key, range).await?;
+        if series.is_empty() {
+            return Err(AppError::data("outside-data", format!("{key} has no candles from {} to {}", range.from, range.to)));
+        }
+        let (rows, path) = (series.len(), path.to_owned());
+        self.compute(move || crate::export::write(&series, &path)).await?;
+        Ok(rows)
+    }
+
+    /// Stores the generated market's series.
+    pub async fn store_series(&self, series: &CandleSeries) -> Result<(), AppError> {
+        self.store.upsert(series).await?;
+        Ok(())
+    }
+
+    /// The store, shared.
+    pub fn store(&self) -> Arc<dyn candlecast_store::CandleStore> {
+        Arc::clone(&self.store)
+    }
+}

@@ -1,0 +1,86 @@
+//! The document of `predict`: the seeds' response with the fields of the rules.
+
+use candlecast_core::Timestamp;
+use serde::Serialize;
+
+use crate::predict::Predicted;
+
+/// One step. `timestamp` is the close instant of the target candle.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForecastStepDoc {
+    timestamp: Timestamp,
+    step: usize,
+    price: f64,
+    confidence: f64,
+    calibrated: bool,
+    lower_bound: f64,
+    upper_bound: f64,
+}
+
+/// A forecast.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForecastDoc {
+    predictions: Vec<ForecastStepDoc>,
+    model: String,
+    model_version: String,
+    model_id: String,
+    venue: String,
+    symbol: String,
+    interval: String,
+    horizon_steps: usize,
+    origin: Timestamp,
+    origin_price: f64,
+    interval_level: f64,
+    trained_at: Timestamp,
+    regime: Option<String>,
+    regime_confidence: Option<f64>,
+    stale: bool,
+    age_seconds: i64,
+    data_age_seconds: i64,
+    stale_data: bool,
+    synthetic: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fell_back: Option<String>,
+}
+
+impl From<&Predicted> for ForecastDoc {
+    fn from(p: &Predicted) -> Self {
+        let f = &p.forecast;
+        Self {
+            predictions: f
+                .steps
+                .iter()
+                .map(|s| ForecastStepDoc {
+                    timestamp: s.target_time,
+                    step: s.step,
+                    price: s.price,
+                    confidence: s.confidence,
+                    calibrated: s.calibrated,
+                    lower_bound: s.lower,
+                    upper_bound: s.upper,
+                })
+                .collect(),
+            model: p.meta.model_type.to_ascii_lowercase(),
+            model_version: p.meta.version.to_string(),
+            model_id: p.meta.id.clone(),
+            venue: f.key.venue.to_string(),
+            symbol: f.key.symbol.to_string(),
+            interval: f.key.interval.to_string(),
+            horizon_steps: f.steps.len(),
+            origin: f.origin,
+            origin_price: f.origin_price,
+            interval_level: f.level,
+            trained_at: p.meta.trained_at,
+            regime: p.regime.as_ref().map(|r| r.0.clone()),
+            regime_confidence: p.regime.as_ref().map(|r| r.1),
+            stale: p.stale,
+            age_seconds: 0,
+            data_age_seconds: p.data_age_s,
+            stale_data: p.stale_data,
+            synthetic: f.key.venue.is_synthetic(),
+            fell_back: p.fell_back.clone(),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `compare` and `backtest`: models and baselines on the same origins.
+
+use std::sync::Arc;
+
+use candlecast_core::{SeriesKey, TimeRange, Timestamp};
+use candlecast_learn::{Contender, Market, Plan, PlanConfig, Report, evaluate, walk_forward};
+
+use crate::contender::{Common, ModelRequest, Stable, check_memory};
+use crate::fingerprint::fingerprint;
+use crate::{App, AppError, Watch};
+
+/// How the data are split in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Refits every `retrain_days` over the origins in the range.
+    WalkForward {
+        /// Origins.
+        range: TimeRange,
+    },
+    /// One fit at the end of `train`, origins in `test`.
+    Simple {
+        /// Training part.
+        train: TimeRange,
+        /// Test part.
+        test: TimeRange,
+    },
+}
+
+/// A finished evaluation.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// What was evaluated.
+    pub key: SeriesKey,
+    /// How.
+    pub method: Method,
+    /// Scores.
+    pub report: Report,
+    /// The market, for plots.
+    pub market: Arc<Market>,
+    /// The contenders, for saving.
+    pub contenders: Vec<Contender>,
+    /// Hash of data, configuration and seed: equal fingerprints give equal results on one instruction set.
+    pub fingerprint: String,
+    /// From the first to the last scored origin.
+    pub scored: Option<TimeRange>,
+}
+
+impl App {
+    /// Fits and scores `models` beside every baseline.
+    pub async fn evaluate(
+        &self,
+        key: &SeriesKey,
+        models: Vec<ModelRequest>,
+        common: Common,
+        method: Method,
+        watch: Arc<dyn Watch>,
+    ) -> Result<Evaluation, AppError> {
+        common.check()?;
+        let market = self.market(key, common.max_fill).await?;
+        let hooks = self.hooks(watch);
+        let (seed, threads, max_memory, key) = (self.seed, self.threads(), self.settings.max_memory, key.clone());
+        self.compute(move || {
+            let plan = plan(&market, &common, method)?;
+            let mut stable = Stable::new(Arc::clone(&market));
+            let (contenders, naive) = stable.with_baselines(&models, &common)?;
+            check_memory(&contenders, threads, max_memory)?;
+            let (tables, left_out) = walk_forward::run(&contenders, &plan, seed, &hooks)?;
+            let report = evaluate(&contenders, tables, &plan, naive, left_out);
+            let scored = scored_range(&market, &report);
+            let fingerprint = fingerprint(&market, &contenders, &format!("{method:?}"), seed);
+            Ok(Evaluation { key, method, report, market, contenders, fingerprint, scored })
+        })
+        .await
+    }
+}
+
+fn plan(market: &Market, common: &Common, method: Method) -> Result<Plan, AppError> {
+    let config = plan_config(common);
+    Ok(match method {
+        Method::WalkForward { range } => config.walk_forward(market, range)?,
+        Method::Simple { train, test } => config.simple(market, train, test)?,
+    })
+}
+
+pub(crate) fn plan_config(common: &Common) -> PlanConfig {
+    PlanConfig {
+        horizon: common.horizon,
+        window: common.window,
+        retrain_days: common.retrain_days,
+        min_candles: common.min_candles,
+    }
+}
+
+fn scored_range(market: &Market, report: &Report) -> Option<TimeRange> {
+    let rows = &report.models.first()?.forecasts.rows;
+    let time = |row: usize| Timestamp(market.series().columns().open_time[row]);
+    Some(TimeRange { from: time(*rows.first()?), to: market.series().close_time(*rows.last()?) })
+}

@@ -1,0 +1,112 @@
+//! Writing a series or features to a file of the user's: CSV or Parquet, whole or not at all.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampMillisecondArray};
+use candlecast_core::CandleSeries;
+
+use crate::AppError;
+use crate::error::file_error;
+
+/// Named columns of one length beside a column of open times.
+#[derive(Debug)]
+pub struct Table<'a> {
+    /// Open times in ms.
+    pub open_time: &'a [i64],
+    /// Columns; NaN is missing.
+    pub columns: Vec<(&'a str, &'a [f64])>,
+}
+
+/// Writes `series` to `path`.
+pub fn write(series: &CandleSeries, path: &Path) -> Result<(), AppError> {
+    let c = series.columns();
+    let mut columns: Vec<(&str, &[f64])> = vec![
+        ("open", &c.open),
+        ("high", &c.high),
+        ("low", &c.low),
+        ("close", &c.close),
+        ("volume", &c.volume),
+    ];
+    for (name, column) in
+        [("quote_volume", &c.quote_volume), ("trades", &c.trades), ("taker_buy_base", &c.taker_buy_base)]
+    {
+        if let Some(column) = column {
+            columns.push((name, column));
+        }
+    }
+    write_table(&Table { open_time: &c.open_time, columns }, path)
+}
+
+/// Writes `table` to `path`: Parquet where it ends in `.parquet`, else CSV. The file appears whole: it is written
+/// beside its place and renamed.
+pub fn write_table(table: &Table<'_>, path: &Path) -> Result<(), AppError> {
+    let part = part_path(path);
+    let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    let written = match ending.as_deref() {
+        Some("parquet") => write_parquet(table, &part),
+        Some("csv") => write_csv(table, &part),
+        _ => Err(AppError::usage(
+            "bad-output",
+            "output",
+            format!("{}: end the file name in .csv or .parquet", path.display()),
+        )),
+    };
+    let renamed = written.and_then(|()| std::fs::rename(&part, path).map_err(|e| file_error(path, &e)));
+    if renamed.is_err() {
+        // The failure is what counts; a leftover part file is harmless.
+        let _ = std::fs::remove_file(&part);
+    }
+    renamed
+}
+
+fn part_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+    name.push(".part");
+    path.with_file_name(name)
+}
+
+fn write_csv(table: &Table<'_>, path: &Path) -> Result<(), AppError> {
+    let failed = |e: std::io::Error| file_error(path, &e);
+    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
+    let mut line = String::from("open_time");
+    for (name, _) in &table.columns {
+        line.push(',');
+        line.push_str(name);
+    }
+    writeln!(out, "{line}").map_err(failed)?;
+    for (i, time) in table.open_time.iter().enumerate() {
+        use std::fmt::Write as _;
+        line.clear();
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{time}");
+        for (_, column) in &table.columns {
+            line.push(',');
+            if !column[i].is_nan() {
+                let _ = write!(line, "{}", column[i]);
+            }
+        }
+        writeln!(out, "{line}").map_err(failed)?;
+    }
+    let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
+    file.sync_all().map_err(failed)
+}
+
+fn write_parquet(table: &Table<'_>, path: &Path) -> Result<(), AppError> {
+    let failed = |e: parquet::errors::ParquetError| AppError::data("file-failed", format!("{}: {e}", path.display()));
+    let time = TimestampMillisecondArray::from(table.open_time.to_vec()).with_timezone("UTC");
+    let mut arrays: Vec<(&str, ArrayRef, bool)> = vec![("open_time", Arc::new(time), false)];
+    for (name, column) in &table.columns {
+        let array: Float64Array = column.iter().map(|&v| (!v.is_nan()).then_some(v)).collect();
+        arrays.push((name, Arc::new(array), true));
+    }
+    let batch = RecordBatch::try_from_iter_with_nullable(arrays)
+        .map_err(|e| AppError::data("file-failed", format!("{}: {e}", path.display())))?;
+    let file = File::create(path).map_err(|e| file_error(path, &e))?;
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).map_err(failed)?;
+    writer.write(&batch).map_err(failed)?;
+    let file = writer.into_inner().map_err(failed)?;
+    file.sync_all().map_err(|e| file_error(path, &e))
+}

@@ -1,0 +1,57 @@
+//! Fingerprints: SHA-256 over what determines a result.
+
+use candlecast_core::Seed;
+use candlecast_learn::{Contender, Market};
+use sha2::{Digest, Sha256};
+
+/// Hash of the candles, every contender's configuration, `how` and the seed, in hexadecimal.
+pub(crate) fn fingerprint(market: &Market, contenders: &[Contender], how: &str, seed: Seed) -> String {
+    let mut hash = Sha256::new();
+    hash.update(data_fingerprint(market));
+    for c in contenders {
+        hash.update(c.name.as_bytes());
+        hash.update(serde_json::to_vec(&c.config).unwrap_or_default());
+    }
+    hash.update(how.as_bytes());
+    hash.update(seed.0.to_le_bytes());
+    hex(&hash.finalize())
+}
+
+/// Hash of the candles, in hexadecimal.
+pub(crate) fn data_fingerprint(market: &Market) -> String {
+    let columns = market.series().columns();
+    let mut hash = Sha256::new();
+    hash.update(market.series().key().to_string().as_bytes());
+    for time in &columns.open_time {
+        hash.update(time.to_le_bytes());
+    }
+    for column in [&columns.open, &columns.high, &columns.low, &columns.close, &columns.volume] {
+        for value in column {
+            hash.update(value.to_le_bytes());
+        }
+    }
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The vector instruction set in use; results are bit-exact on the same one.
+pub fn instruction_set() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512vl") {
+            return "x86-64 avx512";
+        }
+        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+            return "x86-64 avx2";
+        }
+    }
+    std::env::consts::ARCH
+}

@@ -1,0 +1,62 @@
+//! Importing files: chunks from `ingest` into the store, acknowledged once they are durable.
+
+use std::path::{Path, PathBuf};
+
+use candlecast_ingest::{ImportOptions, QualityReport};
+use candlecast_core::{SeriesKey, TimeRange};
+
+use crate::{App, AppError, Watch};
+
+/// Rows handed to the store at once: a year of minutes and some, so that a yearly partition is written once.
+pub const CHUNK_ROWS: usize = 540_000;
+
+/// An imported file.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The file.
+    pub file: PathBuf,
+    /// What it holds.
+    pub key: SeriesKey,
+    /// Format as recognised.
+    pub format: String,
+    /// Quality of its rows.
+    pub report: QualityReport,
+    /// Range of the candles that changed in the store; `None` when all were there already.
+    pub changed: Option<TimeRange>,
+}
+
+impl App {
+    /// Imports one file. Chunks are stored as they are read, so memory does not grow with the file.
+    pub async fn import_file(&self, path: &Path, options: &ImportOptions, watch: &dyn Watch) -> Result<Imported, AppError> {
+        let name = path.display();
+        let mut import = candlecast_ingest::open(path, options).map_err(|e| AppError::from(e).context(name.to_string()))?;
+        let label = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let total = import.bytes_total();
+        let mut changed: Option<TimeRange> = None;
+        loop {
+            self.check_cancelled()?;
+            // Parsing has a thread of its own to decompress on; the store writes on blocking threads.
+            let (back, chunk) = tokio::task::spawn_blocking(move || {
+                let chunk = import.next_chunk();
+                (import, chunk)
+            })
+            .await
+            .map_err(|e| AppError::data("import-failed", format!("{name}: reading ended abnormally: {e}")))?;
+            import = back;
+            let Some(chunk) = chunk.map_err(|e| AppError::from(e).context(name.to_string()))? else { break };
+            let now = self.store.upsert(&chunk).await.map_err(|e| AppError::from(e).context(name.to_string()))?;
+            changed = match (changed, now) {
+                (Some(a), Some(b)) => Some(TimeRange { from: a.from.min(b.from), to: a.to.max(b.to) }),
+                (a, b) => a.or(b),
+            };
+            watch.progress(&label, import.bytes_read().min(total), total);
+        }
+        Ok(Imported {
+            file: path.to_owned(),
+            key: import.key().clone(),
+            format: import.format().to_string(),
+            report: import.report(),
+            changed,
+        })
+    }
+}

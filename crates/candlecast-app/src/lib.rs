@@ -1,0 +1,28 @@
+//! The use cases of candlecast. The command line and the HTTP API reach everything through this crate, so both
+//! do the same thing and answer with the same documents ([`doc`]) and problems ([`AppError`]).
+
+pub mod catalog;
+pub mod data;
+pub mod doc;
+pub mod export;
+pub mod models;
+
+mod app;
+mod contender;
+mod error;
+mod evaluation;
+mod fingerprint;
+mod import;
+mod predict;
+mod settings;
+mod train;
+
+pub use app::{App, AppOptions, RunHooks, Unwatched, Wanted, Watch};
+pub use contender::{Common, MAX_FILL, MIN_CANDLES, ModelRequest, Stable};
+pub use error::{AppError, Blame};
+pub use evaluation::{Evaluation, Method};
+pub use fingerprint::instruction_set;
+pub use import::{CHUNK_ROWS, Imported};
+pub use predict::Predicted;
+pub use settings::{Flags, Settings};
+pub use train::{SavedModel, Trained};

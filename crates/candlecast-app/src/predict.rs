@@ -1,0 +1,141 @@
+//! `predict`: a saved model, loaded in any process, forecasts from the last stored candle.
+
+use std::sync::Arc;
+
+use candlecast_core::{FeatureSet, Forecast, SeriesKey, Timestamp};
+use candlecast_learn::{FittedPipeline, Market};
+use candlecast_registry::{Loaded, Meta, RegistryError, Slot, Status};
+
+use crate::contender::Stable;
+use crate::train::SavedModel;
+use crate::{App, AppError, catalog};
+
+/// A forecast and where it comes from.
+#[derive(Debug)]
+pub struct Predicted {
+    /// The forecast, cut to the horizon asked for.
+    pub forecast: Forecast,
+    /// The model.
+    pub meta: Meta,
+    /// The rule regime at the origin and its confidence.
+    pub regime: Option<(String, f64)>,
+    /// Why an older version answered, if it did.
+    pub fell_back: Option<String>,
+    /// True when the model is older than its time to live.
+    pub stale: bool,
+    /// Seconds between the origin and now.
+    pub data_age_s: i64,
+    /// True when the origin is older than two candles.
+    pub stale_data: bool,
+    /// Candles up to the origin, for plots.
+    pub market: Arc<Market>,
+}
+
+impl App {
+    /// Forecasts `key` with the active model of type `model`; `horizon` in steps, the trained one if `None`.
+    pub async fn predict(&self, key: &SeriesKey, model: &str, horizon: Option<usize>) -> Result<Predicted, AppError> {
+        let entry = catalog::find(model)?;
+        let slot = Slot::new(key.clone(), entry.id, "price")?;
+        let loaded: Loaded<SavedModel> = self.registry.load(&slot, None).map_err(|e| not_trained(e, key, entry.id))?;
+        let state = &loaded.payload.pipeline;
+        let trained = state.config.task.horizon();
+        if let Some(asked) = horizon.filter(|&h| h > trained) {
+            return Err(AppError::data(
+                "horizon-too-long",
+                format!(
+                    "{} was trained for {trained} steps, {asked} were asked for: train it with a longer --horizon, or ask for at most {trained}",
+                    loaded.meta.id
+                ),
+            )
+            .with_field("horizon"));
+        }
+        let market = self.market(key, state.config.max_fill).await?;
+        let learner = entry.build(&state.config.params)?;
+        let Loaded { meta, payload, fell_back } = loaded;
+        let (now, ttl) = (self.now, self.settings.model_ttl_s);
+        self.compute(move || {
+            let SavedModel { pipeline, calibration, trained_to } = payload;
+            let pipeline = FittedPipeline::restore(pipeline, learner.as_ref())
+                .map_err(|e| AppError::data("corrupt-model", format!("model {}: {e}; train it again", meta.id)))?;
+            let mut stable = Stable::new(Arc::clone(&market));
+            let panel = stable.panel(&pipeline.config.features)?;
+            let row = origin_row(&market, &panel, pipeline.lookback())?;
+            let interval_ms = market.series().key().interval.ms();
+            let from = market.series().first_row_from(trained_to.plus_ms(-interval_ms));
+            let mut calibrator = pipeline.replay(&panel, calibration, from, row);
+            let mut forecast = pipeline.forecast(&panel, row, &mut calibrator);
+            forecast.steps.truncate(horizon.unwrap_or(trained));
+            let data_age_s = (now.ms() - forecast.origin.ms()).max(0) / 1000;
+            let regime = regime_at(&mut stable, row)?;
+            Ok(Predicted {
+                stale: (now.ms() - meta.trained_at.ms()) / 1000 > ttl,
+                stale_data: data_age_s * 1000 > 2 * interval_ms,
+                data_age_s,
+                forecast,
+                meta,
+                regime,
+                fell_back,
+                market,
+            })
+        })
+        .await
+    }
+
+    /// Every active model of the series that `wanted` selects, as `(series, model)`.
+    pub fn active_models(&self, wanted: impl Fn(&SeriesKey) -> bool) -> Result<Vec<(SeriesKey, String)>, AppError> {
+        let mut found: Vec<(SeriesKey, String)> = self
+            .registry
+            .list()?
+            .iter()
+            .filter(|l| l.status == Status::Active && l.name.slot.task() == "price")
+            .map(|l| (l.name.slot.key().clone(), l.name.slot.model().to_owned()))
+            .filter(|(key, _)| wanted(key))
+            .collect();
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+}
+
+fn not_trained(e: RegistryError, key: &SeriesKey, model: &str) -> AppError {
+    if !matches!(e, RegistryError::NoneActive { .. }) {
+        return e.into();
+    }
+    let venue = if key.venue.as_str() == "binance" { String::new() } else { format!(" --venue {}", key.venue) };
+    AppError::new(
+        "model-not-trained",
+        404,
+        crate::Blame::Data,
+        format!(
+            "no {model} model is saved for {key}: run `candlecast train --symbol {} --interval {}{venue} --model {model} --horizon 24h`",
+            key.symbol, key.interval
+        ),
+    )
+    .with_field("model")
+}
+
+/// The rule regime at `row` with its confidence, `None` while it warms up.
+fn regime_at(stable: &mut Stable, row: usize) -> Result<Option<(String, f64)>, AppError> {
+    let panel = stable.panel(&FeatureSet::of(&["regime_bull_50", "regime_bear_50", "regime_sideways_50", "regime_volatility_50"]))?;
+    let values: Vec<f64> = panel.row(row).iter().map(|&v| f64::from(v)).collect();
+    let label = <[f64; 4]>::try_from(values).ok().and_then(candlecast_features::regime_label);
+    Ok(label.map(|l| (l.regime.to_string(), l.confidence)))
+}
+
+/// The last real candle, if a forecast can start there.
+fn origin_row(market: &Market, panel: &candlecast_learn::Panel, lookback: usize) -> Result<usize, AppError> {
+    let series = market.series();
+    let row = series.len().checked_sub(1).ok_or_else(|| AppError::data("too-few-candles", "the series has no candles"))?;
+    if panel.is_origin(row, lookback) {
+        return Ok(row);
+    }
+    let segment = series.segment_of(row);
+    Err(AppError::data(
+        "not-warmed-up",
+        format!(
+            "no forecast can start at the last candle ({}): only {} candles follow the last gap, or a feature is undefined there; bring the missing candles in with `candlecast import`, or wait for more",
+            Timestamp(series.columns().open_time[row]),
+            segment.len()
+        ),
+    ))
+}

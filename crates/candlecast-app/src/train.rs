@@ -1,0 +1,183 @@
+//! `train`: a forward chain that says how far the model can be trusted, then the fit that is saved.
+
+use std::sync::Arc;
+
+use candlecast_core::{SeriesKey, TimeRange, Timestamp};
+use candlecast_learn::{CalibrationState, FitObserver, FitSummary, PipelineState, Progress, Report, Stop, TrainState, evaluate, walk_forward};
+use candlecast_registry::{Activate, FeatureVersion, Meta, NewModel, Slot};
+use serde::{Deserialize, Serialize};
+
+use crate::contender::{Common, ModelRequest, Stable, check_memory, data_range};
+use crate::doc;
+use crate::evaluation::plan_config;
+use crate::fingerprint::{data_fingerprint, instruction_set};
+use crate::{App, AppError, Watch};
+
+/// What a model file holds besides its frame.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SavedModel {
+    /// The fitted pipeline.
+    pub pipeline: PipelineState,
+    /// What calibration had learnt from the forward chain, never from residuals of data the fit saw.
+    pub calibration: CalibrationState,
+    /// Close of the last candle the fit saw; outcomes after it are learnt from by replay.
+    pub trained_to: Timestamp,
+}
+
+/// A finished training.
+#[derive(Debug)]
+pub struct Trained {
+    /// As saved.
+    pub meta: Meta,
+    /// The forward chain's scores, the baselines beside the model.
+    pub report: Report,
+    /// How the saved fit went.
+    pub fit: FitSummary,
+    /// Why it did not become active, if it did not.
+    pub candidate_because: Option<String>,
+    /// Where it lies.
+    pub path: std::path::PathBuf,
+}
+
+struct Fitted {
+    saved: SavedModel,
+    report: Report,
+    model: usize,
+    fit: FitSummary,
+    features: Vec<(String, u32)>,
+    data_range: TimeRange,
+    data_fingerprint: String,
+    n_candles: usize,
+    seconds: f64,
+}
+
+impl App {
+    /// Trains `request` on the candles of `key` within `range` and saves it.
+    pub async fn train(
+        &self,
+        key: &SeriesKey,
+        request: ModelRequest,
+        common: Common,
+        range: TimeRange,
+        watch: Arc<dyn Watch>,
+    ) -> Result<Trained, AppError> {
+        common.check()?;
+        let market = self.market(key, common.max_fill).await?;
+        let hooks = self.hooks(Arc::clone(&watch));
+        let (seed, threads, max_memory) = (self.seed, self.threads(), self.settings.max_memory);
+        let work = {
+            let market = Arc::clone(&market);
+            move || {
+                let plan = plan_config(&common).training(&market, range)?;
+                let mut stable = Stable::new(Arc::clone(&market));
+                let (contenders, naive) = stable.with_baselines(std::slice::from_ref(&request), &common)?;
+                check_memory(&contenders, threads, max_memory)?;
+                let id = crate::catalog::find(&request.id)?.id;
+                let model = contenders.iter().position(|c| c.name == id).unwrap_or(naive);
+                let started = walk_forward::Hooks::seconds(&hooks);
+                let (tables, left_out) = walk_forward::run(&contenders, &plan, seed, &hooks)?;
+                let report = evaluate(&contenders, tables, &plan, naive, left_out);
+                let fold = plan_config(&common).final_fold(&market, range)?;
+                let contender = &contenders[model];
+                let mut observer = Epochs { hooks: &hooks, watch: watch.as_ref(), name: id };
+                let (pipeline, fit) = contender.fit(&fold, seed.derive(id, u64::MAX), threads, &mut observer)?;
+                if fit.stopped == Stop::Cancelled {
+                    return Err(AppError::new("cancelled", 499, crate::Blame::Cancelled, "cancelled; nothing was saved"));
+                }
+                let features = if contender.config.features.ids().is_empty() {
+                    vec![]
+                } else {
+                    candlecast_features::Engine::new(&contender.config.features)?.versions()
+                };
+                let saved = SavedModel {
+                    pipeline: pipeline.state(),
+                    calibration: report.models[model].calibration.clone(),
+                    trained_to: market.series().close_time(fold.fit_row - 1),
+                };
+                let data_range = data_range(&market, range).unwrap_or(range);
+                let rows = market.series().first_row_from(data_range.to) - market.series().first_row_from(data_range.from);
+                Ok(Fitted {
+                    saved,
+                    report,
+                    model,
+                    fit,
+                    features,
+                    data_range,
+                    data_fingerprint: data_fingerprint(&market),
+                    n_candles: rows,
+                    seconds: walk_forward::Hooks::seconds(&hooks) - started,
+                })
+            }
+        };
+        let fitted = self.compute(work).await?;
+        self.save(key, fitted)
+    }
+
+    /// Saves a fitted model: it becomes active if nothing serves yet or it is no worse than what serves.
+    fn save(&self, key: &SeriesKey, fitted: Fitted) -> Result<Trained, AppError> {
+        let config = &fitted.saved.pipeline.config;
+        let slot = Slot::new(key.clone(), &config.model, config.task.id())?;
+        let scores = &fitted.report.models[fitted.model];
+        let skill = scores.metrics.skill;
+        let serving = self.registry.active(&slot)?.map(|version| self.registry.meta(&slot, version)).transpose()?;
+        let verdict = no_worse(skill, serving.as_ref(), &fitted.data_fingerprint, config.task.horizon());
+        let json = |e: serde_json::Error| AppError::data("save-failed", e.to_string());
+        let new = NewModel {
+            name: Some(format!("{} {}", config.model, crate::catalog::series_label(key))),
+            trained_at: self.now,
+            accuracy: scores.metrics.directional_accuracy,
+            training_duration_ms: (fitted.seconds * 1000.0) as u64,
+            data_points: fitted.n_candles as u64,
+            config: serde_json::to_value(config).map_err(json)?,
+            horizon_steps: config.task.horizon(),
+            features: fitted.features.iter().map(|(id, version)| FeatureVersion { id: id.clone(), version: *version }).collect(),
+            data_range: fitted.data_range.into(),
+            data_fingerprint: fitted.data_fingerprint.clone(),
+            seed: self.seed.0,
+            program_version: concat!("candlecast ", env!("CARGO_PKG_VERSION")).into(),
+            instruction_set: instruction_set().into(),
+            metrics: doc::metrics_value(&scores.metrics),
+            baseline_metrics: doc::baselines_value(&fitted.report),
+            feature_histograms: serde_json::Value::Null,
+        };
+        let activate = if verdict.is_none() { Activate::Always } else { Activate::Never };
+        let meta = self.registry.save(&slot, new, &fitted.saved, activate, self.settings.keep_versions)?;
+        let path = self.model_path(&slot.at(meta.version));
+        Ok(Trained { meta, report: fitted.report, fit: fitted.fit, candidate_because: verdict, path })
+    }
+}
+
+/// Why a new model should not replace what serves, `None` if it may. Figures are compared only where they are of
+/// the same candles and horizon; a serving model of other candles is older and gives way.
+fn no_worse(skill: Option<f64>, serving: Option<&Meta>, fingerprint: &str, horizon: usize) -> Option<String> {
+    let serving = serving?;
+    if serving.data_fingerprint != fingerprint || serving.horizon_steps != horizon {
+        return None;
+    }
+    let (new, old) = (skill?, serving.metrics.get("skill")?.as_f64()?);
+    (new < old).then(|| {
+        format!(
+            "its skill {new:.4} on the same candles is below the {old:.4} of version {}, which goes on serving; `candlecast models promote` overrides",
+            serving.version
+        )
+    })
+}
+
+/// Reports the epochs of the saved fit and cancels it when asked.
+struct Epochs<'a> {
+    hooks: &'a dyn walk_forward::Hooks,
+    watch: &'a dyn Watch,
+    name: &'static str,
+}
+
+impl FitObserver for Epochs<'_> {
+    fn on_step(&mut self, p: &Progress, _: &dyn Fn() -> TrainState) -> std::ops::ControlFlow<Stop> {
+        if self.hooks.cancelled() {
+            return std::ops::ControlFlow::Break(Stop::Cancelled);
+        }
+        let loss = p.valid_loss.or(p.train_loss).map_or_else(String::new, |l| format!(", loss {l:.5}"));
+        self.watch.progress(&format!("{} final fit{loss}", self.name), p.step as u64, p.of as u64);
+        std::ops::ControlFlow::Continue(())
+    }
+}

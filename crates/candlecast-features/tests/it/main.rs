@@ -1,0 +1,10 @@
+//! Integration tests of the features: laws of every catalog entry, golden values, the audit, real candles.
+
+mod audit;
+mod degenerate;
+mod engine;
+mod golden;
+mod laws;
+mod market;
+mod real;
+mod walks;

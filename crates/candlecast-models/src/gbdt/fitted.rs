@@ -1,0 +1,101 @@
+//! Boosted trees that have been fitted, and their form in a model file.
+
+use candlecast_learn::{CLASSES, Fitted, ModelState, Prediction, RestoreError, Samples, Task, Tensor};
+use serde_json::json;
+
+use super::booster::Ensemble;
+use crate::softmax::softmax;
+use crate::tree::{anchor_steps, decode, encode, gain_importances, interpolate};
+
+/// Fitted boosted trees.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct FittedGbdt {
+    pub(super) n_features: usize,
+    pub(super) width: usize,
+    pub(super) target: Target,
+    /// One for each anchor step, or one for all classes.
+    pub(super) ensembles: Vec<Ensemble>,
+}
+
+/// What the margins mean.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Target {
+    /// Log returns over each anchor's steps in units of a scale.
+    Price {
+        /// Steps ahead, `[anchor]`.
+        anchors: Vec<usize>,
+        /// Log return of a margin of 1, `[anchor]`.
+        scales: Vec<f64>,
+    },
+    /// Log odds of the classes.
+    Direction,
+}
+
+impl Fitted for FittedGbdt {
+    fn predict_into(&self, x: &Samples<'_>, out: &mut Prediction) {
+        out.reset(x.len(), self.width);
+        match &self.target {
+            Target::Price { anchors, scales } => {
+                let mut values = vec![0.0; anchors.len()];
+                for i in 0..x.len() {
+                    for ((value, ensemble), scale) in values.iter_mut().zip(&self.ensembles).zip(scales) {
+                        ensemble.margins(x.last(i), std::slice::from_mut(value));
+                        *value *= scale;
+                    }
+                    interpolate(anchors, &values, out.row_mut(i));
+                }
+            }
+            Target::Direction => {
+                for i in 0..x.len() {
+                    self.ensembles[0].margins(x.last(i), out.row_mut(i));
+                    softmax(out.row_mut(i));
+                }
+            }
+        }
+    }
+
+    fn state(&self) -> ModelState {
+        let counts: Vec<usize> = self.ensembles.iter().map(|e| e.trees.len()).collect();
+        let base: Vec<f64> = self.ensembles.iter().flat_map(|e| e.base.iter().copied()).collect();
+        let mut tensors = encode(self.ensembles.iter().flat_map(|e| &e.trees), 1);
+        tensors.insert("base".into(), Tensor::f64(&[self.ensembles.len(), base.len() / self.ensembles.len()], base));
+        if let Target::Price { scales, .. } = &self.target {
+            tensors.insert("scales".into(), Tensor::f64(&[scales.len()], scales.clone()));
+        }
+        ModelState { facts: json!({ "features": self.n_features, "trees": counts }), tensors }
+    }
+
+    fn importances(&self) -> Option<Vec<f64>> {
+        gain_importances(self.ensembles.iter().flat_map(|e| &e.trees), self.n_features)
+    }
+}
+
+impl FittedGbdt {
+    /// The model that [`Fitted::state`] described.
+    pub(super) fn restore(state: &ModelState, task: &Task) -> Result<Self, RestoreError> {
+        let n_features: usize = state.fact("features")?;
+        let counts: Vec<usize> = state.fact("trees")?;
+        let (target, n_ensembles, outputs) = match *task {
+            Task::Price { horizon } => {
+                let anchors = anchor_steps(horizon);
+                let scales = state.f64("scales", &[anchors.len()])?.to_vec();
+                let n = anchors.len();
+                (Target::Price { anchors, scales }, n, 1)
+            }
+            Task::Direction { .. } => (Target::Direction, 1, CLASSES),
+        };
+        if counts.len() != n_ensembles || counts.iter().any(|c| c % outputs != 0) {
+            let reason = format!("there are {} boosters for {n_ensembles} targets", counts.len());
+            return Err(RestoreError::Fact { name: "trees".into(), reason });
+        }
+        let base = state.f64("base", &[n_ensembles, outputs])?;
+        let n_trees = counts.iter().fold(0_usize, |sum, &c| sum.saturating_add(c));
+        let mut trees = decode(state, n_trees, n_features, 1)?.into_iter();
+        let ensembles = base
+            .chunks_exact(outputs)
+            .zip(&counts)
+            .map(|(base, &n)| Ensemble { base: base.to_vec(), trees: trees.by_ref().take(n).collect() })
+            .collect();
+        Ok(Self { n_features, width: task.width(), target, ensembles })
+    }
+}

@@ -1,0 +1,220 @@
+//! `linear`: ridge regression of log returns, or logistic regression of directions, on the features at the origin.
+
+mod logistic;
+mod normal_equations;
+
+use candlecast_core::FeatureSet;
+use candlecast_core::catalog::{Entry, Param, ParamKind};
+use candlecast_learn::{
+    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
+    Samples, ScalerKind, Stop, Task, Tensor,
+};
+use serde::{Deserialize, Serialize};
+
+pub use logistic::{Logistic, logistic};
+pub use normal_equations::{Ridge, ridge};
+
+use logistic::Problem;
+
+use crate::catalog::read_config;
+use crate::softmax::softmax;
+use crate::{checks, holdout};
+
+/// Catalog id.
+const ID: &str = "linear";
+
+/// Ridge regression: one solve for all steps of the horizon. Predictions are
+/// `drift + (x - mean of x)' b`, where `b` minimises `sum (y - mean of y - (x - mean of x)' b)^2 + alpha |b|^2`.
+/// Directions are forecast by multinomial logistic regression with the penalty `alpha / 2 |W|^2` on the sum of losses.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct LinearConfig {
+    /// L2 penalty on the sum of squares (scikit-learn's `alpha`), above 0. `None` chooses it by the loss on the
+    /// validation part, or else on the newest 15 % of the training part, from `n * 10^k`, `k` = -3, -2.5 .. 4, and
+    /// infinity (no feature is used). Losses of steps are weighed by the inverse mean square of their returns.
+    pub alpha: Option<f64>,
+    /// Shrinks the mean return (drift) by the positive-part James-Stein factor `max(0, 1 - 1 / t^2)`, `t` being its
+    /// t-value over one step: on a random walk most of it vanishes. The drift is otherwise not penalised.
+    pub shrink_drift: bool,
+}
+
+impl Default for LinearConfig {
+    fn default() -> Self {
+        Self { alpha: None, shrink_drift: true }
+    }
+}
+
+/// The line in the catalog.
+pub(crate) const ENTRY: Entry<dyn Learner> = Entry {
+    id: ID,
+    aliases: &["ridge"],
+    summary: "ridge regression on the features at the origin",
+    params: &[
+        Param {
+            name: "alpha",
+            kind: ParamKind::Float { min: 1e-6, max: 1e9, log: true },
+            default: "null",
+            summary: "L2 penalty on the sum of squares; null: chosen on the validation part",
+        },
+        Param {
+            name: "shrinkDrift",
+            kind: ParamKind::Bool,
+            default: "true",
+            summary: "shrink the mean return towards 0 as far as it is insignificant",
+        },
+    ],
+    build: |config| Ok(Box::new(read_config::<LinearConfig>(ID, config)?)),
+};
+
+impl Learner for LinearConfig {
+    fn supports(&self, task: &Task) -> bool {
+        matches!(task, Task::Price { .. } | Task::Direction { .. })
+    }
+
+    fn lookback(&self) -> usize {
+        1
+    }
+
+    fn inputs(&self) -> Inputs {
+        Inputs { features: FeatureSet::of(&["default"]), scaler: ScalerKind::Standard }
+    }
+
+    fn memory_bytes(&self, n_samples: usize, n_features: usize, task: &Task) -> usize {
+        8 * (n_samples * (n_features + 2 * task.width()) + 3 * n_features * (n_features + task.width()))
+    }
+
+    fn fit(&self, train: &Samples<'_>, cx: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
+        checks::enough(train.len(), self.min_samples())?;
+        checks::finite_inputs(train)?;
+        if !self.supports(train.task()) {
+            return Err(FitError::Unsupported { model: ID.into(), task: train.task().id().into() });
+        }
+        let model = match train.task() {
+            Task::Price { .. } => self.fit_price(train, cx)?,
+            Task::Direction { .. } => self.fit_direction(train, cx)?,
+        };
+        Ok(FitOutcome { model: Box::new(model), stopped: Stop::Converged, steps: 1, curve: Curve::default() })
+    }
+
+    fn restore(&self, state: &ModelState, task: &Task) -> Result<Box<dyn Fitted>, RestoreError> {
+        let n_features: usize = state.fact("features")?;
+        let width = task.width();
+        Ok(Box::new(FittedLinear {
+            alpha: state.fact("alpha")?,
+            width,
+            classes: matches!(task, Task::Direction { .. }),
+            weights: state.f64("weights", &[n_features, width])?.to_vec(),
+            intercept: state.f64("intercept", &[width])?.to_vec(),
+        }))
+    }
+}
+
+impl LinearConfig {
+    fn fit_price(&self, train: &Samples<'_>, cx: &FitContext<'_>) -> Result<FittedLinear, FitError> {
+        let chosen = match (self.alpha, cx.valid) {
+            (Some(alpha), _) => Some(alpha),
+            (None, Some(valid)) => normal_equations::choose_alpha(train, valid, self.shrink_drift)?,
+            (None, None) => match holdout::holdout(train) {
+                // The best penalty a sample carries over to the whole training part.
+                Some((fitted, held)) => normal_equations::choose_alpha(&fitted, &held, self.shrink_drift)?
+                    .map(|alpha| alpha * train.len() as f64 / fitted.len() as f64),
+                None => Some(train.len() as f64),
+            },
+        };
+        normal_equations::fit_samples(train, chosen, self.shrink_drift)
+    }
+
+    fn fit_direction(&self, train: &Samples<'_>, cx: &FitContext<'_>) -> Result<FittedLinear, FitError> {
+        let class: Vec<usize> = (0..train.len()).map(|i| train.class(i)).collect();
+        if class.iter().all(|&c| c == class[0]) {
+            return Err(FitError::OneClass { class: class[0], samples: class.len() });
+        }
+        let problem = Problem::new(normal_equations::inputs(train), &class, CLASSES);
+        let chosen = match (self.alpha, cx.valid, holdout::holdout(train)) {
+            (Some(alpha), _, _) => Some(alpha),
+            (None, Some(valid), _) => choose_alpha(&problem, valid)?,
+            (None, None, Some((fitted, held))) => {
+                let part = Problem::new(normal_equations::inputs(&fitted), &class[..fitted.len()], CLASSES);
+                choose_alpha(&part, &held)?.map(|alpha| alpha * train.len() as f64 / fitted.len() as f64)
+            }
+            (None, None, None) => Some(train.len() as f64),
+        };
+        let weights = match chosen {
+            Some(alpha) => problem.solve(alpha, logistic::EXACT, problem.start())?,
+            None => problem.start(),
+        };
+        let Logistic { weights, intercept } = problem.logistic(&weights);
+        Ok(FittedLinear { alpha: chosen, width: CLASSES, classes: true, weights, intercept })
+    }
+}
+
+/// The penalty with the least log loss on `valid`; `None` when no use of the features beats the class shares.
+fn choose_alpha(problem: &Problem<'_>, valid: &Samples<'_>) -> Result<Option<f64>, FitError> {
+    let mut weights = problem.start();
+    let mut best = (logistic::log_loss(&problem.logistic(&weights), valid), None);
+    for alpha in normal_equations::penalties(problem.n_rows()) {
+        weights = problem.solve(alpha, logistic::ROUGH, weights)?;
+        let loss = logistic::log_loss(&problem.logistic(&weights), valid);
+        if loss < best.0 {
+            best = (loss, Some(alpha));
+        }
+    }
+    Ok(best.1)
+}
+
+/// A fitted linear map from features to log returns, or to log odds of the classes.
+#[derive(Debug, Clone, PartialEq)]
+struct FittedLinear {
+    /// Penalty; `None` when no feature is used.
+    alpha: Option<f64>,
+    width: usize,
+    /// Outputs are log odds of classes.
+    classes: bool,
+    /// `[feature, output]`.
+    weights: Vec<f64>,
+    /// `[output]`.
+    intercept: Vec<f64>,
+}
+
+impl Fitted for FittedLinear {
+    fn predict_into(&self, x: &Samples<'_>, out: &mut Prediction) {
+        out.reset(x.len(), self.width);
+        for i in 0..x.len() {
+            let row = out.row_mut(i);
+            self.scores(x.last(i), row);
+            if self.classes {
+                softmax(row);
+            }
+        }
+    }
+
+    fn state(&self) -> ModelState {
+        let n_features = self.weights.len() / self.width;
+        ModelState {
+            facts: serde_json::json!({ "alpha": self.alpha, "features": n_features }),
+            tensors: [
+                ("weights".to_owned(), Tensor::f64(&[n_features, self.width], self.weights.clone())),
+                ("intercept".to_owned(), Tensor::f64(&[self.width], self.intercept.clone())),
+            ]
+            .into(),
+        }
+    }
+
+    fn importances(&self) -> Option<Vec<f64>> {
+        let sums: Vec<f64> = self.weights.chunks_exact(self.width).map(|w| w.iter().map(|v| v.abs()).sum()).collect();
+        let total: f64 = sums.iter().sum();
+        (total > 0.0).then(|| sums.iter().map(|s| s / total).collect())
+    }
+}
+
+impl FittedLinear {
+    /// `intercept + x' weights`.
+    fn scores(&self, x: &[f32], out: &mut [f64]) {
+        out.copy_from_slice(&self.intercept);
+        for (&v, w) in x.iter().zip(self.weights.chunks_exact(self.width)) {
+            for (o, &w) in out.iter_mut().zip(w) {
+                *o += f64::from(v) * w;
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! [`Objective`]: what is minimised, and [`Targets`]: what it is measured against.
+
+use candlecast_learn::{CLASSES, FitError, Samples, Task};
+
+use crate::config::{ClassWeights, RecurrentConfig};
+use crate::loss::Loss;
+use crate::price_scale::PriceScale;
+
+/// Targets of all samples of a part.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Targets {
+    /// Values, `[sample, width]`.
+    Values {
+        /// Outputs a sample.
+        width: usize,
+        /// In scaled units.
+        values: Vec<f32>,
+    },
+    /// A class a sample.
+    Classes(Vec<u8>),
+}
+
+impl Targets {
+    /// Targets of `samples`; `scale` is there for the price task.
+    pub(crate) fn of(samples: &Samples<'_>, scale: Option<PriceScale>) -> Result<Self, FitError> {
+        match (*samples.task(), scale) {
+            (Task::Price { horizon }, Some(scale)) => price_targets(samples, horizon, scale),
+            _ => Ok(Self::Classes((0..samples.len()).map(|i| samples.class(i) as u8).collect())),
+        }
+    }
+
+    /// True when every value is 0: nothing moved after any origin.
+    pub(crate) fn all_zero(&self) -> bool {
+        matches!(self, Self::Values { values, .. } if values.iter().all(|&v| v == 0.0))
+    }
+}
+
+fn price_targets(samples: &Samples<'_>, width: usize, scale: PriceScale) -> Result<Targets, FitError> {
+    let mut values = Vec::with_capacity(samples.len() * width);
+    let mut returns = vec![0.0; width];
+    for i in 0..samples.len() {
+        samples.returns_into(i, &mut returns);
+        for (h, r) in returns.iter().enumerate() {
+            let target = r / scale.unit(samples, i, h);
+            if !target.is_finite() {
+                return Err(FitError::NotFinite {
+                    what: format!("the target of training sample {i} at horizon step {}", h + 1),
+                    value: target,
+                    step: 0,
+                    remedy: "check the candles of this range with `candlecast quality`".into(),
+                });
+            }
+            values.push(target as f32);
+        }
+    }
+    Ok(Targets::Values { width, values })
+}
+
+/// A loss and the weights of the classes in it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Objective {
+    /// The training loss.
+    pub(crate) loss: Loss,
+    /// Weight of each class; 1 for values.
+    pub(crate) class_weights: [f64; CLASSES],
+}
+
+impl Objective {
+    /// The objective of `config` for these training targets; refuses a part with one class only.
+    pub(crate) fn new(config: &RecurrentConfig, targets: &Targets) -> Result<Self, FitError> {
+        let Targets::Classes(classes) = targets else {
+            return Ok(Self { loss: config.loss, class_weights: [1.0; CLASSES] });
+        };
+        let mut counts = [0_usize; CLASSES];
+        for &class in classes {
+            counts[usize::from(class)] += 1;
+        }
+        if let Some(class) = counts.iter().position(|&n| n == classes.len()) {
+            return Err(FitError::OneClass { class, samples: classes.len() });
+        }
+        Ok(Self { loss: config.class_loss, class_weights: config.class_weights.weights(counts) })
+    }
+
+    /// Training loss of one row of a batch of `batch_rows`; `out` becomes the gradient of the batch's mean loss.
+    pub(crate) fn train_row(&self, targets: &Targets, sample: usize, out: &mut [f32], batch_rows: usize) -> f64 {
+        match targets {
+            Targets::Values { width, values } => {
+                self.loss.of_values(out, &values[sample * width..(sample + 1) * width], 1.0 / batch_rows as f32)
+            }
+            Targets::Classes(classes) => {
+                let class = usize::from(classes[sample]);
+                let weight = self.class_weights[class];
+                weight * self.loss.of_classes(out, class, weight / batch_rows as f64)
+            }
+        }
+    }
+
+    /// Loss of one row for curves, early stopping and comparisons: the training loss of values, plain
+    /// cross-entropy of classes. `out` is left as scratch.
+    pub(crate) fn plain_row(&self, targets: &Targets, sample: usize, out: &mut [f32]) -> f64 {
+        match targets {
+            Targets::Values { width, values } => {
+                self.loss.of_values(out, &values[sample * width..(sample + 1) * width], 1.0)
+            }
+            Targets::Classes(classes) => {
+                Loss::CrossEntropy { smoothing: 0.0 }.of_classes(out, usize::from(classes[sample]), 1.0)
+            }
+        }
+    }
+}
+
+impl ClassWeights {
+    /// Weights of the classes of these counts, such that the mean over the samples is 1; 0 for an absent class.
+    /// `balanced` is `n / (classes * count)`, `sqrt` its square root.
+    fn weights(self, counts: [usize; CLASSES]) -> [f64; CLASSES] {
+        let n: usize = counts.iter().sum();
+        let share = |count: usize| match (self, count) {
+            (_, 0) => 0.0,
+            (Self::None, _) => 1.0,
+            (Self::Balanced, _) => n as f64 / count as f64,
+            (Self::Sqrt, _) => (n as f64 / count as f64).sqrt(),
+        };
+        let raw = counts.map(share);
+        let mean = raw.iter().zip(counts).map(|(w, c)| w * c as f64).sum::<f64>() / n as f64;
+        raw.map(|w| w / mean)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_weights_balance_and_keep_the_mean() {
+        let counts = [100, 700, 200];
+        let balanced = ClassWeights::Balanced.weights(counts);
+        for (w, c) in balanced.iter().zip(counts) {
+            assert!((w * c as f64 - 1000.0 / 3.0).abs() < 1e-9);
+        }
+        let sqrt = ClassWeights::Sqrt.weights(counts);
+        assert!((sqrt[0] / sqrt[1] - 7.0_f64.sqrt()).abs() < 1e-12);
+        for weights in [balanced, sqrt, ClassWeights::None.weights(counts)] {
+            let mean = weights.iter().zip(counts).map(|(w, c)| w * c as f64).sum::<f64>() / 1000.0;
+            assert!((mean - 1.0).abs() < 1e-12);
+        }
+        assert_eq!(ClassWeights::Balanced.weights([500, 0, 500]), [1.0, 0.0, 1.0]);
+    }
+}

@@ -1,0 +1,164 @@
+//! [`RegistryError`]: everything that can go wrong with stored models.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a model could not be saved, found, read or switched.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The operating system refused.
+    #[error("cannot {action} `{}`: {source}{}", .path.display(), remedy(.source))]
+    Io {
+        /// What was tried, as a verb (`write`, `read`, `lock`).
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Truncated, altered, or not what its name says.
+    #[error("model file `{}` is damaged ({reason}): restore it from a backup, roll back to an earlier version, or train again", .file.display())]
+    Corrupt {
+        /// Damaged file.
+        file: PathBuf,
+        /// How it shows.
+        reason: String,
+    },
+    /// Written by a later program.
+    #[error("model file `{}` has format {format}, this program reads format {known}: update the program or train again", .file.display())]
+    UnknownFormat {
+        /// File.
+        file: PathBuf,
+        /// Format that it names.
+        format: u64,
+        /// Newest format known here.
+        known: u32,
+    },
+    /// The file is as it was written, yet does not hold what was asked for.
+    #[error("model file `{}`, written by {program}, cannot be read here ({reason}): train the model again, or use that program", .file.display())]
+    Unreadable {
+        /// File.
+        file: PathBuf,
+        /// Program that wrote it.
+        program: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A part of a model's name is not allowed.
+    #[error("{field} `{value}` is not valid: {allowed}")]
+    Name {
+        /// Which part.
+        field: &'static str,
+        /// As given, cut to 60 characters.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// NaN or infinity in what was to be saved.
+    #[error(
+        "model not saved: `{field}` is {value}, only finite numbers can be stored: train again with other settings or inspect the input data"
+    )]
+    NotFinite {
+        /// Where in the model, as a dotted path.
+        field: String,
+        /// NaN or an infinity.
+        value: f64,
+    },
+    /// What was to be saved has no JSON form.
+    #[error(
+        "model not saved: it cannot be written as JSON ({reason}); this is a defect of the model, please report it"
+    )]
+    NotJson {
+        /// What the serialiser said.
+        reason: String,
+    },
+    /// Nothing serves.
+    #[error(
+        "no {model} model serves {task} of {series}: run `candlecast train --symbol {symbol} --interval {interval} --model {model}`, or promote a saved version"
+    )]
+    NoneActive {
+        /// Model id.
+        model: String,
+        /// Task id.
+        task: String,
+        /// Series key.
+        series: String,
+        /// Its symbol.
+        symbol: String,
+        /// Its interval.
+        interval: String,
+    },
+    /// This version is not stored.
+    #[error("model `{id}` is not stored: see `candlecast models list` for those that are")]
+    NoVersion {
+        /// Model id with version.
+        id: String,
+    },
+    /// Nothing served before what serves now.
+    #[error("`{slot}` has no earlier version that can serve: promote one of its versions or train again")]
+    NothingToRollBackTo {
+        /// Name without version.
+        slot: String,
+    },
+    /// The active version is not deleted by itself.
+    #[error(
+        "model `{id}` is the active one and cannot be deleted: promote another version first, or delete all versions"
+    )]
+    DeletesActive {
+        /// Model id with version.
+        id: String,
+    },
+    /// Version numbers have run out.
+    #[error("`{slot}` has no version number left after {highest}: delete or move its files and train again")]
+    VersionsExhausted {
+        /// Name without version.
+        slot: String,
+        /// Highest version given so far.
+        highest: String,
+    },
+}
+
+impl RegistryError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    pub(crate) fn corrupt(file: &Path, reason: impl Into<String>) -> Self {
+        Self::Corrupt { file: file.to_owned(), reason: reason.into() }
+    }
+
+    pub(crate) fn name(field: &'static str, value: &str, allowed: &'static str) -> Self {
+        Self::Name { field, value: value.chars().take(60).collect(), allowed }
+    }
+}
+
+fn remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space and try again",
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            "; make it accessible, or choose another folder with MODEL_SAVE_PATH or --data-dir"
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "; a file lies where a folder is needed: move it away, or choose another folder with MODEL_SAVE_PATH or --data-dir"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_read_only_folder_say_what_to_do() {
+        for (kind, remedy) in [
+            (io::ErrorKind::StorageFull, "free some space"),
+            (io::ErrorKind::ReadOnlyFilesystem, "MODEL_SAVE_PATH"),
+            (io::ErrorKind::PermissionDenied, "MODEL_SAVE_PATH"),
+        ] {
+            let text = RegistryError::io("write", Path::new("models/x"))(kind.into()).to_string();
+            assert!(text.starts_with("cannot write `models/x`: ") && text.contains(remedy), "{text}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What lies in the model folders, by file names alone: listing reads no payload.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use candlecast_core::{Interval, Venue};
+
+use crate::durable;
+use crate::slot::{ModelFile, ModelName, Slot};
+use crate::{RegistryError, Version};
+
+/// The model files of one folder.
+#[derive(Debug, Default)]
+pub(crate) struct Folder {
+    metas: BTreeSet<ModelName>,
+    payloads: BTreeSet<ModelName>,
+    temps: Vec<String>,
+}
+
+impl Folder {
+    /// Reads the folder of `venue` and `interval`; one that is not there is empty. Files of others are passed over.
+    pub(crate) fn read(path: &Path, venue: &Venue, interval: Interval) -> Result<Self, RegistryError> {
+        let mut folder = Self::default();
+        for name in names(path)? {
+            if durable::of_temp_name(&name).is_some_and(|n| ModelFile::parse(venue, interval, n).is_some()) {
+                folder.temps.push(name);
+                continue;
+            }
+            match ModelFile::parse(venue, interval, &name) {
+                Some(ModelFile::Meta(name)) => folder.metas.insert(name),
+                Some(ModelFile::Payload(name)) => folder.payloads.insert(name),
+                Some(ModelFile::Pointer(_)) | None => false,
+            };
+        }
+        Ok(folder)
+    }
+
+    /// The folder that holds the files of `slot`.
+    pub(crate) fn of(root: &Path, slot: &Slot) -> Result<Self, RegistryError> {
+        Self::read(&slot.folder(root), &slot.key().venue, slot.key().interval)
+    }
+
+    /// Versions of `slot` that have a meta, in order.
+    pub(crate) fn versions(&self, slot: &Slot) -> Vec<Version> {
+        self.metas.iter().filter(|name| name.slot == *slot).map(|name| name.version).collect()
+    }
+
+    /// Removes what an interrupted save left: temporary files, and payloads whose meta was never written. Only
+    /// under the lock, where no other save is on its way.
+    pub(crate) fn clear_leftovers(&self, root: &Path, slot: &Slot) {
+        let folder = slot.folder(root);
+        let orphans = self.payloads.difference(&self.metas).map(ModelName::payload_file);
+        for file in self.temps.iter().cloned().chain(orphans) {
+            // What cannot be removed now takes up space and nothing else; the next save tries again.
+            let _ = durable::remove(&folder.join(file));
+        }
+    }
+}
+
+/// Every stored version of every slot below `root`.
+pub(crate) fn all(root: &Path) -> Result<BTreeMap<Slot, Vec<Version>>, RegistryError> {
+    let mut found: BTreeMap<Slot, Vec<Version>> = BTreeMap::new();
+    let mut take = |folder: Folder| {
+        for name in folder.metas {
+            found.entry(name.slot).or_default().push(name.version);
+        }
+    };
+    take(Folder::read(root, &Venue::binance(), Interval::H1)?);
+    for venue in names(root)? {
+        let Some(key) = Venue::new(&venue).ok().filter(|v| v.as_str() == venue) else { continue };
+        let venue_path = root.join(&venue);
+        for interval in Interval::all() {
+            if key == Venue::binance() && interval == Interval::H1 {
+                continue;
+            }
+            take(Folder::read(&venue_path.join(interval.to_string()), &key, interval)?);
+        }
+    }
+    Ok(found)
+}
+
+/// File names in `path` that are UTF-8, as all of ours are, in order.
+fn names(path: &Path) -> Result<Vec<String>, RegistryError> {
+    let entries = match fs::read_dir(path) {
+        // A file or nothing in the place of a folder holds no models.
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        entries => entries.map_err(RegistryError::io("read folder", path))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(RegistryError::io("read folder", path))?;
+        names.extend(entry.file_name().into_string().ok());
+    }
+    names.sort_unstable();
+    Ok(names)
+}

@@ -1,0 +1,77 @@
+//! A tiny model to save.
+
+use std::path::Path;
+
+use candlecast_core::{SeriesKey, Symbol, Timestamp, Venue};
+use candlecast_registry::{Activate, DataRange, FeatureVersion, Meta, NewModel, Registry, Slot};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Weights of the tiny model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tiny {
+    pub(crate) weights: Vec<f64>,
+    pub(crate) bias: f32,
+    pub(crate) clip: Option<f64>,
+}
+
+/// Weights that tell which seed they belong to.
+pub(crate) fn tiny(seed: u64) -> Tiny {
+    Tiny { weights: vec![seed as f64, 0.1, -1e-300], bias: 0.3, clip: None }
+}
+
+pub(crate) fn slot_of(venue: &str, interval: &str, model: &str, task: &str) -> Slot {
+    let venue = Venue::new(venue).expect("tests name valid venues");
+    let symbol = Symbol::new("BTCUSDT").expect("a valid symbol");
+    let interval = interval.parse().expect("tests name valid intervals");
+    Slot::new(SeriesKey::new(venue, symbol, interval), model, task).expect("tests name valid models")
+}
+
+/// The slot with the shortest names.
+pub(crate) fn lstm() -> Slot {
+    slot_of("binance", "1h", "lstm", "price")
+}
+
+/// The model of the format fixture, but for its seed.
+pub(crate) fn new_model(seed: u64) -> NewModel {
+    let feature = |id: &str, version| FeatureVersion { id: id.into(), version };
+    NewModel {
+        name: None,
+        trained_at: Timestamp(1_696_512_000_000),
+        accuracy: Some(0.73),
+        training_duration_ms: 45_000,
+        data_points: 1000,
+        config: json!({"hiddenSize": 32, "sequenceLength": 20, "learningRate": 0.001, "epochs": 100}),
+        horizon_steps: 24,
+        features: vec![feature("log_return_1", 1), feature("rsi_14", 2)],
+        data_range: DataRange { from: Timestamp(1_692_912_000_000), to: Timestamp(1_696_512_000_000) },
+        data_fingerprint: "5f1d7a84".into(),
+        seed,
+        program_version: "candlecast 0.1.0".into(),
+        instruction_set: "avx2".into(),
+        metrics: json!({"mae": 61.5, "coverage": 0.9}),
+        baseline_metrics: json!({"naive": {"mae": 62.5}}),
+        feature_histograms: Value::Null,
+    }
+}
+
+pub(crate) fn registry(root: &Path) -> Registry {
+    Registry::open(root.to_owned()).expect("the folder is one")
+}
+
+/// Saves the tiny model of `seed` as the active one.
+pub(crate) fn save(root: &Path, seed: u64) -> Meta {
+    registry(root)
+        .save(&lstm(), new_model(seed), &tiny(seed), Activate::Always, 100)
+        .expect("a writable folder takes a model")
+}
+
+/// Names of everything in `folder`, in order, the lock left out.
+pub(crate) fn files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    let name = |e: std::io::Result<std::fs::DirEntry>| e.expect("readable").file_name().to_string_lossy().into_owned();
+    let mut names: Vec<String> = entries.map(name).filter(|n| n != ".lock").collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,192 @@
+//! Saving, versions, what is kept.
+
+use std::path::Path;
+
+use candlecast_registry::{Activate, ModelName, NewModel, Registry, RegistryError, Status, Version};
+use serde_json::json;
+
+use crate::model::{Tiny, files, lstm, new_model, registry, save, slot_of, tiny};
+
+const WRITERS: u64 = 4;
+const SAVES: u64 = 6;
+
+fn version(text: &str) -> Version {
+    text.parse().expect("tests name valid versions")
+}
+
+fn save_as(root: &Path, new: NewModel, activate: Activate, keep: usize) -> String {
+    let meta = registry(root).save(&lstm(), new, &tiny(1), activate, keep).expect("a writable folder takes a model");
+    format!("{} {}", meta.version, meta.status)
+}
+
+fn stored(root: &Path) -> Vec<String> {
+    let listed = registry(root).list_slot(&lstm()).expect("a readable folder");
+    listed.iter().map(|l| format!("{} {}", l.name.version, l.status)).collect()
+}
+
+#[test]
+fn another_instance_reads_the_same_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let saved = save(dir.path(), 7);
+    assert_eq!((saved.id.as_str(), saved.status), ("BTCUSDT_LSTM_1.0.0", Status::Active));
+    let loaded = registry(dir.path()).load::<Tiny>(&lstm(), None).unwrap();
+    assert_eq!((loaded.meta, loaded.payload, loaded.fell_back), (saved.clone(), tiny(7), None));
+    assert_eq!(registry(dir.path()).verify(&lstm(), saved.version).unwrap(), saved);
+    assert_eq!(
+        files(dir.path()),
+        ["BTCUSDT_LSTM.active.json", "BTCUSDT_LSTM_1.0.0.json", "BTCUSDT_LSTM_1.0.0.meta.json"]
+    );
+}
+
+#[test]
+fn what_changed_decides_the_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let add = |new: NewModel| save_as(dir.path(), new, Activate::Never, 100);
+    assert_eq!(add(new_model(1)), "1.0.0 candidate");
+    let mut later = NewModel { data_fingerprint: "other".into(), data_points: 2000, ..new_model(2) };
+    assert_eq!(add(later.clone()), "1.0.1 candidate");
+    later.config["epochs"] = json!(50);
+    assert_eq!(add(later.clone()), "1.1.0 candidate");
+    assert_eq!(add(later.clone()), "1.1.1 candidate");
+    later.features[1].version = 3;
+    assert_eq!(add(later.clone()), "2.0.0 candidate");
+    later.features.swap(0, 1);
+    assert_eq!(add(later.clone()), "3.0.0 candidate");
+    later.horizon_steps = 12;
+    assert_eq!(add(later.clone()), "4.0.0 candidate");
+    later.config = json!({"epochs": 50, "learningRate": 0.001, "sequenceLength": 20, "hiddenSize": 32});
+    assert_eq!(add(later), "4.0.1 candidate", "the order of fields is no change");
+}
+
+#[test]
+fn activation_is_as_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let add = |activate| save_as(dir.path(), new_model(1), activate, 100);
+    assert_eq!(add(Activate::Never), "1.0.0 candidate");
+    assert!(matches!(registry(dir.path()).load::<Tiny>(&lstm(), None), Err(RegistryError::NoneActive { .. })));
+    assert_eq!(add(Activate::IfNothingServes), "1.0.1 active");
+    assert_eq!(add(Activate::IfNothingServes), "1.0.2 candidate");
+    assert_eq!(add(Activate::Always), "1.0.3 active");
+    assert_eq!(stored(dir.path()), ["1.0.0 archived", "1.0.1 archived", "1.0.2 archived", "1.0.3 active"]);
+    assert_eq!(registry(dir.path()).active(&lstm()).unwrap(), Some(version("1.0.3")));
+}
+
+#[test]
+fn the_oldest_archived_versions_go_and_the_active_one_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..4 {
+        save_as(dir.path(), new_model(1), Activate::Always, 3);
+    }
+    assert_eq!(stored(dir.path()), ["1.0.1 archived", "1.0.2 archived", "1.0.3 active"]);
+    for _ in 0..4 {
+        save_as(dir.path(), new_model(1), Activate::Never, 3);
+    }
+    assert_eq!(stored(dir.path()), ["1.0.2 archived", "1.0.3 active", "1.0.7 candidate"]);
+    save_as(dir.path(), new_model(1), Activate::Never, 0);
+    assert_eq!(stored(dir.path()), ["1.0.3 active", "1.0.8 candidate"]);
+    assert_eq!(files(dir.path()).len(), 5, "payloads go with their metas");
+}
+
+#[test]
+fn no_version_is_given_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path(), 1);
+    assert_eq!(save_as(dir.path(), new_model(1), Activate::Never, 9), "1.0.1 candidate");
+    registry(dir.path()).delete(&lstm(), version("1.0.1")).unwrap();
+    assert_eq!(save_as(dir.path(), new_model(1), Activate::Never, 9), "1.0.2 candidate");
+    assert_eq!(registry(dir.path()).delete_all(&lstm()).unwrap(), 2);
+    assert_eq!(files(dir.path()), ["BTCUSDT_LSTM.active.json"]);
+    assert_eq!(save_as(dir.path(), new_model(1), Activate::Never, 9), "2.0.0 candidate");
+}
+
+#[test]
+fn slots_lie_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let slots = [
+        lstm(),
+        slot_of("binance", "1h", "lstm", "direction"),
+        slot_of("binance", "4h", "lstm", "price"),
+        slot_of("binanceus", "1h", "lstm", "price"),
+        slot_of("binance", "1h", "random-forest", "price"),
+    ];
+    for (seed, slot) in (0..).zip(&slots) {
+        let meta = registry(dir.path()).save(slot, new_model(seed), &tiny(seed), Activate::IfNothingServes, 5).unwrap();
+        assert_eq!((meta.version, meta.status), (Version::FIRST, Status::Active));
+        assert_eq!(meta.slot().unwrap(), *slot);
+        assert_eq!(meta.id.parse::<ModelName>().unwrap(), slot.at(Version::FIRST));
+    }
+    for (seed, slot) in (0..).zip(&slots) {
+        assert_eq!(registry(dir.path()).load::<Tiny>(slot, None).unwrap().payload, tiny(seed));
+    }
+    assert!(dir.path().join("binance/4h/BTCUSDT_LSTM_4h_price_1.0.0.meta.json").is_file());
+    assert!(dir.path().join("binanceus/1h/BTCUSDT_LSTM_1.0.0.json").is_file());
+    let mut expected: Vec<ModelName> = slots.iter().map(|s| s.at(Version::FIRST)).collect();
+    expected.sort();
+    assert_eq!(registry(dir.path()).names().unwrap(), expected);
+    let listed = registry(dir.path()).list().unwrap();
+    assert_eq!(listed.iter().map(|l| l.name.clone()).collect::<Vec<_>>(), expected);
+    assert!(listed.iter().all(|l| l.status == Status::Active && l.reason.is_none() && l.meta.is_some()));
+}
+
+#[test]
+fn what_cannot_be_stored_is_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("models");
+    let registry = registry(&root);
+    let try_save =
+        |new: NewModel, payload: &Tiny| registry.save(&lstm(), new, payload, Activate::Always, 5).unwrap_err();
+    let nan = Tiny { weights: vec![1.0, f64::NAN], ..tiny(1) };
+    assert!(matches!(try_save(new_model(1), &nan), RegistryError::NotFinite { field, .. } if field == "weights.1"));
+    let new = NewModel { accuracy: Some(f64::INFINITY), ..new_model(1) };
+    assert!(matches!(try_save(new, &tiny(1)), RegistryError::NotFinite { field, .. } if field == "accuracy"));
+    for name in ["", "a\nb", "x".repeat(101).as_str()] {
+        let new = NewModel { name: Some(name.into()), ..new_model(1) };
+        assert!(matches!(try_save(new, &tiny(1)), RegistryError::Name { field: "name", .. }));
+    }
+    let list = registry.save(&lstm(), new_model(1), &[1.0, 2.0], Activate::Always, 5).unwrap_err();
+    assert!(matches!(list, RegistryError::NotJson { .. }));
+    assert!(!root.exists());
+    assert!(registry.list().unwrap().is_empty() && registry.names().unwrap().is_empty());
+}
+
+#[test]
+fn threads_never_take_the_same_version_and_readers_never_see_half_a_model() {
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path(), 0);
+    let root = dir.path();
+    std::thread::scope(|scope| {
+        let writing: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                scope.spawn(move || {
+                    let one = |i| {
+                        let seed = 1 + writer * SAVES + i;
+                        // One version is kept, so readers are overtaken by deletions all the time.
+                        registry(root)
+                            .save(&lstm(), new_model(seed), &tiny(seed), Activate::Always, 1)
+                            .map(|m| m.version)
+                    };
+                    (0..SAVES).map(one).collect::<Result<Vec<_>, _>>()
+                })
+            })
+            .collect();
+        while !writing.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            let loaded = registry(dir.path()).load::<Tiny>(&lstm(), None).unwrap();
+            assert_eq!((loaded.payload, loaded.fell_back), (tiny(loaded.meta.seed), None));
+        }
+        let mut given: Vec<Version> = writing.into_iter().flat_map(|w| w.join().unwrap().unwrap()).collect();
+        given.sort();
+        let expected: Vec<Version> =
+            (1..=(WRITERS * SAVES) as u32).map(|patch| Version { patch, ..Version::FIRST }).collect();
+        assert_eq!(given, expected);
+    });
+    assert_eq!(stored(dir.path()), ["1.0.24 active"]);
+}
+
+#[test]
+fn a_folder_that_is_a_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("models");
+    std::fs::write(&path, b"").unwrap();
+    let text = Registry::open(path).unwrap_err().to_string();
+    assert!(text.contains("MODEL_SAVE_PATH"), "{text}");
+}

@@ -1,0 +1,150 @@
+//! [`StoreError`]: why a store could not do what was asked, and what helps.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use candlecast_core::{SeriesKey, Timestamp};
+
+use crate::years::{FIRST_YEAR, LAST_YEAR};
+
+/// Why a store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing is stored under the key.
+    #[error("series {key} is not stored: {}", advice(.nearest))]
+    UnknownSeries {
+        /// As asked.
+        key: SeriesKey,
+        /// Stored series of similar names, most similar first, at most three.
+        nearest: Vec<SeriesKey>,
+    },
+    /// Another program kept the lake's lock for too long.
+    #[error(
+        "lake {} is being written by another program and did not become free within {waited_ms} ms: \
+         try again, or stop the other program",
+        .path.display()
+    )]
+    Locked {
+        /// The lake's folder.
+        path: PathBuf,
+        /// Time waited.
+        waited_ms: u64,
+    },
+    /// No space left. Nothing was changed.
+    #[error("no space is left for {}: free some and try again; nothing was changed", .path.display())]
+    DiskFull {
+        /// What was being written.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The file system does not allow it. Nothing was changed.
+    #[error(
+        "no permission for {}: give this user access to the folder, or choose another data folder ({source})",
+        .path.display()
+    )]
+    NotAllowed {
+        /// What was being read or written.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error(
+        "file {} cannot be used: {reason}; move it away and import its year again, or restore it from a backup",
+        .path.display()
+    )]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file was written by a newer program.
+    #[error("file {} has format {found}, this program knows formats up to {known}: update candlecast", .path.display())]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// Newest known format.
+        known: u32,
+    },
+    /// A candle lies outside the years that can be stored.
+    #[error(
+        "open time {time} lies outside the years {first} to {last}: check the unit of the source's times",
+        first = FIRST_YEAR,
+        last = LAST_YEAR
+    )]
+    OutsideYears {
+        /// Its open time.
+        time: Timestamp,
+    },
+    /// The file system failed otherwise.
+    #[error("reading or writing {} failed: {source}; see that its disk is in order and try again", .path.display())]
+    Io {
+        /// What was being read or written.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The work was cut off, by the program's end or by a defect.
+    #[error("the store's work was cut off: {reason}; try again")]
+    Interrupted {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Sorts a failure of the file system by what helps against it.
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::DiskFull { path, source }
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::NotAllowed { path, source },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+fn advice(nearest: &[SeriesKey]) -> String {
+    if nearest.is_empty() {
+        return "nothing is stored yet, import or fetch candles first".into();
+    }
+    let names: Vec<String> = nearest.iter().map(ToString::to_string).collect();
+    format!("did you mean {}? Otherwise import or fetch its candles first", names.join(" or "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candlecast_core::{Interval, Symbol, Venue};
+
+    #[test]
+    fn failures_are_sorted_by_their_remedy() {
+        let path = Path::new("/data/x");
+        let sorted = |kind: io::ErrorKind| StoreError::io(path, io::Error::from(kind));
+        assert!(matches!(sorted(io::ErrorKind::StorageFull), StoreError::DiskFull { .. }));
+        assert!(matches!(sorted(io::ErrorKind::ReadOnlyFilesystem), StoreError::NotAllowed { .. }));
+        assert!(matches!(sorted(io::ErrorKind::PermissionDenied), StoreError::NotAllowed { .. }));
+        assert!(matches!(sorted(io::ErrorKind::TimedOut), StoreError::Io { .. }));
+        assert!(sorted(io::ErrorKind::StorageFull).to_string().contains("/data/x"));
+    }
+
+    #[test]
+    fn an_unknown_series_comes_with_advice() {
+        let key = SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1);
+        let other = SeriesKey { interval: Interval::M1, ..key.clone() };
+        let known = StoreError::UnknownSeries { key: key.clone(), nearest: vec![other] };
+        assert!(known.to_string().contains("did you mean binance:BTCUSDT:1m?"));
+        let none = StoreError::UnknownSeries { key, nearest: vec![] };
+        assert!(none.to_string().contains("import or fetch"));
+    }
+}

@@ -1,0 +1,137 @@
+//! Where a lake keeps what: `venue=binance/symbol=BTCUSDT/interval=1h/year=2023.parquet`.
+//!
+//! Every path is made of the parts of a [`SeriesKey`] and a year, never of other text.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use candlecast_core::{Interval, SeriesKey, Symbol, Venue};
+
+use crate::StoreError;
+use crate::years::{FIRST_YEAR, LAST_YEAR};
+
+/// The folder of a series.
+pub(super) fn series_folder(root: &Path, key: &SeriesKey) -> PathBuf {
+    root.join(format!("venue={}", key.venue))
+        .join(format!("symbol={}", key.symbol))
+        .join(format!("interval={}", key.interval))
+}
+
+/// The file that holds the candles of one year.
+pub(super) fn partition_path(root: &Path, key: &SeriesKey, year: i32) -> PathBuf {
+    series_folder(root, key).join(format!("year={year}.parquet"))
+}
+
+/// The hidden neighbour in which the next version of a partition is written. Readers of folders skip it.
+pub(super) fn temporary_path(folder: &Path, year: i32) -> PathBuf {
+    folder.join(format!(".year={year}.parquet.tmp"))
+}
+
+/// Years of which a partition exists, in order; empty for a series that is not stored.
+pub(super) fn years(root: &Path, key: &SeriesKey) -> Result<Vec<i32>, StoreError> {
+    let mut years: Vec<i32> = names(&series_folder(root, key))?.iter().filter_map(|n| year_of(n)).collect();
+    years.sort_unstable();
+    Ok(years)
+}
+
+/// Keys with at least one partition, in order.
+pub(super) fn keys(root: &Path) -> Result<Vec<SeriesKey>, StoreError> {
+    let mut keys = Vec::new();
+    for key in key_folders(root)? {
+        if !years(root, &key)?.is_empty() {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// Removes what writers left behind when they were killed. Only for the holder of the lake's lock.
+pub(super) fn remove_leftovers(root: &Path) -> Result<(), StoreError> {
+    for key in key_folders(root)? {
+        let folder = series_folder(root, &key);
+        for name in names(&folder)? {
+            if name.starts_with(".year=") && name.ends_with(".parquet.tmp") {
+                let path = folder.join(name);
+                fs::remove_file(&path).map_err(|e| StoreError::io(&path, e))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Keys that have a folder, in order. Folders of other names are not ours and are left alone.
+fn key_folders(root: &Path) -> Result<Vec<SeriesKey>, StoreError> {
+    let mut keys = Vec::new();
+    for venue in parts(root, "venue=", |t| Venue::new(t).ok())? {
+        let folder = root.join(format!("venue={venue}"));
+        for symbol in parts(&folder, "symbol=", |t| Symbol::new(t).ok())? {
+            let folder = folder.join(format!("symbol={symbol}"));
+            for interval in parts(&folder, "interval=", |t| t.parse::<Interval>().ok())? {
+                keys.push(SeriesKey::new(venue.clone(), symbol.clone(), interval));
+            }
+        }
+    }
+    keys.sort();
+    Ok(keys)
+}
+
+/// Reads the names `label` + part in a folder; only the exact form that we write counts.
+fn parts<T: ToString>(folder: &Path, label: &str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, StoreError> {
+    let read_exact = |name: &String| {
+        let text = name.strip_prefix(label)?;
+        read(text).filter(|part| part.to_string() == text)
+    };
+    Ok(names(folder)?.iter().filter_map(read_exact).collect())
+}
+
+fn year_of(name: &str) -> Option<i32> {
+    let text = name.strip_prefix("year=")?.strip_suffix(".parquet")?;
+    let year: i32 = text.parse().ok()?;
+    ((FIRST_YEAR..=LAST_YEAR).contains(&year) && year.to_string() == text).then_some(year)
+}
+
+/// Names in a folder, in no order; none where there is no such folder.
+fn names(folder: &Path) -> Result<Vec<String>, StoreError> {
+    let missing = |e: &io::Error| matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if missing(&e) => return Ok(Vec::new()),
+        Err(e) => return Err(StoreError::io(folder, e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| StoreError::io(folder, e))?;
+        names.extend(entry.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_names_are_read() {
+        let root = tempfile::tempdir().unwrap();
+        let key = SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1);
+        let folder = series_folder(root.path(), &key);
+        fs::create_dir_all(&folder).unwrap();
+        for name in ["year=2023.parquet", "year=2021.parquet", "year=02022.parquet", "year=99999.parquet", "notes.txt"]
+        {
+            fs::write(folder.join(name), b"").unwrap();
+        }
+        fs::write(temporary_path(&folder, 2023), b"").unwrap();
+        for other in
+            ["venue=binance/symbol=btcusdt/interval=1h", "venue=Bad_Venue", "venue=binance/symbol=ETHUSDT/interval=1h"]
+        {
+            fs::create_dir_all(root.path().join(other)).unwrap();
+        }
+        assert_eq!(years(root.path(), &key).unwrap(), [2021, 2023]);
+        assert_eq!(keys(root.path()).unwrap(), [key.clone()]);
+        remove_leftovers(root.path()).unwrap();
+        assert!(!temporary_path(&folder, 2023).exists());
+        assert!(folder.join("notes.txt").exists());
+        assert!(keys(&root.path().join("nowhere")).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,167 @@
+//! [`ParquetLake`]: candles in Parquet files, one a series and year, that other programs read in place.
+//!
+//! A sync engine does the work on the file system, on the blocking threads of the async runtime; this module puts
+//! the async contract on top. Decoding runs on a pool of the lake's own, so that it never queues behind training.
+
+mod commit;
+mod damage;
+mod decode;
+mod encode;
+mod engine;
+mod format;
+mod layout;
+mod lock;
+mod partition;
+mod rewrite;
+mod seal;
+mod span;
+mod survey;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use candlecast_core::{CandleSeries, SeriesKey, TimeRange};
+use futures::{Stream, StreamExt, TryStreamExt, future, stream};
+
+use crate::{CandlePieces, CandleStore, Coverage, StoreError, years};
+use engine::Engine;
+use format::N_COLUMNS;
+
+/// How a lake behaves.
+#[derive(Debug, Clone)]
+pub struct LakeConfig {
+    /// Longest wait for another program that writes, per partition. 10 s by default.
+    pub lock_wait: Duration,
+    /// Threads that decode; the number of cores by default, at most one a column.
+    pub threads: Option<usize>,
+}
+
+impl Default for LakeConfig {
+    fn default() -> Self {
+        Self { lock_wait: Duration::from_secs(10), threads: None }
+    }
+}
+
+/// A folder of Parquet files, `venue=binance/symbol=BTCUSDT/interval=1h/year=2023.parquet` (years UTC).
+///
+/// Columns: `open_time` (timestamp of milliseconds, UTC), `open`, `high`, `low`, `close`, `volume` (f64, never
+/// null), `quote_volume` (f64), `trades` (i64), `taker_buy_base` (f64), null where missing. The folder names are
+/// Hive partitions for readers that know them.
+///
+/// Writing replaces a partition whole (write, fsync, rename, fsync of the folder): after a crash at any moment it is
+/// the old one or the new one. One writer at a time, across programs, by a lock that is held for one partition;
+/// readers never wait and see one version of each partition. The last, partial row group and the candles after
+/// the earliest change are encoded anew, the full row groups before are copied; an upsert that changes nothing
+/// leaves the file as it is. Checksums of the footer and of every column chunk are verified whenever they are read.
+///
+/// Cloning gives another handle on the same lake.
+#[derive(Debug, Clone)]
+pub struct ParquetLake {
+    engine: Arc<Engine>,
+}
+
+impl ParquetLake {
+    /// Opens the lake in `folder`, creating it where there is none, and removes what killed writers left behind.
+    /// Blocks for a few file-system calls. A folder that cannot be written to opens for reading.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(folder, &LakeConfig::default())
+    }
+
+    /// [`open`](Self::open) with other settings.
+    pub fn open_with(folder: impl AsRef<Path>, config: &LakeConfig) -> Result<Self, StoreError> {
+        let root: PathBuf = folder.as_ref().to_owned();
+        fs::create_dir_all(&root).map_err(|e| StoreError::io(&root, e))?;
+        clean(&root);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(config.threads.unwrap_or_else(cores).clamp(1, N_COLUMNS))
+            .thread_name(|i| format!("lake-{i}"))
+            .build()
+            .map_err(|e| StoreError::io(&root, io::Error::other(e)))?;
+        let engine = Engine { root, pool, lock_wait: config.lock_wait, writers: Mutex::new(()) };
+        Ok(Self { engine: Arc::new(engine) })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.engine.root
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        tokio::task::spawn_blocking(move || work(&engine))
+            .await
+            .map_err(|e| StoreError::Interrupted { reason: e.to_string() })?
+    }
+}
+
+/// Removes leftovers, unless another program is writing: then they may be its own.
+fn clean(root: &Path) {
+    let cleaned = lock::try_acquire(root).and_then(|lock| match lock {
+        Some(_held) => layout::remove_leftovers(root),
+        None => Ok(()),
+    });
+    if let Err(error) = cleaned {
+        tracing::warn!(folder = %root.display(), %error, "the lake cannot be written to, it opens for reading");
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[async_trait]
+impl CandleStore for ParquetLake {
+    async fn upsert(&self, series: &CandleSeries) -> Result<Option<TimeRange>, StoreError> {
+        let (key, parts) = (series.key().clone(), years::split(series.columns())?);
+        self.blocking(move |engine| engine.upsert(&key, &parts)).await
+    }
+
+    async fn scan(&self, key: &SeriesKey, range: TimeRange) -> Result<CandleSeries, StoreError> {
+        let key = key.clone();
+        self.blocking(move |engine| engine.read(&key, &engine.years_within(&key, range)?, range)).await
+    }
+
+    fn scan_pieces(&self, key: &SeriesKey, range: TimeRange) -> CandlePieces {
+        let (lake, key) = (self.clone(), key.clone());
+        let listed = {
+            let (lake, key) = (self.clone(), key.clone());
+            async move { lake.blocking(move |engine| engine.years_within(&key, range)).await }
+        };
+        stream::once(listed).map_ok(move |years| pieces(lake.clone(), key.clone(), years, range)).try_flatten().boxed()
+    }
+
+    async fn list(&self) -> Result<Vec<Coverage>, StoreError> {
+        self.blocking(Engine::list).await
+    }
+
+    async fn coverage(&self, key: &SeriesKey) -> Result<Coverage, StoreError> {
+        let key = key.clone();
+        self.blocking(move |engine| engine.coverage(&key)).await
+    }
+
+    async fn delete(&self, key: &SeriesKey, range: TimeRange) -> Result<usize, StoreError> {
+        let key = key.clone();
+        self.blocking(move |engine| engine.delete(&key, range)).await
+    }
+}
+
+fn pieces(
+    lake: ParquetLake,
+    key: SeriesKey,
+    years: Vec<i32>,
+    range: TimeRange,
+) -> impl Stream<Item = Result<CandleSeries, StoreError>> + Send {
+    stream::iter(years)
+        .then(move |year| {
+            let (lake, key) = (lake.clone(), key.clone());
+            async move { lake.blocking(move |engine| engine.read(&key, &[year], range)).await }
+        })
+        .try_filter(|piece| future::ready(!piece.is_empty()))
+}

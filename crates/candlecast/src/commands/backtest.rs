@@ -1,0 +1,41 @@
+//! `candlecast backtest`.
+
+use std::path::PathBuf;
+
+use candlecast_app::{App, AppError};
+use clap::Args;
+
+use super::compare::{self, CompareArgs, SplitArgs};
+use crate::output::Output;
+use crate::requests::{PipelineArgs, SeriesArgs};
+
+/// Score one model on past origins beside the naive forecasts
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  candlecast backtest --symbol BTCUSDT --model linear --horizon 24h --from 2023-10-01 --to 2024-01-01\n  candlecast backtest --symbol BTCUSDT --model hybrid --method simple --train-start 2022-01-01 --train-end 2023-10-01 --from 2023-10-01 --to 2024-01-01"
+)]
+pub(crate) struct BacktestArgs {
+    #[command(flatten)]
+    series: SeriesArgs,
+    /// Model
+    #[arg(long, short)]
+    model: String,
+    #[command(flatten)]
+    split: SplitArgs,
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    /// Draw errors, coverage and forecasts into a .png, .svg or .html file
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: &BacktestArgs, app: &App, output: Output) -> Result<(), AppError> {
+    let args = CompareArgs {
+        series: args.series.clone(),
+        models: vec![args.model.clone()],
+        split: args.split.clone(),
+        pipeline: args.pipeline.clone(),
+        plot: args.plot.clone(),
+    };
+    compare::run(&args, app, output).await
+}

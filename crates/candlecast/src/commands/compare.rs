@@ -1,0 +1,106 @@
+//! `candlecast compare`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use candlecast_app::doc::EvaluationDoc;
+use candlecast_app::{App, AppError, Method};
+use candlecast_core::{SeriesKey, TimeRange, Timestamp};
+use clap::{Args, ValueEnum};
+
+use crate::cli::time;
+use crate::output::Output;
+use crate::progress::Bar;
+use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs};
+use crate::{plot, tables};
+
+/// Walk models forward side by side, the naive forecasts among them
+#[derive(Debug, Args)]
+#[command(
+    after_help = "How to read the table: docs/reading-the-table.md\n\nExample:\n  candlecast compare --symbol BTCUSDT --models hybrid,linear --horizon 24h --from 2023-01-01 --to 2024-01-01"
+)]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) series: SeriesArgs,
+    /// Models, by comma; the baselines are always added
+    #[arg(long, short, value_delimiter = ',', required = true)]
+    pub(crate) models: Vec<String>,
+    #[command(flatten)]
+    pub(crate) split: SplitArgs,
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// Draw errors, coverage and forecasts into a .png, .svg or .html file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+}
+
+/// How data are split in time.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SplitArgs {
+    /// How data are split
+    #[arg(long, value_enum, default_value = "walk-forward")]
+    pub(crate) method: MethodArg,
+    #[command(flatten)]
+    pub(crate) range: RangeArgs,
+    /// First instant of the training part (method simple)
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) train_start: Option<Timestamp>,
+    /// First instant after the training part (method simple)
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) train_end: Option<Timestamp>,
+}
+
+/// How data are split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MethodArg {
+    /// One fit, one test part
+    Simple,
+    /// Refit every `--retrain-days` over the range
+    WalkForward,
+}
+
+/// Days of the default test range.
+const DEFAULT_TEST_DAYS: i64 = 30;
+
+impl SplitArgs {
+    /// The method over a stored series; without `--from` the last 30 days are tested.
+    pub(crate) async fn method(&self, app: &App, key: &SeriesKey) -> Result<Method, AppError> {
+        let mut range = self.range.range();
+        if self.range.from.is_none()
+            && let Some(stored) = app.store().coverage(key).await?.range
+        {
+            let end = range.to.min(stored.to);
+            range.from = stored.from.max(end.plus_ms(-DEFAULT_TEST_DAYS * 86_400_000));
+        }
+        match self.method {
+            MethodArg::WalkForward if self.train_start.is_some() || self.train_end.is_some() => Err(AppError::usage(
+                "bad-range",
+                "train-start",
+                "--train-start and --train-end belong to --method simple; a walk-forward trains on what lies before each refit",
+            )),
+            MethodArg::WalkForward => Ok(Method::WalkForward { range }),
+            MethodArg::Simple => {
+                let from = self.train_start.unwrap_or(TimeRange::ALL.from);
+                let to = self.train_end.unwrap_or(range.from);
+                Ok(Method::Simple { train: TimeRange { from, to }, test: range })
+            }
+        }
+    }
+}
+
+pub(crate) async fn run(args: &CompareArgs, app: &App, output: Output) -> Result<(), AppError> {
+    plot::check_path(args.plot.as_deref())?;
+    let key = app.find_series(&args.series.wanted()).await?;
+    let models = args.pipeline.models(&args.models)?;
+    let common = args.pipeline.common(&key)?;
+    let method = args.split.method(app, &key).await?;
+    let evaluation = {
+        let bar = Arc::new(Bar::new(output));
+        app.evaluate(&key, models, common, method, bar).await?
+    };
+    if let Some(path) = &args.plot {
+        plot::evaluation(&evaluation, path)?;
+        output.remark(&format!("plot: {}", path.display()));
+    }
+    output.result(&EvaluationDoc::new(&evaluation, app.seed.0), || tables::evaluation(&evaluation))
+}

@@ -1,0 +1,88 @@
+//! `candlecast data`.
+
+use std::path::PathBuf;
+
+use candlecast_app::doc::{CheckDoc, CoverageDoc};
+use candlecast_app::{App, AppError};
+use candlecast_core::Interval;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::output::Output;
+use crate::requests::{RangeArgs, SeriesArgs};
+use crate::tables;
+
+/// Look after stored candles
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    /// What is stored
+    List,
+    /// Read every candle and report gaps, halts and damaged files
+    Check {
+        /// Only this symbol
+        #[arg(long, short)]
+        symbol: Option<candlecast_core::Symbol>,
+    },
+    /// Write candles to a CSV or Parquet file
+    Export {
+        #[command(flatten)]
+        series: SeriesArgs,
+        #[command(flatten)]
+        range: RangeArgs,
+        /// File that ends in .csv or .parquet
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Make coarser candles and store them
+    Resample {
+        #[command(flatten)]
+        series: SeriesArgs,
+        /// Candle length wanted
+        #[arg(long)]
+        to: Interval,
+    },
+}
+
+pub(crate) async fn run(args: DataArgs, app: &App, output: Output) -> Result<(), AppError> {
+    match args.command {
+        DataCommand::List => {
+            let docs: Vec<CoverageDoc> = app.coverage().await?.iter().map(Into::into).collect();
+            output.result(&docs, || tables::coverage(&docs))
+        }
+        DataCommand::Check { symbol } => {
+            let mut docs = Vec::new();
+            for coverage in app.coverage().await? {
+                if symbol.as_ref().is_none_or(|s| *s == coverage.key.symbol) {
+                    docs.push(CheckDoc::from(&app.check(&coverage.key).await?));
+                }
+            }
+            if let Some(symbol) = symbol.filter(|_| docs.is_empty()) {
+                return Err(AppError::data("unknown-series", format!("nothing is stored for {symbol}: see `candlecast data list`")));
+            }
+            output.result(&docs, || tables::checks(&docs))?;
+            match docs.iter().flat_map(|d| &d.damaged).next() {
+                Some(reason) => Err(AppError::data("corrupt-file", reason.clone())),
+                None => Ok(()),
+            }
+        }
+        DataCommand::Export { series, range, output: path } => {
+            let key = app.find_series(&series.wanted()).await?;
+            let rows = app.export(&key, range.range(), &path).await?;
+            output.result(&json!({ "file": path, "rows": rows }), || format!("{rows} candles of {key} -> {}", path.display()))
+        }
+        DataCommand::Resample { series, to } => {
+            let key = app.find_series(&series.wanted()).await?;
+            let (made, rows, incomplete) = app.resample(&key, to).await?;
+            let doc = json!({
+                "venue": made.venue, "symbol": made.symbol, "interval": made.interval, "rows": rows, "incomplete": incomplete
+            });
+            output.result(&doc, || format!("{rows} candles stored as {made}; {incomplete} incomplete ones left out"))
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `candlecast demo`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use candlecast_app::doc::{EvaluationDoc, ForecastDoc, TrainDoc};
+use candlecast_app::{App, AppError, Common, Method, ModelRequest};
+use candlecast_core::market::{MarketConfig, generate};
+use candlecast_core::{TimeRange, Timestamp};
+use clap::Args;
+use serde_json::json;
+
+use crate::output::Output;
+use crate::progress::Bar;
+use crate::{plot, tables};
+
+/// The main job end to end on a generated market: candles, features, models beside naive forecasts, the best
+/// saved, a forecast
+#[derive(Debug, Args)]
+#[command(after_help = "Needs no network and no data. The market is synthetic, marked so, and the same for a seed.")]
+pub(crate) struct DemoArgs {
+    /// Models, by comma [default: all]
+    #[arg(long, short, value_delimiter = ',')]
+    models: Vec<String>,
+    /// Days of origins that are scored
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(7..=365))]
+    days: u16,
+    /// Draw errors, coverage and forecasts into a .png, .svg or .html file
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+}
+
+/// Candles a coin: one year to learn from, lead-in and scored origins.
+const CANDLES: usize = 13_500;
+/// Days between refits in the demonstration.
+const RETRAIN_DAYS: u32 = 30;
+
+pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<(), AppError> {
+    plot::check_path(args.plot.as_deref())?;
+    let config = MarketConfig { n_candles: CANDLES, seed: app.seed, ..MarketConfig::default() };
+    let market = app.compute(move || Ok(generate(&config))).await?;
+    for coin in &market {
+        app.store_series(&coin.series).await?;
+        output.remark(&format!(
+            "market in: {} {} candles, {} planted events [synthetic market]",
+            coin.series.key(),
+            coin.series.len(),
+            coin.planted.len()
+        ));
+    }
+    let key = market[0].series.key().clone();
+    let end = market[0].series.range().map_or(Timestamp(0), |r| r.to);
+    let models: Vec<ModelRequest> = if args.models.is_empty() {
+        candlecast_app::catalog::models().map(|e| ModelRequest { id: e.id.into(), params: json!({}) }).collect()
+    } else {
+        args.models.iter().map(|id| ModelRequest { id: id.clone(), params: json!({}) }).collect()
+    };
+    let mut common = Common::new(key.interval.horizon_steps("24h")?);
+    common.retrain_days = RETRAIN_DAYS;
+    let range = TimeRange { from: end.plus_ms(-i64::from(args.days) * 86_400_000), to: end };
+    output.remark(&format!("walking {} models and the naive forecasts forward over {} days ...", models.len(), args.days));
+    let evaluation = {
+        let bar = Arc::new(Bar::new(output));
+        app.evaluate(&key, models.clone(), common.clone(), Method::WalkForward { range }, bar).await?
+    };
+    if !output.is_json() {
+        Output::line(&tables::evaluation(&evaluation))?;
+    }
+    if let Some(path) = &args.plot {
+        plot::evaluation(&evaluation, path)?;
+    }
+    let best = evaluation
+        .report
+        .models
+        .iter()
+        .filter(|m| !m.baseline)
+        .min_by(|a, b| a.metrics.mae.unwrap_or(f64::MAX).total_cmp(&b.metrics.mae.unwrap_or(f64::MAX)))
+        .map(|m| m.name.clone())
+        .ok_or_else(|| AppError::usage("no-model", "models", "name at least one model that is no baseline"))?;
+    output.remark(&format!("\ntraining {best}, the model of least error, to be saved ..."));
+    let request = models.into_iter().find(|m| m.id == best).unwrap_or(ModelRequest { id: best.clone(), params: json!({}) });
+    let trained = {
+        let bar = Arc::new(Bar::new(output));
+        app.train(&key, request, common, TimeRange::ALL, bar).await?
+    };
+    let predicted = app.predict(&key, &best, None).await?;
+    if output.is_json() {
+        let doc = json!({
+            "evaluation": EvaluationDoc::new(&evaluation, app.seed.0),
+            "trained": TrainDoc::from(&trained),
+            "forecast": ForecastDoc::from(&predicted),
+        });
+        return output.result(&doc, String::new);
+    }
+    let folder = app.settings.data_dir.display();
+    Output::line(&format!("saved {}\n\n{}\n\neverything is in {folder}", trained.path.display(), tables::forecast(&predicted)))
+}

@@ -1,0 +1,156 @@
+//! `candlecast features`.
+
+use std::path::PathBuf;
+
+use candlecast_app::{App, AppError};
+use candlecast_core::{FeatureSet, Timestamp};
+use candlecast_features::{Engine, FeatureSpec};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::output::Output;
+use crate::requests::{RangeArgs, SeriesArgs};
+use crate::tables;
+
+/// List, describe and compute features
+#[derive(Debug, Args)]
+pub(crate) struct FeaturesArgs {
+    #[command(subcommand)]
+    command: FeaturesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum FeaturesCommand {
+    /// Every feature of the catalog
+    List {
+        /// Only this group
+        #[arg(long)]
+        group: Option<String>,
+        /// The reference in Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// One feature: formula, unit, warm-up, cost, source
+    Describe {
+        /// Id, such as rsi_14
+        id: String,
+    },
+    /// Compute features over a stored series
+    #[command(
+        after_help = "Example:\n  candlecast features compute --symbol BTCUSDT --features default --output features.parquet"
+    )]
+    Compute {
+        #[command(flatten)]
+        series: SeriesArgs,
+        #[command(flatten)]
+        range: RangeArgs,
+        /// Ids, groups (group:momentum) or sets (default, ohlcv), by comma
+        #[arg(long, value_delimiter = ',', default_value = "default")]
+        features: Vec<String>,
+        /// File that ends in .csv or .parquet; without it the last candles are printed
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Candles printed, the newest
+        #[arg(long, default_value_t = 5)]
+        last: usize,
+    },
+}
+
+/// `list` and `describe` need no data folder.
+pub(crate) fn run_without_app(args: &FeaturesArgs, output: Output) -> Option<Result<(), AppError>> {
+    match &args.command {
+        FeaturesCommand::List { markdown: true, .. } => Some(Output::line(candlecast_features::reference_markdown().trim_end())),
+        FeaturesCommand::List { group, .. } => Some(list(group.as_deref(), output)),
+        FeaturesCommand::Describe { id } => Some(describe(id, output)),
+        FeaturesCommand::Compute { .. } => None,
+    }
+}
+
+pub(crate) async fn run(args: FeaturesArgs, app: &App, output: Output) -> Result<(), AppError> {
+    let FeaturesCommand::Compute { series, range, features, output: path, last } = args.command else {
+        return Ok(());
+    };
+    let engine = Engine::new(&FeatureSet(features))?;
+    let key = app.find_series(&series.wanted()).await?;
+    let market = app.market(&key, candlecast_app::MAX_FILL).await?;
+    let computed = std::sync::Arc::clone(&market);
+    let (table, times) = app
+        .compute(move || Ok((engine.compute(computed.series()), computed.series().columns().open_time.clone())))
+        .await?;
+    let range = range.range();
+    let (first, end) = (market.series().first_row_from(range.from), market.series().first_row_from(range.to));
+    if first >= end {
+        return Err(AppError::data("outside-data", format!("{key} has no candles from {} to {}", range.from, range.to)).with_field("from"));
+    }
+    if let Some(path) = path {
+        let columns = table.names.iter().zip(&table.columns).map(|(n, c)| (n.as_str(), &c[first..end])).collect();
+        let file = candlecast_app::export::Table { open_time: &times[first..end], columns };
+        candlecast_app::export::write_table(&file, &path)?;
+        let doc = json!({ "file": path, "rows": end - first, "features": table.names });
+        return output.result(&doc, || format!("{} features over {} candles of {key} -> {}", table.width(), end - first, path.display()));
+    }
+    let shown = if output.is_json() { first..end } else { end.saturating_sub(last.max(1)).max(first)..end };
+    let rows: Vec<Vec<f64>> = shown.clone().map(|row| table.columns.iter().map(|c| c[row]).collect()).collect();
+    let doc = document(&key, &table.names, &times[shown.clone()], &rows);
+    output.result(&doc, || tables::feature_rows(&table.names, &times[shown], &rows))
+}
+
+fn document(key: &candlecast_core::SeriesKey, names: &[String], times: &[i64], rows: &[Vec<f64>]) -> Value {
+    json!({
+        "venue": key.venue, "symbol": key.symbol, "interval": key.interval, "features": names,
+        "rows": times.iter().zip(rows).map(|(&t, r)| json!({
+            "openTime": Timestamp(t),
+            "values": r.iter().map(|v| if v.is_nan() { Value::Null } else { json!(v) }).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn list(group: Option<&str>, output: Output) -> Result<(), AppError> {
+    let specs: Vec<&FeatureSpec> =
+        candlecast_features::catalog().iter().filter(|s| group.is_none_or(|g| s.group.name() == g.to_ascii_lowercase())).collect();
+    if let Some(group) = group.filter(|_| specs.is_empty()) {
+        let names: Vec<&str> = candlecast_features::Group::ALL.iter().map(|g| g.name()).collect();
+        return Err(AppError::usage("unknown-group", "group", format!("group `{group}` is not known: there are {}", names.join(", "))));
+    }
+    let ids = |s: &FeatureSpec| s.listed.iter().flat_map(|p| s.output_ids(p)).collect::<Vec<_>>();
+    let docs: Vec<Value> = specs.iter().map(|s| spec_value(s)).collect();
+    output.result(&docs, || {
+        let rows = specs.iter().map(|s| vec![s.group.to_string(), ids(s).join(" "), s.summary.to_owned(), s.cost.to_owned()]).collect();
+        let aliases = candlecast_features::aliases().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        format!("{}\nother names and sets: {aliases}", tables::plain(&["group", "features", "what", "cost"], rows))
+    })
+}
+
+fn spec_value(s: &FeatureSpec) -> Value {
+    json!({
+        "id": s.id, "group": s.group.name(), "summary": s.summary, "unit": s.unit, "formula": s.formula,
+        "source": s.source, "cost": s.cost, "version": s.version, "requires": s.requires,
+        "params": s.params.iter().map(|p| json!({ "name": p.name, "min": p.min, "max": p.max })).collect::<Vec<_>>(),
+        "outputs": s.listed.iter().flat_map(|p| s.output_ids(p)).collect::<Vec<_>>(),
+    })
+}
+
+fn describe(id: &str, output: Output) -> Result<(), AppError> {
+    let engine = Engine::new(&FeatureSet::of(&[id]))?;
+    let outputs = engine.outputs().to_vec();
+    let spec = candlecast_features::catalog()
+        .iter()
+        .filter(|s| outputs.iter().any(|o| s.outputs.iter().any(|stem| o == stem || o.starts_with(&format!("{stem}_")))))
+        .max_by_key(|s| s.outputs.iter().map(|stem| stem.len()).max());
+    let mut doc = spec.map_or_else(|| json!({}), |s| spec_value(s));
+    doc["outputs"] = json!(outputs);
+    doc["warmup"] = json!(engine.warmup());
+    output.result(&doc, || {
+        let mut lines = vec![format!("{id}: {}", outputs.join(", "))];
+        if let Some(s) = spec {
+            lines.push(s.summary.to_owned());
+            lines.push(format!("formula  {}", s.formula));
+            lines.push(format!("unit     {}", s.unit));
+            lines.push(format!("group    {}", s.group));
+            lines.push(format!("cost     {} a candle", s.cost));
+            lines.push(format!("source   {}", s.source));
+        }
+        lines.push(format!("warm-up  {} candles", engine.warmup()));
+        lines.join("\n")
+    })
+}

@@ -1,0 +1,45 @@
+//! One file a command.
+
+pub(crate) mod backtest;
+pub(crate) mod compare;
+pub(crate) mod completions;
+pub(crate) mod data;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod features;
+pub(crate) mod import;
+pub(crate) mod models;
+pub(crate) mod predict;
+pub(crate) mod train;
+
+use candlecast_app::{App, AppError};
+
+use crate::cli::Command;
+use crate::output::Output;
+
+/// Commands that need no data folder.
+pub(crate) fn without_app(command: &Command, output: &Output) -> Option<Result<(), AppError>> {
+    match command {
+        Command::Completions(args) => Some(completions::run(args)),
+        Command::Features(args) => features::run_without_app(args, *output),
+        _ => None,
+    }
+}
+
+/// Runs a command.
+pub(crate) async fn run(command: Command, app: &App, output: &Output) -> Result<(), AppError> {
+    let output = *output;
+    match command {
+        Command::Demo(args) => demo::run(&args, app, output).await,
+        Command::Import(args) => import::run(&args, app, output).await,
+        Command::Data(args) => data::run(args, app, output).await,
+        Command::Features(args) => features::run(args, app, output).await,
+        Command::Train(args) => train::run(&args, app, output).await,
+        Command::Predict(args) => predict::run(&args, app, output).await,
+        Command::Backtest(args) => backtest::run(&args, app, output).await,
+        Command::Compare(args) => compare::run(&args, app, output).await,
+        Command::Models(args) => models::run(args, app, output),
+        Command::Doctor(args) => doctor::run(&args, app, output).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}

@@ -1,0 +1,91 @@
+//! `candlecast predict`.
+
+use std::path::PathBuf;
+
+use candlecast_app::doc::ForecastDoc;
+use candlecast_app::{App, AppError, Predicted};
+use candlecast_core::{Interval, Symbol, Venue};
+use clap::Args;
+
+use crate::output::Output;
+use crate::requests::SeriesArgs;
+use crate::{plot, tables};
+
+/// Forecast from the last stored candle with a saved model
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --all --json"
+)]
+pub(crate) struct PredictArgs {
+    /// Symbol, such as BTCUSDT
+    #[arg(long, short, required_unless_present = "all")]
+    symbol: Option<Symbol>,
+    /// Candle length [default: 1h if stored, else the finest stored]
+    #[arg(long, short, visible_alias = "timeframe")]
+    interval: Option<Interval>,
+    /// Venue [default: binance, or the only one stored]
+    #[arg(long)]
+    venue: Option<Venue>,
+    /// Model
+    #[arg(long, short, required_unless_present = "all")]
+    model: Option<String>,
+    /// With every active model (of the symbol, interval, venue and model given)
+    #[arg(long)]
+    all: bool,
+    /// How far ahead [default: as far as the model was trained for]
+    #[arg(long)]
+    horizon: Option<String>,
+    /// Draw the forecast into a .png, .svg or .html file
+    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    plot: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: &PredictArgs, app: &App, output: Output) -> Result<(), AppError> {
+    plot::check_path(args.plot.as_deref())?;
+    if args.all {
+        return all(args, app, output).await;
+    }
+    let (Some(symbol), Some(model)) = (args.symbol.clone(), args.model.as_deref()) else {
+        return Err(AppError::usage("bad-usage", "symbol", "pass --symbol and --model, or --all"));
+    };
+    let series = SeriesArgs { symbol, interval: args.interval, venue: args.venue.clone() };
+    let key = app.find_series(&series.wanted()).await?;
+    let horizon = args.horizon.as_deref().map(|h| key.interval.horizon_steps(h)).transpose()?;
+    let predicted = app.predict(&key, model, horizon).await?;
+    if let Some(path) = &args.plot {
+        plot::forecast(&predicted, path)?;
+        output.remark(&format!("plot: {}", path.display()));
+    }
+    output.result(&ForecastDoc::from(&predicted), || tables::forecast(&predicted))
+}
+
+/// Every active model; one that fails does not keep the others from answering.
+async fn all(args: &PredictArgs, app: &App, output: Output) -> Result<(), AppError> {
+    let model = args.model.as_deref().map(candlecast_app::catalog::find).transpose()?.map(|e| e.id);
+    let active = app.active_models(|key| {
+        args.symbol.as_ref().is_none_or(|s| *s == key.symbol)
+            && args.interval.is_none_or(|i| i == key.interval)
+            && args.venue.as_ref().is_none_or(|v| *v == key.venue)
+    })?;
+    let (mut predicted, mut failures): (Vec<Predicted>, Vec<AppError>) = (vec![], vec![]);
+    for (key, id) in active.into_iter().filter(|(_, id)| model.is_none_or(|m| m == id)) {
+        let answer = match args.horizon.as_deref().map(|h| key.interval.horizon_steps(h)).transpose() {
+            Ok(horizon) => app.predict(&key, &id, horizon).await,
+            Err(e) => Err(e.into()),
+        };
+        match answer {
+            Ok(p) => predicted.push(p),
+            Err(e) => failures.push(e.context(format!("{key} {id}"))),
+        }
+    }
+    if predicted.is_empty() && failures.is_empty() {
+        return Err(AppError::data("model-not-trained", "no model is active: run `candlecast train` first"));
+    }
+    let docs: Vec<ForecastDoc> = predicted.iter().map(Into::into).collect();
+    output.result(&docs, || predicted.iter().map(tables::forecast_line).collect::<Vec<_>>().join("\n"))?;
+    let Some(first) = failures.first().cloned() else { return Ok(()) };
+    for e in failures.iter().skip(1) {
+        output.problem(e);
+    }
+    Err(first)
+}

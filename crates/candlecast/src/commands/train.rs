@@ -1,0 +1,66 @@
+//! `candlecast train`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use candlecast_app::doc::TrainDoc;
+use candlecast_app::{App, AppError};
+use candlecast_core::TimeRange;
+use clap::Args;
+
+use crate::output::Output;
+use crate::progress::Bar;
+use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs};
+use crate::{plot, tables};
+
+/// Train a model, say how far it can be trusted, and save it
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h")]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    series: SeriesArgs,
+    /// Model
+    #[arg(long, short)]
+    model: String,
+    #[command(flatten)]
+    range: RangeArgs,
+    /// Only the newest days of the data; lowers the fewest candles to 200
+    #[arg(long, conflicts_with = "from")]
+    days: Option<u32>,
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    /// Draw the training curve, errors and coverage into a .png, .svg or .html file
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: &TrainArgs, app: &App, output: Output) -> Result<(), AppError> {
+    plot::check_path(args.plot.as_deref())?;
+    let key = app.find_series(&args.series.wanted()).await?;
+    let request = args.pipeline.models(std::slice::from_ref(&args.model))?.remove(0);
+    let mut common = args.pipeline.common(&key)?;
+    let mut range = args.range.range();
+    if let Some(days) = args.days
+        && let Some(stored) = app.store().coverage(&key).await?.range
+    {
+        common.min_candles = common.min_candles.min(candlecast_app::MIN_CANDLES.1);
+        let end = range.to.min(stored.to);
+        range = TimeRange { from: end.plus_ms(-i64::from(days) * 86_400_000), to: range.to };
+    }
+    if common.min_candles < candlecast_app::MIN_CANDLES.0 {
+        output.remark(&format!(
+            "warning: a minimum of {} candles is little to learn from; {} are advised",
+            common.min_candles,
+            candlecast_app::MIN_CANDLES.0
+        ));
+    }
+    let trained = {
+        let bar = Arc::new(Bar::new(output));
+        app.train(&key, request, common, range, bar).await?
+    };
+    if let Some(path) = &args.plot {
+        plot::training(&trained, path)?;
+        output.remark(&format!("plot: {}", path.display()));
+    }
+    output.result(&TrainDoc::from(&trained), || tables::trained(&trained, &key))
+}

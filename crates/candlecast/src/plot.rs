@@ -1,0 +1,258 @@
+//! `--plot`: curves and forecasts as SVG, PNG, or a page with the SVG in it.
+
+use std::path::Path;
+use std::sync::Once;
+
+use candlecast_app::{AppError, Evaluation, Predicted, Trained};
+use candlecast_learn::{ModelReport, Report};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+/// Colours that stay apart for colour-blind readers (Okabe and Ito).
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(0, 0, 0),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 158, 115),
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(204, 121, 167),
+    RGBColor(120, 120, 120),
+];
+const SIZE: (u32, u32) = (1_200, 900);
+
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+/// Refuses a file name that is no plot before the work begins.
+pub(crate) fn check_path(path: Option<&Path>) -> Result<(), AppError> {
+    match path.map(ending) {
+        None => Ok(()),
+        Some(e) if ["png", "svg", "html"].contains(&e.as_str()) => Ok(()),
+        Some(_) => Err(AppError::usage("bad-plot", "plot", "end the plot's file name in .png, .svg or .html")),
+    }
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// Draws `paint` into `path` by its ending.
+fn draw(path: &Path, title: &str, paint: &dyn Fn(&Canvas<'_, '_>) -> Drawn) -> Result<(), AppError> {
+    static FONT: Once = Once::new();
+    FONT.call_once(|| {
+        // Without the font, text is left out; the curves are still right.
+        let _ = plotters::style::register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+    });
+    let failed = |e: String| AppError::data("plot-failed", format!("{}: {e}", path.display()));
+    if ending(path) == "png" {
+        let root = BitMapBackend::new(path, SIZE).into_drawing_area();
+        return paint(&Canvas::Bitmap(&root))
+            .and_then(|()| root.present().map_err(Into::into))
+            .map_err(|e| failed(e.to_string()));
+    }
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        paint(&Canvas::Svg(&root)).and_then(|()| root.present().map_err(Into::into)).map_err(|e| failed(e.to_string()))?;
+    }
+    let text = if ending(path) == "html" {
+        format!("<!doctype html><meta charset=\"utf-8\"><title>{title}</title><body style=\"margin:0;background:#fff\">{svg}</body>")
+    } else {
+        svg
+    };
+    std::fs::write(path, text).map_err(|e| failed(e.to_string()))
+}
+
+enum Canvas<'a, 'b> {
+    Bitmap(&'a DrawingArea<BitMapBackend<'b>, Shift>),
+    Svg(&'a DrawingArea<SVGBackend<'b>, Shift>),
+}
+
+/// A curve with its name.
+struct Curve {
+    name: String,
+    points: Vec<(f64, f64)>,
+}
+
+/// Curves on common axes, with an optional band and a reference level.
+struct Chart {
+    title: String,
+    x_label: &'static str,
+    y_label: &'static str,
+    curves: Vec<Curve>,
+    band: Vec<(f64, f64, f64)>,
+    level: Option<f64>,
+}
+
+impl Chart {
+    fn bounds(&self) -> (std::ops::Range<f64>, std::ops::Range<f64>) {
+        let points = self.curves.iter().flat_map(|c| c.points.iter().copied());
+        let band = self.band.iter().flat_map(|&(x, a, b)| [(x, a), (x, b)]);
+        let (mut x, mut y) = ((f64::MAX, f64::MIN), (f64::MAX, f64::MIN));
+        for (px, py) in points.chain(band).filter(|p| p.1.is_finite()) {
+            x = (x.0.min(px), x.1.max(px));
+            y = (y.0.min(py), y.1.max(py));
+        }
+        if let Some(level) = self.level {
+            y = (y.0.min(level), y.1.max(level));
+        }
+        if x.0 > x.1 {
+            return (0.0..1.0, 0.0..1.0);
+        }
+        let pad = ((y.1 - y.0) * 0.06).max(y.1.abs() * 1e-6).max(1e-9);
+        (x.0..x.1.max(x.0 + 1e-9), y.0 - pad..y.1 + pad)
+    }
+
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn
+    where
+        B::ErrorType: 'static,
+    {
+        let (x, y) = self.bounds();
+        let ends = x.clone();
+        let mut chart = ChartBuilder::on(area)
+            .caption(&self.title, ("sans-serif", 22))
+            .margin(12)
+            .x_label_area_size(42)
+            .y_label_area_size(80)
+            .build_cartesian_2d(x, y)?;
+        chart.configure_mesh().x_desc(self.x_label).y_desc(self.y_label).light_line_style(WHITE).draw()?;
+        if !self.band.is_empty() {
+            let upper = self.band.iter().map(|b| (b.0, b.2));
+            let lower = self.band.iter().rev().map(|b| (b.0, b.1));
+            let polygon: Vec<(f64, f64)> = upper.chain(lower).collect();
+            chart.draw_series(std::iter::once(Polygon::new(polygon, RGBColor(150, 150, 150).mix(0.35))))?;
+        }
+        if let Some(level) = self.level {
+            chart.draw_series(std::iter::once(PathElement::new(vec![(ends.start, level), (ends.end, level)], RED.mix(0.6))))?;
+        }
+        for (k, curve) in self.curves.iter().enumerate() {
+            let colour = COLOURS[k % COLOURS.len()];
+            chart
+                .draw_series(LineSeries::new(curve.points.iter().copied().filter(|p| p.1.is_finite()), colour.stroke_width(2)))?
+                .label(&curve.name)
+                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2)));
+        }
+        if self.curves.len() > 1 {
+            chart
+                .configure_series_labels()
+                .background_style(WHITE.mix(0.85))
+                .border_style(RGBColor(180, 180, 180))
+                .position(SeriesLabelPosition::UpperLeft)
+                .draw()?;
+        }
+        Ok(())
+    }
+}
+
+/// Draws `charts` one below the other.
+fn stack(charts: &[Chart], canvas: &Canvas<'_, '_>) -> Drawn {
+    fn on<B: DrawingBackend>(charts: &[Chart], area: &DrawingArea<B, Shift>) -> Drawn
+    where
+        B::ErrorType: 'static,
+    {
+        area.fill(&WHITE)?;
+        for (chart, part) in charts.iter().zip(area.split_evenly((charts.len(), 1))) {
+            chart.draw(&part)?;
+        }
+        Ok(())
+    }
+    match canvas {
+        Canvas::Bitmap(area) => on(charts, area),
+        Canvas::Svg(area) => on(charts, area),
+    }
+}
+
+fn by_step(report: &Report, title: &str, y_label: &'static str, value: impl Fn(&ModelReport, usize) -> Option<f64>) -> Chart {
+    let curves = report
+        .models
+        .iter()
+        .map(|m| Curve {
+            name: m.name.clone(),
+            points: (0..m.per_horizon.len())
+                .filter_map(|h| value(m, h).map(|v| (m.per_horizon[h].step as f64, v)))
+                .collect(),
+        })
+        .collect();
+    Chart { title: title.into(), x_label: "steps ahead", y_label, curves, band: vec![], level: None }
+}
+
+fn report_charts(report: &Report, label: &str) -> Vec<Chart> {
+    let error = by_step(report, &format!("{label}: mean absolute error by step"), "MAE, quote units", |m, h| m.per_horizon[h].mae);
+    let mut coverage = by_step(report, "coverage of the interval by step (red: asked for)", "share", |m, h| m.per_horizon[h].coverage);
+    coverage.level = Some(report.level);
+    vec![error, coverage]
+}
+
+/// Errors and coverage by step, and the last forecasts of the first model that is no baseline.
+pub(crate) fn evaluation(e: &Evaluation, path: &Path) -> Result<(), AppError> {
+    let label = format!("{} {}", e.key.symbol, e.key.interval);
+    let mut charts = report_charts(&e.report, &label);
+    if let Some(m) = e.report.models.iter().find(|m| !m.baseline).or(e.report.models.first()) {
+        charts.push(past_forecasts(e, m));
+    }
+    draw(path, &label, &|canvas| stack(&charts, canvas))
+}
+
+/// What was forecast over the last step of the horizon against what happened.
+fn past_forecasts(e: &Evaluation, m: &ModelReport) -> Chart {
+    let close = &e.market.series().columns().close;
+    let (horizon, n) = (e.report.horizon, m.forecasts.rows.len());
+    let first = n.saturating_sub(500);
+    let (mut actual, mut forecast, mut band) = (vec![], vec![], vec![]);
+    for i in first..n {
+        let row = m.forecasts.rows[i];
+        let at = i * horizon + horizon - 1;
+        let (x, mean, width) = (i as f64, m.forecasts.means[at], m.forecasts.calibrated[at].half_width);
+        actual.push((x, close[row + horizon]));
+        forecast.push((x, close[row] * mean.exp()));
+        band.push((x, close[row] * (mean - width).exp(), close[row] * (mean + width).exp()));
+    }
+    Chart {
+        title: format!("{}: price {horizon} steps after each of the last {} origins", m.name, n - first),
+        x_label: "origin",
+        y_label: "price",
+        curves: vec![
+            Curve { name: "price".into(), points: actual },
+            Curve { name: format!("{} forecast", m.name), points: forecast },
+        ],
+        band,
+        level: None,
+    }
+}
+
+/// The training curve, where there is one, above errors and coverage.
+pub(crate) fn training(t: &Trained, path: &Path) -> Result<(), AppError> {
+    let mut charts = report_charts(&t.report, &t.meta.id);
+    let points = |losses: &[f64]| losses.iter().enumerate().map(|(i, &l)| (i as f64 + 1.0, l)).collect::<Vec<_>>();
+    if !t.fit.curve.train.is_empty() {
+        let mut curves = vec![Curve { name: "training".into(), points: points(&t.fit.curve.train) }];
+        if !t.fit.curve.valid.is_empty() {
+            curves.push(Curve { name: "validation".into(), points: points(&t.fit.curve.valid) });
+        }
+        let title = format!("{}: loss by step (weights of step {} kept)", t.meta.id, t.fit.steps);
+        charts.insert(0, Chart { title, x_label: "step", y_label: "loss", curves, band: vec![], level: None });
+    }
+    draw(path, &t.meta.id, &|canvas| stack(&charts, canvas))
+}
+
+/// The forecast with its interval after the last candles.
+pub(crate) fn forecast(p: &Predicted, path: &Path) -> Result<(), AppError> {
+    let f = &p.forecast;
+    let close = &p.market.series().columns().close;
+    let first = close.len().saturating_sub(4 * f.steps.len().max(24));
+    let now = close.len() as f64 - 1.0;
+    let past: Vec<(f64, f64)> = (first..close.len()).map(|i| (i as f64 - now, close[i])).collect();
+    let ahead = std::iter::once((0.0, f.origin_price)).chain(f.steps.iter().map(|s| (s.step as f64, s.price))).collect();
+    let band = std::iter::once((0.0, f.origin_price, f.origin_price))
+        .chain(f.steps.iter().map(|s| (s.step as f64, s.lower, s.upper)))
+        .collect();
+    let chart = Chart {
+        title: format!("{} {} by {}, origin {}, {:.0} % interval", f.key.symbol, f.key.interval, p.meta.id, f.origin, 100.0 * f.level),
+        x_label: "candles from the origin",
+        y_label: "price",
+        curves: vec![Curve { name: "price".into(), points: past }, Curve { name: "forecast".into(), points: ahead }],
+        band,
+        level: None,
+    };
+    draw(path, &p.meta.id, &|canvas| stack(std::slice::from_ref(&chart), canvas))
+}

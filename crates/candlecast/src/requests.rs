@@ -1,0 +1,141 @@
+//! Option groups that several commands share, and what they ask of the platform.
+
+use candlecast_app::{AppError, Common, MIN_CANDLES, ModelRequest, Wanted};
+use candlecast_core::{FeatureSet, Interval, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
+use candlecast_learn::{ScalerKind, TrainWindow};
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+
+use crate::cli::time;
+
+/// Which series.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SeriesArgs {
+    /// Symbol, such as BTCUSDT
+    #[arg(long, short)]
+    pub(crate) symbol: Symbol,
+    /// Candle length [default: 1h if stored, else the finest stored]
+    #[arg(long, short, visible_alias = "timeframe")]
+    pub(crate) interval: Option<Interval>,
+    /// Venue [default: binance, or the only one stored]
+    #[arg(long)]
+    pub(crate) venue: Option<Venue>,
+}
+
+impl SeriesArgs {
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted { symbol: self.symbol.clone(), venue: self.venue.clone(), interval: self.interval }
+    }
+}
+
+/// A range of time.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RangeArgs {
+    /// First instant (a date is 00:00 UTC) [default: all there is]
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) from: Option<Timestamp>,
+    /// First instant after the range
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) to: Option<Timestamp>,
+}
+
+impl RangeArgs {
+    pub(crate) fn range(&self) -> TimeRange {
+        TimeRange { from: self.from.unwrap_or(TimeRange::ALL.from), to: self.to.unwrap_or(TimeRange::ALL.to) }
+    }
+}
+
+/// What of the past trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WindowArg {
+    /// The newest `--train-days`
+    Rolling,
+    /// Everything
+    Expanding,
+}
+
+/// How models are trained.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PipelineArgs {
+    /// How far ahead: a duration (24h) or a number of steps
+    #[arg(long, default_value = "24h")]
+    pub(crate) horizon: String,
+    /// Share of outcomes that intervals are to cover
+    #[arg(long, default_value_t = 0.9)]
+    pub(crate) level: f64,
+    /// Training window
+    #[arg(long, value_enum, default_value = "rolling")]
+    pub(crate) window: WindowArg,
+    /// Days in a rolling window
+    #[arg(long, default_value_t = 365, value_name = "DAYS")]
+    pub(crate) train_days: u32,
+    /// Days between refits
+    #[arg(long, visible_alias = "retrain-interval", default_value_t = 7, value_name = "DAYS")]
+    pub(crate) retrain_days: u32,
+    /// Fewest candles a fit may have (200 at the least)
+    #[arg(long, default_value_t = MIN_CANDLES.0, value_name = "N")]
+    pub(crate) min_candles: usize,
+    /// Features instead of the models' own: ids, groups or sets, by comma
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub(crate) features: Vec<String>,
+    /// Scaler instead of the models' own: standard, min-max, robust, none
+    #[arg(long)]
+    pub(crate) scaler: Option<ScalerKind>,
+    /// A parameter: NAME=VALUE, or MODEL.NAME=VALUE; several times if need be
+    #[arg(long = "set", value_name = "[MODEL.]NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+impl PipelineArgs {
+    /// The common part for a series.
+    pub(crate) fn common(&self, key: &SeriesKey) -> Result<Common, AppError> {
+        let mut common = Common::new(key.interval.horizon_steps(&self.horizon)?);
+        common.level = self.level;
+        common.window = match self.window {
+            WindowArg::Rolling => TrainWindow::Rolling { days: self.train_days },
+            WindowArg::Expanding => TrainWindow::Expanding,
+        };
+        common.retrain_days = self.retrain_days;
+        common.min_candles = self.min_candles;
+        common.features = (!self.features.is_empty()).then(|| FeatureSet(self.features.clone()));
+        common.scaler = self.scaler;
+        common.check()?;
+        Ok(common)
+    }
+
+    /// Requests for the models called `names`, with the parameters set for each.
+    pub(crate) fn models(&self, names: &[String]) -> Result<Vec<ModelRequest>, AppError> {
+        let ids = names
+            .iter()
+            .map(|name| candlecast_app::catalog::find(name).map(|e| e.id))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut params: Vec<Map<String, Value>> = vec![Map::new(); ids.len()];
+        for assignment in &self.set {
+            self.assign(assignment, &ids, &mut params)?;
+        }
+        Ok(ids
+            .iter()
+            .zip(params)
+            .map(|(id, params)| ModelRequest { id: (*id).into(), params: Value::Object(params) })
+            .collect())
+    }
+
+    fn assign(&self, assignment: &str, ids: &[&'static str], params: &mut [Map<String, Value>]) -> Result<(), AppError> {
+        let bad = |why: String| AppError::usage("bad-set", "set", format!("--set {assignment}: {why}"));
+        let (name, text) = assignment.split_once('=').ok_or_else(|| bad("write NAME=VALUE".into()))?;
+        let value: Value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()));
+        let (targets, name): (Vec<usize>, &str) = match name.split_once('.') {
+            Some((model, name)) => {
+                let id = candlecast_app::catalog::find(model)?.id;
+                let at = ids.iter().position(|i| *i == id).ok_or_else(|| bad(format!("{id} is not among the models")))?;
+                (vec![at], name)
+            }
+            None if ids.len() == 1 => (vec![0], name),
+            None => return Err(bad(format!("say which model, for example {}.{name}", ids.first().unwrap_or(&"model")))),
+        };
+        for at in targets {
+            params[at].insert(name.trim().to_owned(), value.clone());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! Developer commands of candlecast, run as `cargo xtask COMMAND`.
+//!
+//! Three tiers of checks: `test` is what continuous integration runs, `verify` the long statistical and crash
+//! runs (it writes `RESULTS.md`), `bench-peers` the speed beside other programs (it writes `BENCHMARKS.md`).
+//! The crash harness, [`kill`], is public so that an integration test can run a short form of it.
+#![allow(clippy::print_stdout, reason = "these are command-line tools; their output is their result")]
+
+mod args;
+mod bench_peers;
+mod candle_file;
+mod demo;
+pub mod kill;
+mod machine;
+mod peers;
+mod sections;
+mod sh;
+mod test;
+mod test_data;
+mod tidy;
+mod verify;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  demo [-- ARGS]                   build the release binary and run `candlecast demo ARGS`
+  test                             everything that continuous integration runs
+  tidy                             crate graph, purity, catalog lists and house rules only
+  verify [NAMES]                   the named long runs, or those not done at this revision, into RESULTS.md
+  kill-harness [--runs N] [--seed N] [--binary PATH]
+                                   kill -9 at random moments of import and train, then look what is left
+  bench-peers [NAMES] [--rounds N] speed beside pandas, PyTorch, xgboost and others, into BENCHMARKS.md
+";
+
+/// Runs the command line `args` (without the program's name).
+pub fn run(args: &[String]) -> Result<()> {
+    let Some((command, rest)) = args.split_first() else {
+        bail!("no command given\n{USAGE}");
+    };
+    match command.as_str() {
+        "demo" => demo::run(rest),
+        "test" => test::run(rest),
+        "tidy" => tidy::run(rest),
+        "verify" => verify::run(rest),
+        "kill-harness" => kill::command(rest),
+        "bench-peers" => bench_peers::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("unknown command `{other}`\n{USAGE}"),
+    }
+}

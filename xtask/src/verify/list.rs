@@ -1,0 +1,165 @@
+//! The long runs, as data.
+
+use crate::peers;
+
+/// One command of a run. Words may be or hold placeholders: `{cargo}`, `{xtask}`, `{candlecast}` (the release
+/// binary), `{python}` (the peers'), `{scratch}` (the run's own folder, empty), `{data}` (real candles).
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) command: &'static [&'static str],
+    /// A file for its standard output, instead of the results.
+    pub(super) stdout: Option<&'static str>,
+}
+
+impl Step {
+    /// As one would type it.
+    pub(super) fn shown(&self) -> String {
+        let redirected = self.stdout.map(|file| format!(" > {file}")).unwrap_or_default();
+        let text = self.command.join(" ") + &redirected;
+        text.replace("{cargo}", "cargo")
+            .replace("{xtask}", "cargo xtask")
+            .replace("{candlecast}", "target/release/candlecast")
+            .replace("{python}", peers::PYTHON)
+            .replace("{scratch}", "target/verify")
+            .replace("{data}", "$CANDLECAST_TEST_DATA")
+    }
+}
+
+/// A long run.
+#[derive(Debug)]
+pub(super) struct LongRun {
+    /// What it is called on the command line and in the marks of `RESULTS.md`.
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    pub(super) needs_peers: bool,
+    pub(super) steps: &'static [Step],
+}
+
+const fn step(command: &'static [&'static str]) -> Step {
+    Step { command, stdout: None }
+}
+
+const fn step_into(stdout: &'static str, command: &'static [&'static str]) -> Step {
+    Step { command, stdout: Some(stdout) }
+}
+
+/// All long runs, the quickest first.
+pub(super) static LONG_RUNS: [LongRun; 5] = [
+    LongRun {
+        name: "lake-python",
+        title: "The lake read by PyArrow, pandas, Polars and DuckDB",
+        needs_peers: true,
+        steps: &[
+            step_into(
+                "{scratch}/expected.json",
+                &[
+                    "{cargo}",
+                    "run",
+                    "--release",
+                    "--package",
+                    "candlecast-store",
+                    "--example",
+                    "write_lake",
+                    "--",
+                    "{scratch}/lake",
+                ],
+            ),
+            step(&[
+                "{python}",
+                "crates/candlecast-store/tests/read_lake.py",
+                "{scratch}/lake",
+                "{scratch}/expected.json",
+            ]),
+        ],
+    },
+    LongRun {
+        name: "features-real",
+        title: "Features on real candles beside TA-Lib and NumPy",
+        needs_peers: true,
+        steps: &[
+            step(&["{cargo}", "build", "--release", "--package", "candlecast"]),
+            step(&[
+                "{candlecast}",
+                "--data-dir",
+                "{scratch}/store",
+                "--quiet",
+                "import",
+                "{data}/candles/BTCUSDT-1h.csv.gz",
+            ]),
+            step_into(
+                "{scratch}/features.json",
+                &[
+                    "{candlecast}",
+                    "--data-dir",
+                    "{scratch}/store",
+                    "--json",
+                    "features",
+                    "compute",
+                    "--symbol",
+                    "BTCUSDT",
+                    "--interval",
+                    "1h",
+                ],
+            ),
+            step(&[
+                "{python}",
+                "crates/candlecast-features/golden/check_real.py",
+                "{scratch}/features.json",
+                "{data}/candles/BTCUSDT-1h.csv.gz",
+            ]),
+        ],
+    },
+    LongRun {
+        name: "kill",
+        title: "kill -9 during import and training",
+        needs_peers: false,
+        steps: &[step(&["{xtask}", "kill-harness", "--runs", "100"])],
+    },
+    LongRun {
+        name: "dm-size",
+        title: "Size of the Diebold-Mariano test where two forecasts have equal expected loss",
+        needs_peers: false,
+        steps: &[step(&["{cargo}", "run", "--release", "--package", "candlecast-learn", "--example", "dm_size"])],
+    },
+    LongRun {
+        name: "random-walks",
+        title: "Verdicts on 500 random walks",
+        needs_peers: false,
+        steps: &[step(&[
+            "{cargo}",
+            "run",
+            "--release",
+            "--package",
+            "candlecast-learn",
+            "--example",
+            "random_walks",
+            "--",
+            "--runs",
+            "500",
+        ])],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_nothing_unresolved_is_shown() {
+        let names: BTreeSet<&str> = LONG_RUNS.iter().map(|run| run.name).collect();
+        assert_eq!(names.len(), LONG_RUNS.len());
+        for step in LONG_RUNS.iter().flat_map(|run| run.steps) {
+            assert!(!step.shown().contains(['{', '}']), "{}", step.shown());
+        }
+    }
+
+    #[test]
+    fn runs_that_use_python_ask_for_the_peers() {
+        for run in &LONG_RUNS {
+            let uses = run.steps.iter().any(|step| step.command.contains(&"{python}"));
+            assert_eq!(uses, run.needs_peers, "{}", run.name);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Integration tests of the developer commands.
+
+mod kill_harness;
