@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candlecast_core::{SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{CandleSeries, FilledSeries, Seed, SeriesKey, TimeRange, Timestamp};
 use candlecast_learn::{Contender, Market, Plan, PlanConfig, Report, evaluate, walk_forward};
 
 use crate::contender::{Common, ModelRequest, Stable, check_memory};
@@ -72,6 +72,35 @@ impl App {
         })
         .await
     }
+}
+
+/// A walk-forward over a series in memory: what [`App::evaluate`] does to a stored one, on the calling thread's pool.
+pub fn evaluate_series(
+    series: &CandleSeries,
+    models: &[ModelRequest],
+    common: &Common,
+    range: TimeRange,
+    seed: Seed,
+) -> Result<Report, AppError> {
+    common.check()?;
+    let market = Arc::new(Market::new(FilledSeries::new(series, common.max_fill)));
+    let plan = plan(&market, common, Method::WalkForward { range })?;
+    let (contenders, naive) = Stable::new(Arc::clone(&market)).with_baselines(models, common)?;
+    let (tables, left_out) = walk_forward::run(&contenders, &plan, seed, &Alone)?;
+    Ok(evaluate(&contenders, tables, &plan, naive, left_out))
+}
+
+/// Nobody watches, nobody cancels, time does not matter.
+struct Alone;
+
+impl walk_forward::Hooks for Alone {
+    fn seconds(&self) -> f64 {
+        0.0
+    }
+    fn cancelled(&self) -> bool {
+        false
+    }
+    fn fits_done(&self, _: usize, _: usize, _: &str) {}
 }
 
 fn plan(market: &Market, common: &Common, method: Method) -> Result<Plan, AppError> {

@@ -20,7 +20,7 @@ mod train;
 pub use app::{App, AppOptions, RunHooks, Unwatched, Wanted, Watch};
 pub use contender::{Common, MAX_FILL, MIN_CANDLES, ModelRequest, Stable};
 pub use error::{AppError, Blame};
-pub use evaluation::{Evaluation, Method};
+pub use evaluation::{Evaluation, Method, evaluate_series};
 pub use fingerprint::instruction_set;
 pub use import::{CHUNK_ROWS, Imported};
 pub use predict::Predicted;

@@ -57,8 +57,8 @@ pub struct Generated {
 }
 
 /// Annualised drifts of the regimes bull, sideways and bear, and the mean stay in days.
-const REGIME_DRIFTS: [f64; 3] = [0.9, 0.0, -0.8];
-const REGIME_DAYS: f64 = 25.0;
+const REGIME_DRIFTS: [f64; 3] = [0.8, 0.0, -0.8];
+const REGIME_DAYS: f64 = 20.0;
 /// GARCH(1,1) on variance in units of the long-run variance.
 const GARCH_ALPHA: f64 = 0.09;
 const GARCH_BETA: f64 = 0.89;
@@ -81,6 +81,36 @@ pub fn generate(config: &MarketConfig) -> Vec<Generated> {
             coin(config, k, name, price, &factor, &own, &drift)
         })
         .collect()
+}
+
+/// Candles of a random walk for tests of honesty: hourly, independent Student-t log returns of 0.6 % a candle,
+/// no drift, volumes without meaning. With `predictability` p each return contains `-p` times the last one: the
+/// part that a forecaster can find.
+pub fn random_walk(n_candles: usize, seed: Seed, predictability: f64) -> CandleSeries {
+    const SIGMA: f64 = 0.006;
+    let mut rng = seed.derive("random-walk", 0).stream();
+    let start = Timestamp::year_start(2020);
+    let (mut columns, mut open, mut last) = (Columns::default(), 100.0_f64, 0.0);
+    for i in 0..n_candles {
+        let log_return = -predictability * last + SIGMA * rng.student_t(T_DOF);
+        let close = open * log_return.exp();
+        let (up, down) = (SIGMA * rng.uniform(), SIGMA * rng.uniform());
+        columns.push(&Candle {
+            open_time: start.plus_ms(i as i64 * Interval::H1.ms()),
+            open,
+            high: open.max(close) * up.exp(),
+            low: open.min(close) * (-down).exp(),
+            close,
+            volume: 100.0 * (0.5 * rng.normal()).exp(),
+            quote_volume: None,
+            trades: None,
+            taker_buy_base: None,
+        });
+        (open, last) = (close, log_return);
+    }
+    let symbol = Symbol::new("WALKUSDT").unwrap_or_else(|_| unreachable!("a constant in exchange form"));
+    let key = SeriesKey::new(Venue::synthetic(), symbol, Interval::H1);
+    CandleSeries::new(key, columns).unwrap_or_else(|e| unreachable!("generated candles are valid by construction: {e}"))
 }
 
 /// Garch returns of unit long-run variance.

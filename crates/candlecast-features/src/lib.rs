@@ -26,6 +26,7 @@ mod reference;
 mod regime;
 mod resolve;
 mod rolling;
+mod selection;
 mod session;
 mod spec;
 mod talib;
@@ -42,4 +43,8 @@ pub use error::FeatureError;
 pub use indicator::{Indicator, IndicatorStream, MAX_OUTPUTS, Memory, Observation};
 pub use reference::reference_markdown;
 pub use regime::{Regime, RegimeLabel, regime_label};
+pub use selection::{
+    AgainstChance, Classes, MAX_CLASSES, Ranks, Redundant, circular_shifts, correlation_filter, equal_count_bins,
+    mutual_information,
+};
 pub use spec::{FeatureSpec, Group, ParamRange, Scale};

@@ -17,13 +17,23 @@ const fn float(name: &'static str, (min, max): (f64, f64), default: &'static str
     Param { name, kind: ParamKind::Float { min, max, log: false }, default, summary }
 }
 
-const fn choice(name: &'static str, words: &'static [&'static str], default: &'static str, summary: &'static str) -> Param {
+const fn choice(
+    name: &'static str,
+    words: &'static [&'static str],
+    default: &'static str,
+    summary: &'static str,
+) -> Param {
     Param { name, kind: ParamKind::Choice(words), default, summary }
 }
 
 /// Parameters of `lstm` and `gru`.
 pub(crate) const PARAMS: &[Param] = &[
-    choice("profile", &["fast", "deep"], "\"fast\"", "defaults: a small network on OHLCV, or a deep one on the default features"),
+    choice(
+        "profile",
+        &["fast", "deep"],
+        "\"fast\"",
+        "defaults: a small network on OHLCV, or a deep one on the default features",
+    ),
     int("sequenceLength", (2, 512), "null", "candles in an input window; fast 20, deep 60"),
     int("hiddenSize", (1, 1024), "null", "units of every layer; fast 32, deep 128"),
     int("layers", (1, 6), "null", "recurrent layers; fast 1, deep 2"),
@@ -33,7 +43,12 @@ pub(crate) const PARAMS: &[Param] = &[
         default: "null",
         summary: "units of each layer, such as [50,30]; overrides hiddenSize and layers",
     },
-    float("dropout", (0.0, 0.9), "null", "share of units dropped between layers (no effect with one layer); fast 0, deep 0.2"),
+    float(
+        "dropout",
+        (0.0, 0.9),
+        "null",
+        "share of units dropped between layers (no effect with one layer); fast 0, deep 0.2",
+    ),
     Param {
         name: "learningRate",
         kind: ParamKind::Float { min: 1e-6, max: 1.0, log: true },
@@ -50,7 +65,12 @@ pub(crate) const PARAMS: &[Param] = &[
     int("epochs", (1, 10_000), "100", "passes over the training part at most"),
     int("patience", (1, 10_000), "10", "epochs without a better validation loss before training stops"),
     choice("loss", &["mse", "huber", "pinball"], "\"mse\"", "loss of the price task"),
-    float("huberDelta", (1e-3, 100.0), "1", "where Huber's loss turns linear, in units of the volatility-scaled target"),
+    float(
+        "huberDelta",
+        (1e-3, 100.0),
+        "1",
+        "where Huber's loss turns linear, in units of the volatility-scaled target",
+    ),
     float("quantile", (0.01, 0.99), "0.5", "quantile of the pinball loss"),
     choice("classLoss", &["cross-entropy", "focal"], "\"cross-entropy\"", "loss of the direction task"),
     float("labelSmoothing", (0.0, 0.9), "0", "share of a label spread over all classes"),

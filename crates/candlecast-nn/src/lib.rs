@@ -30,13 +30,16 @@ mod price_scale;
 mod reference;
 mod schedule;
 mod session;
+mod session_batch;
 mod shape;
 mod train;
 mod weights;
 
 pub use isa::Isa;
+pub use kernel::sgemm;
 pub use loss::Loss;
 pub use models::catalog;
 pub use optimizer::{AdamConfig, OptimizerKind};
 pub use session::{Session, SessionConfig, SessionError};
+pub use session_batch::SessionBatch;
 pub use shape::{Cell, Shape};

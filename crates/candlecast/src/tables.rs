@@ -5,13 +5,13 @@ use candlecast_app::{Evaluation, Predicted, Trained};
 use candlecast_core::{SeriesKey, TimeRange, Timestamp};
 use candlecast_learn::{ModelReport, Report};
 use candlecast_app::models::{Listed, Meta};
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
-/// A table whose first column is text and whose `numeric` columns are right-aligned.
+/// A table in Markdown, so that it can be pasted as it is; `numeric` columns are right-aligned.
 fn table(header: &[&str], numeric: impl IntoIterator<Item = usize>) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table.load_style(ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
     for i in numeric {
         if let Some(column) = table.column_mut(i) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -46,7 +46,8 @@ fn percent(share: Option<f64>, decimals: usize) -> String {
 }
 
 fn day(t: Timestamp) -> String {
-    t.to_string().replace(":00Z", "").replace('T', " ")
+    let text = t.to_string();
+    text.get(..16).unwrap_or(&text).replace('T', " ")
 }
 
 fn span(range: Option<TimeRange>) -> String {
@@ -254,7 +255,7 @@ pub(crate) fn forecast(p: &Predicted) -> String {
             price(Some(s.price)),
             format!("{:+.2} %", 100.0 * (s.price / f.origin_price - 1.0)),
             format!("{} .. {}", price(Some(s.lower)), price(Some(s.upper))),
-            format!("{:.2}{}", s.confidence, if s.calibrated { "" } else { " (uncalibrated)" }),
+            confidence(s, f.origin_price),
         ]);
     }
     text.push_str(&t.to_string());
@@ -265,6 +266,15 @@ pub(crate) fn forecast(p: &Predicted) -> String {
         text.push_str(&format!("\nwarning: {line}"));
     }
     text
+}
+
+/// The confidence, or why there is none.
+fn confidence(s: &candlecast_core::ForecastStep, origin_price: f64) -> String {
+    match (s.calibrated, s.price == origin_price) {
+        (true, _) => format!("{:.2}", s.confidence),
+        (false, true) => format!("{:.2}, no direction", s.confidence),
+        (false, false) => format!("{:.2}, uncalibrated", s.confidence),
+    }
 }
 
 /// One line a model, for `predict --all`.

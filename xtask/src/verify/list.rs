@@ -130,7 +130,7 @@ pub(super) static LONG_RUNS: [LongRun; 5] = [
             "run",
             "--release",
             "--package",
-            "candlecast-learn",
+            "candlecast-app",
             "--example",
             "random_walks",
             "--",

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::booster::{Booster, Ensemble, Standing, TrainingData};
 use super::fitted::{FittedGbdt, Target};
 use super::rounds::Rounds;
-use super::{GbdtConfig, ID, Objective};
+use super::{GbdtConfig, Objective};
 use crate::tree::{Matrix, Workers, anchor_returns, anchor_steps, inputs};
 use crate::{checks, holdout};
 
@@ -37,6 +37,9 @@ impl Learner for GbdtConfig {
     fn fit(&self, train: &Samples<'_>, cx: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
         checks::enough(train.len(), self.min_samples())?;
         checks::finite_inputs(train)?;
+        if let Task::Direction { .. } = train.task() {
+            Objective::Softmax { classes: CLASSES }.check_variety(&classes(train))?;
+        }
         let limits = cx.resume.and_then(|resume| resume.state.fact::<Vec<usize>>("limits").ok());
         if let Some(limits) = limits {
             return self.fit_on(train, None, Some(limits), cx);

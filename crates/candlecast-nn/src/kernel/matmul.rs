@@ -98,6 +98,12 @@ pub(crate) fn multiply(to: MatrixMut<'_>, accumulate: bool, a: Matrix<'_>, b: Ma
     }
 }
 
+/// `to [m, n] = a [m, k] b [k, n]`, row-major, by the library that the portable path is built on; for measuring what
+/// a machine can reach. All slices must have exactly these extents.
+pub fn sgemm(to: &mut [f32], a: &[f32], b: &[f32], (m, k, n): (usize, usize, usize)) {
+    multiply(MatrixMut::new(to, m, n), false, Matrix::new(a, m, k), Matrix::new(b, k, n));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +132,11 @@ mod tests {
     #[test]
     #[should_panic(expected = "within their data")]
     fn matrices_beyond_their_data_are_refused() {
-        multiply(MatrixMut::new(&mut [0.0; 4], 2, 2), false, Matrix::new(&[0.0; 3], 2, 2), Matrix::new(&[0.0; 4], 2, 2));
+        multiply(
+            MatrixMut::new(&mut [0.0; 4], 2, 2),
+            false,
+            Matrix::new(&[0.0; 3], 2, 2),
+            Matrix::new(&[0.0; 4], 2, 2),
+        );
     }
 }

@@ -12,5 +12,6 @@ mod fused;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use fused::FusedNetwork;
+pub use matmul::sgemm;
 pub(crate) use matmul::{Matrix, MatrixMut, multiply};
 pub(crate) use team::Team;

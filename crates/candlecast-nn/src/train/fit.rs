@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use candlecast_core::Seed;
-use candlecast_learn::{Curve, FitError, FitObserver, ModelState, Progress, Samples, Stop, TrainState};
+use candlecast_learn::{Curve, FitError, FitObserver, Progress, Samples, Stop, TrainState};
 
 use super::checkpoint;
 use super::evaluate::Evaluation;
@@ -77,7 +77,10 @@ pub(crate) fn run<N: Network>(
         course = checkpoint::read(state, plan.model, &mut stepper, &mut schedule)?;
     }
     let watch = Watch::new(&mut stepper, plan);
-    while course.epoch < config.epochs {
+    loop {
+        if let Some(stop) = end_of(&course, plan) {
+            return Ok(finish(course, &stepper, stop));
+        }
         run_epoch(&mut stepper, plan, &schedule, course.epoch)?;
         course.epoch += 1;
         let (train_loss, valid_loss) = watch.losses(&mut stepper, course.epoch)?;
@@ -96,19 +99,20 @@ pub(crate) fn run<N: Network>(
             valid_loss,
             learning_rate: Some(config.adam.learning_rate * schedule.factor(stepper.count().saturating_sub(1))),
         };
-        let snapshot = || TrainState { step: course.epoch, state: save(&course, plan, &stepper, &schedule) };
+        let snapshot =
+            || TrainState { step: course.epoch, state: checkpoint::write(&course, plan.model, &stepper, &schedule) };
         if let ControlFlow::Break(stop) = observer.on_step(&progress, &snapshot) {
             return Ok(finish(course, &stepper, stop));
         }
-        if plan.valid.is_some() && course.early.is_over(course.epoch, config.patience) {
-            return Ok(finish(course, &stepper, Stop::Early));
-        }
     }
-    Ok(finish(course, &stepper, Stop::Budget))
 }
 
-fn save<N: Network>(course: &Course, plan: &FitPlan<'_>, stepper: &Stepper<N>, schedule: &Schedule) -> ModelState {
-    checkpoint::write(course, plan.model, stepper, schedule)
+/// Why the fit ends here by itself, if it does.
+fn end_of(course: &Course, plan: &FitPlan<'_>) -> Option<Stop> {
+    if course.best.is_some() && course.early.is_over(course.epoch, plan.config.patience) {
+        return Some(Stop::Early);
+    }
+    (course.epoch >= plan.config.epochs).then_some(Stop::Budget)
 }
 
 fn finish<N: Network>(course: Course, stepper: &Stepper<N>, stopped: Stop) -> Fitting {
@@ -139,8 +143,11 @@ fn run_epoch<N: Network>(
 }
 
 fn not_finite(report: StepReport, config: &RecurrentConfig, epoch: usize, step: u64) -> FitError {
-    let (what, value) =
-        if report.loss.is_finite() { ("the norm of the gradient", report.grad_norm) } else { ("the training loss", report.loss) };
+    let (what, value) = if report.loss.is_finite() {
+        ("the norm of the gradient", report.grad_norm)
+    } else {
+        ("the training loss", report.loss)
+    };
     FitError::NotFinite {
         what: format!("{what} in epoch {}", epoch + 1),
         value,

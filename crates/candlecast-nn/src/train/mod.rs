@@ -7,6 +7,7 @@ mod fit;
 mod parts;
 mod stepper;
 
-pub(crate) use feed::{Batch, SampleBatch};
-pub(crate) use fit::{FitPlan, Fitting, run};
-pub(crate) use stepper::Stepper;
+pub(crate) use feed::{Batch, put_samples};
+pub(crate) use fit::{FitPlan, run};
+pub(crate) use parts::lock;
+pub(crate) use stepper::{StepReport, Stepper};

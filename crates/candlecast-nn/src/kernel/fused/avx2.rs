@@ -5,13 +5,14 @@
 use std::arch::x86_64::{
     __m256, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm256_add_epi32, _mm256_add_ps, _mm256_castsi256_ps,
     _mm256_cvtps_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
-    _mm256_round_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_round_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps,
+    _mm256_sub_ps,
 };
 
 use super::packing::Packing;
-use super::pass;
 use super::simd::Simd;
 use super::tape::{FusedState, FusedTape};
+use super::{infer as inference, pass};
 use crate::dropout::Dropout;
 use crate::network::Weights;
 
@@ -113,12 +114,12 @@ pub(super) unsafe fn backward(
     unsafe { pass::backward::<Avx2>(net, w, tape, rows, dropout, grad) }
 }
 
-/// [`pass::infer`].
+/// [`inference::infer`].
 ///
 /// # Safety
 /// As [`forward`], with a state for a tape.
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn infer(net: &Packing, w: Weights<'_>, state: &mut FusedState, rows: usize) {
     // SAFETY: as this function's own.
-    unsafe { pass::infer::<Avx2>(net, w, state, rows) }
+    unsafe { inference::infer::<Avx2>(net, w, state, rows) }
 }

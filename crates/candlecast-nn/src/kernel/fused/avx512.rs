@@ -3,14 +3,15 @@
 #![allow(unsafe_op_in_unsafe_fn, reason = "a line each: what the trait's caller promises is what the instruction asks")]
 
 use std::arch::x86_64::{
-    __m512, _MM_FROUND_NO_EXC, _mm512_add_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps,
-    _mm512_mul_ps, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m512, _MM_FROUND_NO_EXC, _mm512_add_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps,
+    _mm512_min_ps, _mm512_mul_ps, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 use super::packing::Packing;
-use super::pass;
 use super::simd::Simd;
 use super::tape::{FusedState, FusedTape};
+use super::{infer as inference, pass};
 use crate::dropout::Dropout;
 use crate::network::Weights;
 
@@ -110,12 +111,12 @@ pub(super) unsafe fn backward(
     unsafe { pass::backward::<Avx512>(net, w, tape, rows, dropout, grad) }
 }
 
-/// [`pass::infer`].
+/// [`inference::infer`].
 ///
 /// # Safety
 /// As [`forward`], with a state for a tape.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 pub(super) unsafe fn infer(net: &Packing, w: Weights<'_>, state: &mut FusedState, rows: usize) {
     // SAFETY: as this function's own.
-    unsafe { pass::infer::<Avx512>(net, w, state, rows) }
+    unsafe { inference::infer::<Avx512>(net, w, state, rows) }
 }

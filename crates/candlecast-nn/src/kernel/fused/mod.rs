@@ -30,6 +30,7 @@ mod avx512;
 mod backward;
 mod forward;
 mod head;
+mod infer;
 mod network;
 mod packing;
 mod pass;

@@ -91,14 +91,7 @@ impl Network for FusedNetwork {
         Outputs::new(&mut tape.out, self.packing.out_pad, self.packing.outputs)
     }
 
-    fn backward(
-        &self,
-        w: Weights<'_>,
-        tape: &mut FusedTape,
-        rows: usize,
-        dropout: Option<Dropout>,
-        grad: &mut [f32],
-    ) {
+    fn backward(&self, w: Weights<'_>, tape: &mut FusedTape, rows: usize, dropout: Option<Dropout>, grad: &mut [f32]) {
         self.check(w, &tape.packing, rows, tape.rows);
         assert!(tape.dropout || dropout.is_none(), "a pass with dropout needs a tape made for it");
         assert_eq!(grad.len(), self.packing.n_params, "gradient and parameters must have one length");

@@ -111,7 +111,16 @@ impl Packing {
             let weight_hh_t = transpose(weight_hh, hid_pad);
             let weight_ih_t = (k > 0).then(|| transpose(weight_ih, in_pad));
             layers.push(PackedLayer {
-                inputs, hidden, in_pad, hid_pad, panels, weight_ih, weight_hh, bias, weight_ih_t, weight_hh_t,
+                inputs,
+                hidden,
+                in_pad,
+                hid_pad,
+                panels,
+                weight_ih,
+                weight_hh,
+                bias,
+                weight_ih_t,
+                weight_hh_t,
             });
             (inputs, in_pad) = (hidden, hid_pad);
         }
@@ -249,12 +258,7 @@ fn transposed_blocks(
 }
 
 /// Writes columns `columns` of `weight`, `[panels, cols, depth]`, to `out`, `[panels, depth, columns]`.
-fn transpose(
-    weight: &[f32],
-    (panels, cols, depth): (usize, usize, usize),
-    columns: Range<usize>,
-    out: &mut [f32],
-) {
+fn transpose(weight: &[f32], (panels, cols, depth): (usize, usize, usize), columns: Range<usize>, out: &mut [f32]) {
     let width = columns.len();
     for (panel, out) in out.chunks_exact_mut(depth * width).enumerate().take(panels) {
         for (q, col) in columns.clone().enumerate() {
@@ -305,7 +309,8 @@ mod tests {
             }
             let mut found: Vec<f32> = derived.iter().copied().filter(|&v| v != 0.0).collect();
             let spans = shape.layers();
-            let ranges = spans.iter().map(|s| s.weight_hh.clone()).chain(spans[1..].iter().map(|s| s.weight_ih.clone()));
+            let ranges =
+                spans.iter().map(|s| s.weight_hh.clone()).chain(spans[1..].iter().map(|s| s.weight_ih.clone()));
             let mut expected: Vec<f32> =
                 ranges.chain([shape.head_weight()]).flat_map(|r| canonical[r].to_vec()).collect();
             found.sort_by(f32::total_cmp);

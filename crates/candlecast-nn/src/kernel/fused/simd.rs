@@ -48,7 +48,7 @@ unsafe fn split_exp<S: Simd>(x: S::V) -> (S::V, S::V) {
         p = S::fma(p, r, S::splat(8.333_452e-3));
         p = S::fma(p, r, S::splat(4.166_579_6e-2));
         p = S::fma(p, r, S::splat(1.666_666_5e-1));
-        p = S::fma(p, r, S::splat(5.000_000_1e-1));
+        p = S::fma(p, r, S::splat(0.5));
         (S::power_of_two(n), S::fma(S::mul(r, r), p, r))
     }
 }

@@ -1,0 +1,105 @@
+//! Warm starts, checkpoints and cancelling.
+
+use std::ops::ControlFlow;
+
+use candlecast_core::Seed;
+use candlecast_learn::{FitContext, FitObserver, FitOutcome, Learner, ModelState, Progress, Samples, Stop, TrainState};
+use serde_json::json;
+
+use crate::world::{World, build, direction, fit, predict, price};
+
+/// Keeps the checkpoint of one step, and stops at another.
+#[derive(Default)]
+struct Watcher {
+    keep_at: usize,
+    stop_at: Option<usize>,
+    kept: Option<TrainState>,
+    steps: Vec<Progress>,
+}
+
+impl FitObserver for Watcher {
+    fn on_step(&mut self, progress: &Progress, snapshot: &dyn Fn() -> TrainState) -> ControlFlow<Stop> {
+        self.steps.push(*progress);
+        if self.steps.len() == self.keep_at {
+            self.kept = Some(snapshot());
+        }
+        if self.stop_at == Some(self.steps.len()) {
+            ControlFlow::Break(Stop::Cancelled)
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+fn watched(
+    learner: &dyn Learner,
+    (train, valid): (&Samples<'_>, Option<&Samples<'_>>),
+    (warm, resume): (Option<&ModelState>, Option<&TrainState>),
+    watcher: &mut Watcher,
+) -> FitOutcome {
+    let mut cx = FitContext { seed: Seed(7), valid, threads: 1, warm, resume, observer: watcher };
+    learner.fit(train, &mut cx).unwrap()
+}
+
+#[test]
+fn a_warm_start_goes_on_where_the_other_fit_ended() {
+    for task in [price(3), direction(3)] {
+        let world = World::new(800, 0.4, 21, task);
+        let config = |rounds: usize| json!({ "rounds": rounds, "patience": 0, "maxDepth": 3 });
+        let (half, whole) = (build("gbdt", &config(10)), build("gbdt", &config(20)));
+        let first = fit(&*half, &world.train(), None, 1).unwrap().model.state();
+        let data = (&world.train(), None);
+        let warm = watched(&*half, data, (Some(&first), None), &mut Watcher::default());
+        let at_once = fit(&*whole, &world.train(), None, 1).unwrap();
+        assert_eq!((warm.steps, at_once.steps), (20, 20));
+        assert_eq!(predict(&warm, &world.test()), predict(&at_once, &world.test()));
+    }
+}
+
+#[test]
+fn a_checkpoint_goes_on_bit_for_bit() {
+    let world = World::new(800, 0.4, 22, price(14));
+    let (train, held) = (world.train(), world.valid());
+    for (id, config, keep_at) in [
+        ("gbdt", json!({ "rounds": 40, "patience": 8, "maxDepth": 3, "subsample": 0.7 }), 6),
+        ("random-forest", json!({ "trees": 40 }), 2),
+    ] {
+        let learner = build(id, &config);
+        for valid in [Some(&held), None] {
+            let mut watcher = Watcher { keep_at, ..Watcher::default() };
+            let whole = watched(&*learner, (&train, valid), (None, None), &mut watcher);
+            let text = serde_json::to_string(&watcher.kept.expect("the step was reached")).unwrap();
+            let kept: TrainState = serde_json::from_str(&text).unwrap();
+            let resumed = watched(&*learner, (&train, valid), (None, Some(&kept)), &mut Watcher::default());
+            assert_eq!(resumed.model.state(), whole.model.state(), "{id}");
+            assert_eq!((resumed.steps, &resumed.curve), (whole.steps, &whole.curve), "{id}");
+        }
+    }
+}
+
+#[test]
+fn cancelling_keeps_the_best_so_far() {
+    let world = World::new(1500, 0.5, 23, price(2));
+    let (train, held) = (world.train(), world.valid());
+    for (id, config) in [("gbdt", json!({})), ("random-forest", json!({ "trees": 100 }))] {
+        let learner = build(id, &config);
+        let mut watcher = Watcher { stop_at: Some(3), ..Watcher::default() };
+        let outcome = watched(&*learner, (&train, Some(&held)), (None, None), &mut watcher);
+        assert_eq!((outcome.stopped, watcher.steps.len()), (Stop::Cancelled, 3), "{id}");
+        assert!(outcome.steps > 0 && predict(&outcome, &world.test()).mean.iter().any(|v| *v != 0.0), "{id}");
+    }
+}
+
+#[test]
+fn progress_counts_rounds_and_shows_losses() {
+    let world = World::new(1500, 0.5, 24, price(2));
+    let (train, held) = (world.train(), world.valid());
+    let mut watcher = Watcher::default();
+    let learner = build("gbdt", &json!({ "rounds": 25, "patience": 0 }));
+    let outcome = watched(&*learner, (&train, Some(&held)), (None, None), &mut watcher);
+    assert_eq!(watcher.steps.len(), 25);
+    assert!(watcher.steps.iter().enumerate().all(|(i, p)| p.step == i + 1 && p.of == 25 && p.valid_loss.is_some()));
+    let losses = &outcome.curve.train;
+    assert!(losses.len() == 25 && losses.windows(2).all(|w| w[1] < w[0]), "{losses:?}");
+    assert_eq!((outcome.stopped, outcome.steps), (Stop::Budget, 25));
+}

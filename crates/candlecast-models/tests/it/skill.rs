@@ -1,0 +1,57 @@
+//! Planted signals are found; random walks are left alone.
+
+use candlecast_models::catalog;
+use serde_json::{Value, json};
+
+use crate::world::{World, build, direction, fit, predict, price, relative_error};
+
+fn config(id: &str) -> Value {
+    match id {
+        "gbdt" => json!({ "maxDepth": 4 }),
+        "random-forest" => json!({ "trees": 100, "minLeaf": 20 }),
+        "hybrid" => json!({ "lookbackWindow": 20, "fitSmoothing": true }),
+        _ => Value::Null,
+    }
+}
+
+#[test]
+fn every_model_finds_mean_reversion() {
+    let world = World::new(4000, 0.45, 11, price(3));
+    for entry in catalog() {
+        let outcome = fit(&*build(entry.id, &config(entry.id)), &world.train(), Some(&world.valid()), 1).unwrap();
+        let error = relative_error(&predict(&outcome, &world.test()), &world.test(), 1);
+        // The best possible forecast of the first step has 1 - 0.45^2 = 0.80 of the naive error.
+        let most = if entry.id == "hybrid" { 0.95 } else { 0.88 };
+        assert!(error < most, "{} {error}", entry.id);
+    }
+}
+
+#[test]
+fn every_model_stays_near_naive_on_random_walks() {
+    for entry in catalog() {
+        let mut errors = [0.0; 2];
+        for seed in 0..6 {
+            let world = World::new(2500, 0.0, 100 + seed, price(12));
+            let outcome = fit(&*build(entry.id, &config(entry.id)), &world.train(), Some(&world.valid()), 1).unwrap();
+            let prediction = predict(&outcome, &world.test());
+            errors[0] += relative_error(&prediction, &world.test(), 1) / 6.0;
+            errors[1] += relative_error(&prediction, &world.test(), 12) / 6.0;
+        }
+        assert!(errors[0] < 1.01 && errors[1] < 1.05, "{} {errors:?}", entry.id);
+        assert!(errors[0] > 0.98, "{} cannot know the future: {errors:?}", entry.id);
+    }
+}
+
+#[test]
+fn directions_of_mean_reversion_are_found() {
+    let world = World::new(4000, 0.6, 12, direction(1));
+    let test = world.test();
+    for id in ["linear", "gbdt", "random-forest"] {
+        let outcome = fit(&*build(id, &config(id)), &world.train(), Some(&world.valid()), 1).unwrap();
+        let prediction = predict(&outcome, &test);
+        let loss = |p: &dyn Fn(usize) -> f64| (0..test.len()).map(|i| -p(i).ln()).sum::<f64>() / test.len() as f64;
+        let ours = loss(&|i| prediction.row(i)[test.class(i)].max(1e-12));
+        let shares = loss(&|i| [0.25, 0.5, 0.25][test.class(i)]);
+        assert!(ours < shares - 0.05, "{id} {ours} against {shares}");
+    }
+}

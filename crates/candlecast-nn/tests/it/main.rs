@@ -1,0 +1,9 @@
+//! Tests of the crate from outside.
+
+mod errors;
+mod golden;
+mod gradients;
+mod learning;
+mod repeatable;
+mod stopping;
+mod world;

@@ -1,0 +1,11 @@
+//! The command line as its users meet it: the program is run, its output and exit codes are looked at.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod candle_files;
+mod contract;
+mod determinism;
+mod kill;
+mod program;
+mod real_data;
+mod shape;
