@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use candlecast_app::{Common, ModelRequest, evaluate_series};
 use candlecast_core::market::random_walk;
-use candlecast_core::{Seed, Timestamp, TimeRange};
+use candlecast_core::{Seed, TimeRange, Timestamp};
 use candlecast_learn::{Report, TrainWindow};
 use rayon::prelude::*;
 
@@ -26,8 +26,12 @@ fn main() {
     let (mut better, mut skill): (BTreeMap<&str, usize>, BTreeMap<&str, f64>) = (BTreeMap::new(), BTreeMap::new());
     let mut any = 0;
     for report in &reports {
-        let winners: Vec<&str> =
-            report.models.iter().filter(|m| m.vs_naive.verdict.starts_with("better")).map(|m| m.name.as_str()).collect();
+        let winners: Vec<&str> = report
+            .models
+            .iter()
+            .filter(|m| m.vs_naive.verdict.starts_with("better"))
+            .map(|m| m.name.as_str())
+            .collect();
         any += usize::from(!winners.is_empty());
         for name in winners {
             *better.entry(name).or_default() += 1;

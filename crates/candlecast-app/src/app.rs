@@ -61,7 +61,8 @@ impl App {
     pub fn open(settings: Settings, options: AppOptions) -> Result<Self, AppError> {
         let store = ParquetLake::open(settings.data_dir.join("candles"))?;
         let registry = Registry::open(settings.models_dir.clone())?;
-        let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+        let threads =
+            options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.clamp(1, 256))
             .build()
@@ -126,7 +127,11 @@ impl App {
                 return Err(AppError::usage(
                     "ambiguous-venue",
                     "venue",
-                    format!("{} is stored for several venues: choose one with --venue ({})", wanted.symbol, names.join(", ")),
+                    format!(
+                        "{} is stored for several venues: choose one with --venue ({})",
+                        wanted.symbol,
+                        names.join(", ")
+                    ),
                 ));
             }
             Some(venue) => (*venue).clone(),

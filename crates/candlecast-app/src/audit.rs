@@ -130,8 +130,11 @@ impl App {
                     return Err(AppError::new("cancelled", 499, crate::Blame::Cancelled, "cancelled"));
                 }
                 watch.progress("features audited", (k * CHUNK) as u64, outputs.len() as u64);
-                let config =
-                    AuditConfig { cuts: options.cuts, seed: seed.derive("audit-features", k as u64), ..AuditConfig::default() };
+                let config = AuditConfig {
+                    cuts: options.cuts,
+                    seed: seed.derive("audit-features", k as u64),
+                    ..AuditConfig::default()
+                };
                 findings.extend(audit(&FeatureSet(chunk.to_vec()), &filled, &config)?);
             }
             let open_time = |row: usize| Timestamp(filled.columns().open_time[row]);
@@ -155,10 +158,8 @@ impl App {
 }
 
 fn check(options: AuditOptions) -> Result<(), AppError> {
-    let bounds = [
-        ("cuts", options.cuts, 1, AuditOptions::MAX_CUTS),
-        ("candles", options.candles, 2, AuditOptions::MAX_CANDLES),
-    ];
+    let bounds =
+        [("cuts", options.cuts, 1, AuditOptions::MAX_CUTS), ("candles", options.candles, 2, AuditOptions::MAX_CANDLES)];
     match bounds.iter().find(|(_, value, least, most)| value < least || value > most) {
         Some((field, value, least, most)) => {
             Err(AppError::usage("bad-audit", field, format!("{field} {value} is not within {least} to {most}")))
@@ -183,8 +184,12 @@ fn newest(series: &CandleSeries, candles: usize) -> CandleSeries {
 }
 
 fn generated(app: &App, candles: usize) -> Result<CandleSeries, AppError> {
-    let config =
-        MarketConfig { coins: vec![("BTCUSDT", 30_000.0)], n_candles: candles, seed: app.seed, ..MarketConfig::default() };
+    let config = MarketConfig {
+        coins: vec![("BTCUSDT", 30_000.0)],
+        n_candles: candles,
+        seed: app.seed,
+        ..MarketConfig::default()
+    };
     let coin = generate(&config).into_iter().next();
     coin.map(|g| g.series).ok_or_else(|| AppError::data("no-market", "the generated market has no coin"))
 }

@@ -9,12 +9,12 @@ use crate::AppError;
 
 /// Every learner, baselines first.
 pub fn learners() -> impl Iterator<Item = &'static Entry<dyn Learner>> {
-    baselines::catalog().iter().chain(candlecast_models::catalog())
+    baselines::catalog().iter().chain(candlecast_models::catalog()).chain(candlecast_nn::catalog())
 }
 
 /// Every learner that is no baseline.
 pub fn models() -> impl Iterator<Item = &'static Entry<dyn Learner>> {
-    candlecast_models::catalog().iter()
+    candlecast_models::catalog().iter().chain(candlecast_nn::catalog())
 }
 
 /// The learner called `name`, or an error with the nearest names.
@@ -38,15 +38,16 @@ pub fn is_baseline(id: &str) -> bool {
 /// The baselines that make sense for `interval`, with their parameters set for it. A season of 24 hours that is
 /// no whole number of candles leaves `seasonal-naive` out.
 pub fn baselines_for(interval: Interval) -> Vec<(&'static str, Value)> {
-    baselines::BASELINES
-        .iter()
-        .filter_map(|&id| baseline_params(id, interval).map(|params| (id, params)))
-        .collect()
+    baselines::BASELINES.iter().filter_map(|&id| baseline_params(id, interval).map(|params| (id, params))).collect()
 }
 
 /// Parameters of a baseline for `interval`; `None` where it is not defined.
 pub fn baseline_params(id: &str, interval: Interval) -> Option<Value> {
-    if id == "seasonal-naive" { interval.day_steps().map(|steps| json!({ "seasonSteps": steps })) } else { Some(json!({})) }
+    if id == "seasonal-naive" {
+        interval.day_steps().map(|steps| json!({ "seasonSteps": steps }))
+    } else {
+        Some(json!({}))
+    }
 }
 
 /// Name of the data folder's models for a series: `BTCUSDT 1h`, with the venue where it is not binance.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use candlecast_core::{FeatureSet, TimeRange};
+use candlecast_core::FeatureSet;
 use candlecast_features::Engine;
 use candlecast_learn::{Contender, Market, Panel, PipelineConfig, ScalerKind, Task, TrainWindow};
 use serde_json::Value;
@@ -65,13 +65,20 @@ impl Common {
     /// Refuses values out of range, each named.
     pub fn check(&self) -> Result<(), AppError> {
         if !(0.5..=0.99).contains(&self.level) {
-            return Err(AppError::usage("bad-level", "level", format!("level {} is not within 0.5 to 0.99", self.level)));
+            return Err(AppError::usage(
+                "bad-level",
+                "level",
+                format!("level {} is not within 0.5 to 0.99", self.level),
+            ));
         }
         if self.min_candles < MIN_CANDLES.1 {
             return Err(AppError::usage(
                 "bad-min-candles",
                 "min-candles",
-                format!("min-candles {} is below {}, the least a fit can be trusted with at all", self.min_candles, MIN_CANDLES.1),
+                format!(
+                    "min-candles {} is below {}, the least a fit can be trusted with at all",
+                    self.min_candles, MIN_CANDLES.1
+                ),
             ));
         }
         if !(1..=3_650).contains(&self.retrain_days) {
@@ -84,7 +91,11 @@ impl Common {
         if let TrainWindow::Rolling { days } = self.window
             && !(1..=36_500).contains(&days)
         {
-            return Err(AppError::usage("bad-train-days", "train-days", format!("train-days {days} is not within 1 to 36500")));
+            return Err(AppError::usage(
+                "bad-train-days",
+                "train-days",
+                format!("train-days {days} is not within 1 to 36500"),
+            ));
         }
         Ok(())
     }
@@ -134,7 +145,10 @@ impl Stable {
                 AppError::usage(
                     "no-season",
                     "models",
-                    format!("{} needs a season of 24 hours, which is no whole number of {interval} candles: leave it out", entry.id),
+                    format!(
+                        "{} needs a season of 24 hours, which is no whole number of {interval} candles: leave it out",
+                        entry.id
+                    ),
                 )
             })?;
         }
@@ -152,12 +166,13 @@ impl Stable {
             _ if inputs.features.ids().is_empty() => FeatureSet::default(),
             _ => Engine::new(&inputs.features)?.expanded(),
         };
+        let scaler = common.scaler.filter(|_| !features.ids().is_empty()).unwrap_or(inputs.scaler);
         let config = PipelineConfig {
             model: entry.id.into(),
             params,
             features: features.clone(),
-            scaler: common.scaler.filter(|_| !features.ids().is_empty()).unwrap_or(inputs.scaler),
-            clip: (inputs.scaler != ScalerKind::None).then_some(CLIP),
+            scaler,
+            clip: (scaler != ScalerKind::None).then_some(CLIP),
             max_fill: common.max_fill,
             task,
             level: common.level,
@@ -215,7 +230,8 @@ pub(crate) fn check_memory(contenders: &[Contender], fits_at_once: usize, max_me
             }
             TrainWindow::Expanding => rows,
         };
-        let one = c.learner.memory_bytes(in_window, c.panel.width(), &c.config.task) as u64 + (in_window * c.panel.width() * 4) as u64;
+        let one = c.learner.memory_bytes(in_window, c.panel.width(), &c.config.task) as u64
+            + (in_window * c.panel.width() * 4) as u64;
         let need = panels + one * fits_at_once as u64;
         if need > max_memory {
             return Err(AppError::new(
@@ -232,14 +248,4 @@ pub(crate) fn check_memory(contenders: &[Contender], fits_at_once: usize, max_me
         }
     }
     Ok(())
-}
-
-/// The part of `range` that has candles, as row times.
-pub(crate) fn data_range(market: &Market, range: TimeRange) -> Option<TimeRange> {
-    let series = market.series();
-    let (first, end) = (series.first_row_from(range.from), series.first_row_from(range.to));
-    (first < end).then(|| TimeRange {
-        from: candlecast_core::Timestamp(series.columns().open_time[first]),
-        to: series.close_time(end - 1),
-    })
 }

@@ -93,7 +93,10 @@ impl App {
         let series = self.series(key).await?;
         let resampled = self.compute(move || Ok(candlecast_core::resample(&series, to)?)).await?;
         if resampled.series.is_empty() {
-            return Err(AppError::data("nothing-complete", format!("no {to} candle is complete in {key}: nothing was stored")));
+            return Err(AppError::data(
+                "nothing-complete",
+                format!("no {to} candle is complete in {key}: nothing was stored"),
+            ));
         }
         self.store.upsert(&resampled.series).await?;
         Ok((resampled.series.key().clone(), resampled.series.len(), resampled.incomplete))
@@ -103,7 +106,10 @@ impl App {
     pub async fn export(&self, key: &SeriesKey, range: TimeRange, path: &Path) -> Result<usize, AppError> {
         let series = self.store.scan(key, range).await?;
         if series.is_empty() {
-            return Err(AppError::data("outside-data", format!("{key} has no candles from {} to {}", range.from, range.to)));
+            return Err(AppError::data(
+                "outside-data",
+                format!("{key} has no candles from {} to {}", range.from, range.to),
+            ));
         }
         let (rows, path) = (series.len(), path.to_owned());
         self.compute(move || crate::export::write(&series, &path)).await?;

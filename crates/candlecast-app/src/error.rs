@@ -132,7 +132,9 @@ impl From<candlecast_ingest::IngestError> for AppError {
         use candlecast_ingest::IngestError as I;
         match e {
             I::NoSymbol { .. } => Self::usage("symbol-unknown", "symbol", e.to_string()),
-            I::NoInterval { .. } | I::IntervalMismatch { .. } => Self::data("bad-interval", e.to_string()).with_field("interval"),
+            I::NoInterval { .. } | I::IntervalMismatch { .. } => {
+                Self::data("bad-interval", e.to_string()).with_field("interval")
+            }
             _ => Self::data("bad-file", e.to_string()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candlecast_core::{CandleSeries, FilledSeries, Seed, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{CandleSeries, FilledSeries, Seed, SeriesKey, TimeRange};
 use candlecast_learn::{Contender, Market, Plan, PlanConfig, Report, evaluate, walk_forward};
 
 use crate::contender::{Common, ModelRequest, Stable, check_memory};
@@ -66,7 +66,7 @@ impl App {
             check_memory(&contenders, threads, max_memory)?;
             let (tables, left_out) = walk_forward::run(&contenders, &plan, seed, &hooks)?;
             let report = evaluate(&contenders, tables, &plan, naive, left_out);
-            let scored = scored_range(&market, &report);
+            let scored = scored_range(&report);
             let fingerprint = fingerprint(&market, &contenders, &format!("{method:?}"), seed);
             Ok(Evaluation { key, method, report, market, contenders, fingerprint, scored })
         })
@@ -120,8 +120,7 @@ pub(crate) fn plan_config(common: &Common) -> PlanConfig {
     }
 }
 
-fn scored_range(market: &Market, report: &Report) -> Option<TimeRange> {
-    let rows = &report.models.first()?.forecasts.rows;
-    let time = |row: usize| Timestamp(market.series().columns().open_time[row]);
-    Some(TimeRange { from: time(*rows.first()?), to: market.series().close_time(*rows.last()?) })
+fn scored_range(report: &Report) -> Option<TimeRange> {
+    let forecasts = &report.models.first()?.forecasts;
+    Some(TimeRange { from: forecasts.from?, to: forecasts.to? })
 }

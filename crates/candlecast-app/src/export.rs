@@ -23,13 +23,8 @@ pub struct Table<'a> {
 /// Writes `series` to `path`.
 pub fn write(series: &CandleSeries, path: &Path) -> Result<(), AppError> {
     let c = series.columns();
-    let mut columns: Vec<(&str, &[f64])> = vec![
-        ("open", &c.open),
-        ("high", &c.high),
-        ("low", &c.low),
-        ("close", &c.close),
-        ("volume", &c.volume),
-    ];
+    let mut columns: Vec<(&str, &[f64])> =
+        vec![("open", &c.open), ("high", &c.high), ("low", &c.low), ("close", &c.close), ("volume", &c.volume)];
     for (name, column) in
         [("quote_volume", &c.quote_volume), ("trades", &c.trades), ("taker_buy_base", &c.taker_buy_base)]
     {

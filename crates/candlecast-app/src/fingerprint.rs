@@ -11,6 +11,11 @@ pub(crate) fn fingerprint(market: &Market, contenders: &[Contender], how: &str, 
     for c in contenders {
         hash.update(c.name.as_bytes());
         hash.update(serde_json::to_vec(&c.config).unwrap_or_default());
+        let engine = candlecast_features::Engine::new(&c.config.features);
+        for (id, version) in engine.map(|e| e.versions()).unwrap_or_default() {
+            hash.update(id.as_bytes());
+            hash.update(version.to_le_bytes());
+        }
     }
     hash.update(how.as_bytes());
     hash.update(seed.0.to_le_bytes());
@@ -25,10 +30,15 @@ pub(crate) fn data_fingerprint(market: &Market) -> String {
     for time in &columns.open_time {
         hash.update(time.to_le_bytes());
     }
-    for column in [&columns.open, &columns.high, &columns.low, &columns.close, &columns.volume] {
+    let optional = [&columns.quote_volume, &columns.trades, &columns.taker_buy_base];
+    let all = [&columns.open, &columns.high, &columns.low, &columns.close, &columns.volume];
+    for column in all.into_iter().chain(optional.into_iter().flatten()) {
         for value in column {
             hash.update(value.to_le_bytes());
         }
+    }
+    for &filled in market.series().filled() {
+        hash.update([u8::from(filled)]);
     }
     hex(&hash.finalize())
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use candlecast_ingest::{ImportOptions, QualityReport};
 use candlecast_core::{SeriesKey, TimeRange};
+use candlecast_ingest::{ImportOptions, QualityReport};
 
 use crate::{App, AppError, Watch};
 
@@ -27,9 +27,15 @@ pub struct Imported {
 
 impl App {
     /// Imports one file. Chunks are stored as they are read, so memory does not grow with the file.
-    pub async fn import_file(&self, path: &Path, options: &ImportOptions, watch: &dyn Watch) -> Result<Imported, AppError> {
+    pub async fn import_file(
+        &self,
+        path: &Path,
+        options: &ImportOptions,
+        watch: &dyn Watch,
+    ) -> Result<Imported, AppError> {
         let name = path.display();
-        let mut import = candlecast_ingest::open(path, options).map_err(|e| AppError::from(e).context(name.to_string()))?;
+        let mut import =
+            candlecast_ingest::open(path, options).map_err(|e| AppError::from(e).context(name.to_string()))?;
         let label = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let total = import.bytes_total();
         let mut changed: Option<TimeRange> = None;

@@ -8,21 +8,29 @@ pub mod export;
 pub mod models;
 
 mod app;
+mod audit;
+mod champion;
 mod contender;
 mod error;
 mod evaluation;
 mod fingerprint;
 mod import;
 mod predict;
+mod rank;
 mod settings;
 mod train;
 
 pub use app::{App, AppOptions, RunHooks, Unwatched, Wanted, Watch};
+pub use audit::{AuditFinding, AuditOptions, Audited};
 pub use contender::{Common, MAX_FILL, MIN_CANDLES, ModelRequest, Stable};
 pub use error::{AppError, Blame};
 pub use evaluation::{Evaluation, Method, evaluate_series};
 pub use fingerprint::instruction_set;
 pub use import::{CHUNK_ROWS, Imported};
 pub use predict::Predicted;
+pub use rank::{
+    Permutation, RankOptions, RankedFeature, RankedPart, Ranking, check_document_path, default_rank_model,
+    write_document,
+};
 pub use settings::{Flags, Settings};
 pub use train::{SavedModel, Trained};

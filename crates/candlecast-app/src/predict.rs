@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use candlecast_core::{FeatureSet, Forecast, SeriesKey, Timestamp};
+use candlecast_features::Engine;
 use candlecast_learn::{FittedPipeline, Market};
 use candlecast_registry::{Loaded, Meta, RegistryError, Slot, Status};
 
@@ -57,9 +58,10 @@ impl App {
             let SavedModel { pipeline, calibration, trained_to } = payload;
             let pipeline = FittedPipeline::restore(pipeline, learner.as_ref())
                 .map_err(|e| AppError::data("corrupt-model", format!("model {}: {e}; train it again", meta.id)))?;
+            same_features(&meta, &pipeline.config.features)?;
             let mut stable = Stable::new(Arc::clone(&market));
             let panel = stable.panel(&pipeline.config.features)?;
-            let row = origin_row(&market, &panel, pipeline.lookback())?;
+            let row = origin_row(&market, &panel, pipeline.lookback(), now)?;
             let interval_ms = market.series().key().interval.ms();
             let from = market.series().first_row_from(trained_to.plus_ms(-interval_ms));
             let mut calibrator = pipeline.replay(&panel, calibration, from, row);
@@ -116,16 +118,48 @@ fn not_trained(e: RegistryError, key: &SeriesKey, model: &str) -> AppError {
 
 /// The rule regime at `row` with its confidence, `None` while it warms up.
 fn regime_at(stable: &mut Stable, row: usize) -> Result<Option<(String, f64)>, AppError> {
-    let panel = stable.panel(&FeatureSet::of(&["regime_bull_50", "regime_bear_50", "regime_sideways_50", "regime_volatility_50"]))?;
+    let panel = stable.panel(&FeatureSet::of(&[
+        "regime_bull_50",
+        "regime_bear_50",
+        "regime_sideways_50",
+        "regime_volatility_50",
+    ]))?;
     let values: Vec<f64> = panel.row(row).iter().map(|&v| f64::from(v)).collect();
     let label = <[f64; 4]>::try_from(values).ok().and_then(candlecast_features::regime_label);
     Ok(label.map(|l| (l.regime.to_string(), l.confidence)))
 }
 
-/// The last real candle, if a forecast can start there.
-fn origin_row(market: &Market, panel: &candlecast_learn::Panel, lookback: usize) -> Result<usize, AppError> {
+/// Refuses a model whose features are computed otherwise by this program.
+fn same_features(meta: &Meta, features: &FeatureSet) -> Result<(), AppError> {
+    if features.ids().is_empty() {
+        return Ok(());
+    }
+    let now = Engine::new(features)?.versions();
+    let differing = meta.features.iter().zip(&now).find(|(then, now)| then.id != now.0 || then.version != now.1);
+    match differing {
+        None if meta.features.len() == now.len() => Ok(()),
+        _ => {
+            let name = differing.map_or_else(|| "the feature set".into(), |(then, _)| then.id.clone());
+            let detail = format!(
+                "model {} was trained on another definition of {name} than this program computes: train it again",
+                meta.id
+            );
+            Err(AppError::data("feature-version", detail))
+        }
+    }
+}
+
+/// The last real candle that has closed, if a forecast can start there.
+fn origin_row(
+    market: &Market,
+    panel: &candlecast_learn::Panel,
+    lookback: usize,
+    now: Timestamp,
+) -> Result<usize, AppError> {
     let series = market.series();
-    let row = series.len().checked_sub(1).ok_or_else(|| AppError::data("too-few-candles", "the series has no candles"))?;
+    let row = (0..series.len()).rev().find(|&row| series.close_time(row) <= now).ok_or_else(|| {
+        AppError::data("too-few-candles", format!("no candle had closed by {now}: check the clock or --now"))
+    })?;
     if panel.is_origin(row, lookback) {
         return Ok(row);
     }

@@ -56,7 +56,9 @@ impl Settings {
             .or_else(|| env("CANDLECAST_DATA_DIR").map(PathBuf::from))
             .or(file.data_dir)
             .or_else(default_data_dir)
-            .ok_or_else(|| AppError::usage("no-data-dir", "data-dir", "no home folder was found: pass --data-dir DIR"))?;
+            .ok_or_else(|| {
+                AppError::usage("no-data-dir", "data-dir", "no home folder was found: pass --data-dir DIR")
+            })?;
         let models_dir = env("ML_MODELS_PATH")
             .or_else(|| env("MODEL_SAVE_PATH"))
             .map(PathBuf::from)
@@ -94,14 +96,18 @@ fn read_file(path: Option<&Path>) -> Result<FileSettings, AppError> {
     let broken = |reason: String| AppError::usage("bad-config", "config", format!("{}: {reason}", path.display()));
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| broken(e.to_string()))?;
     if let Some(key) = table.keys().find(|k| !FILE_KEYS.contains(&k.as_str())) {
-        let hint = nearest(key, &FILE_KEYS).map_or_else(|| format!("known are {}", FILE_KEYS.join(", ")), |n| format!("did you mean `{n}`?"));
+        let hint = nearest(key, &FILE_KEYS)
+            .map_or_else(|| format!("known are {}", FILE_KEYS.join(", ")), |n| format!("did you mean `{n}`?"));
         return Err(broken(format!("unknown key `{key}`: {hint}")));
     }
     table.try_into().map_err(|e: toml::de::Error| broken(e.to_string()))
 }
 
 fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, AppError> {
-    value.trim().parse().map_err(|_| AppError::usage("bad-config", name, format!("{name} is `{value}`: write a whole number")))
+    value
+        .trim()
+        .parse()
+        .map_err(|_| AppError::usage("bad-config", name, format!("{name} is `{value}`: write a whole number")))
 }
 
 /// A size such as `512MB` or `4GB`; a bare number is bytes.
@@ -113,7 +119,13 @@ fn size(name: &str, value: &str) -> Result<u64, AppError> {
         "K" | "KB" => 1 << 10,
         "M" | "MB" => 1 << 20,
         "G" | "GB" => 1 << 30,
-        _ => return Err(AppError::usage("bad-config", name, format!("{name} is `{value}`: write a size such as 512MB or 4GB"))),
+        _ => {
+            return Err(AppError::usage(
+                "bad-config",
+                name,
+                format!("{name} is `{value}`: write a size such as 512MB or 4GB"),
+            ));
+        }
     };
     number::<u64>(name, &text[..split])?
         .checked_mul(unit)

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use candlecast_core::{SeriesKey, TimeRange, Timestamp};
-use candlecast_learn::{CalibrationState, FitObserver, FitSummary, PipelineState, Progress, Report, Stop, TrainState, evaluate, walk_forward};
+use candlecast_learn::{
+    CalibrationState, FitObserver, FitSummary, PipelineState, Progress, Report, Stop, TrainState, evaluate,
+    walk_forward,
+};
 use candlecast_registry::{Activate, FeatureVersion, Meta, NewModel, Slot};
 use serde::{Deserialize, Serialize};
 
-use crate::contender::{Common, ModelRequest, Stable, check_memory, data_range};
+use crate::champion::Serving;
+use crate::contender::{Common, ModelRequest, Stable, check_memory};
 use crate::doc;
 use crate::evaluation::plan_config;
 use crate::fingerprint::{data_fingerprint, instruction_set};
@@ -41,6 +45,7 @@ pub struct Trained {
 }
 
 struct Fitted {
+    slot: Slot,
     saved: SavedModel,
     report: Report,
     model: usize,
@@ -50,6 +55,7 @@ struct Fitted {
     data_fingerprint: String,
     n_candles: usize,
     seconds: f64,
+    candidate_because: Option<String>,
 }
 
 impl App {
@@ -66,6 +72,10 @@ impl App {
         let market = self.market(key, common.max_fill).await?;
         let hooks = self.hooks(Arc::clone(&watch));
         let (seed, threads, max_memory) = (self.seed, self.threads(), self.settings.max_memory);
+        let entry = crate::catalog::find(&request.id)?;
+        let slot = Slot::new(key.clone(), entry.id, "price")?;
+        // What cannot be loaded does not serve, so there is nothing to be no worse than.
+        let serving = self.registry.load::<SavedModel>(&slot, None).ok().map(|l| (l.meta, l.payload));
         let work = {
             let market = Arc::clone(&market);
             move || {
@@ -73,7 +83,7 @@ impl App {
                 let mut stable = Stable::new(Arc::clone(&market));
                 let (contenders, naive) = stable.with_baselines(std::slice::from_ref(&request), &common)?;
                 check_memory(&contenders, threads, max_memory)?;
-                let id = crate::catalog::find(&request.id)?.id;
+                let id = entry.id;
                 let model = contenders.iter().position(|c| c.name == id).unwrap_or(naive);
                 let started = walk_forward::Hooks::seconds(&hooks);
                 let (tables, left_out) = walk_forward::run(&contenders, &plan, seed, &hooks)?;
@@ -83,7 +93,12 @@ impl App {
                 let mut observer = Epochs { hooks: &hooks, watch: watch.as_ref(), name: id };
                 let (pipeline, fit) = contender.fit(&fold, seed.derive(id, u64::MAX), threads, &mut observer)?;
                 if fit.stopped == Stop::Cancelled {
-                    return Err(AppError::new("cancelled", 499, crate::Blame::Cancelled, "cancelled; nothing was saved"));
+                    return Err(AppError::new(
+                        "cancelled",
+                        499,
+                        crate::Blame::Cancelled,
+                        "cancelled; nothing was saved",
+                    ));
                 }
                 let features = if contender.config.features.ids().is_empty() {
                     vec![]
@@ -95,9 +110,14 @@ impl App {
                     calibration: report.models[model].calibration.clone(),
                     trained_to: market.series().close_time(fold.fit_row - 1),
                 };
-                let data_range = data_range(&market, range).unwrap_or(range);
-                let rows = market.series().first_row_from(data_range.to) - market.series().first_row_from(data_range.from);
+                let series = market.series();
+                let data_range =
+                    TimeRange { from: Timestamp(series.columns().open_time[fold.window_start]), to: saved.trained_to };
+                let candidate_because = serving.and_then(|(meta, served)| {
+                    Serving { meta, model: served, entry }.keeps_serving(&mut stable, &report.models[model], &saved)
+                });
                 Ok(Fitted {
+                    slot,
                     saved,
                     report,
                     model,
@@ -105,8 +125,9 @@ impl App {
                     features,
                     data_range,
                     data_fingerprint: data_fingerprint(&market),
-                    n_candles: rows,
+                    n_candles: fold.fit_row - fold.window_start,
                     seconds: walk_forward::Hooks::seconds(&hooks) - started,
+                    candidate_because,
                 })
             }
         };
@@ -114,14 +135,10 @@ impl App {
         self.save(key, fitted)
     }
 
-    /// Saves a fitted model: it becomes active if nothing serves yet or it is no worse than what serves.
+    /// Saves a fitted model: it becomes active unless there is a reason against it.
     fn save(&self, key: &SeriesKey, fitted: Fitted) -> Result<Trained, AppError> {
         let config = &fitted.saved.pipeline.config;
-        let slot = Slot::new(key.clone(), &config.model, config.task.id())?;
         let scores = &fitted.report.models[fitted.model];
-        let skill = scores.metrics.skill;
-        let serving = self.registry.active(&slot)?.map(|version| self.registry.meta(&slot, version)).transpose()?;
-        let verdict = no_worse(skill, serving.as_ref(), &fitted.data_fingerprint, config.task.horizon());
         let json = |e: serde_json::Error| AppError::data("save-failed", e.to_string());
         let new = NewModel {
             name: Some(format!("{} {}", config.model, crate::catalog::series_label(key))),
@@ -131,37 +148,25 @@ impl App {
             data_points: fitted.n_candles as u64,
             config: serde_json::to_value(config).map_err(json)?,
             horizon_steps: config.task.horizon(),
-            features: fitted.features.iter().map(|(id, version)| FeatureVersion { id: id.clone(), version: *version }).collect(),
+            features: fitted
+                .features
+                .iter()
+                .map(|(id, version)| FeatureVersion { id: id.clone(), version: *version })
+                .collect(),
             data_range: fitted.data_range.into(),
             data_fingerprint: fitted.data_fingerprint.clone(),
             seed: self.seed.0,
             program_version: concat!("candlecast ", env!("CARGO_PKG_VERSION")).into(),
             instruction_set: instruction_set().into(),
-            metrics: doc::metrics_value(&scores.metrics),
+            metrics: doc::scored_metrics_value(scores, fitted.report.origins),
             baseline_metrics: doc::baselines_value(&fitted.report),
             feature_histograms: serde_json::Value::Null,
         };
-        let activate = if verdict.is_none() { Activate::Always } else { Activate::Never };
-        let meta = self.registry.save(&slot, new, &fitted.saved, activate, self.settings.keep_versions)?;
-        let path = self.model_path(&slot.at(meta.version));
-        Ok(Trained { meta, report: fitted.report, fit: fitted.fit, candidate_because: verdict, path })
+        let activate = if fitted.candidate_because.is_none() { Activate::Always } else { Activate::Never };
+        let meta = self.registry.save(&fitted.slot, new, &fitted.saved, activate, self.settings.keep_versions)?;
+        let path = self.model_path(&fitted.slot.at(meta.version));
+        Ok(Trained { meta, report: fitted.report, fit: fitted.fit, candidate_because: fitted.candidate_because, path })
     }
-}
-
-/// Why a new model should not replace what serves, `None` if it may. Figures are compared only where they are of
-/// the same candles and horizon; a serving model of other candles is older and gives way.
-fn no_worse(skill: Option<f64>, serving: Option<&Meta>, fingerprint: &str, horizon: usize) -> Option<String> {
-    let serving = serving?;
-    if serving.data_fingerprint != fingerprint || serving.horizon_steps != horizon {
-        return None;
-    }
-    let (new, old) = (skill?, serving.metrics.get("skill")?.as_f64()?);
-    (new < old).then(|| {
-        format!(
-            "its skill {new:.4} on the same candles is below the {old:.4} of version {}, which goes on serving; `candlecast models promote` overrides",
-            serving.version
-        )
-    })
 }
 
 /// Reports the epochs of the saved fit and cancels it when asked.

@@ -442,7 +442,8 @@ mod tests {
 
     #[test]
     fn merging_lets_the_newer_win() {
-        let merged = series(&[(1, 1.0), (2, 2.0), (4, 4.0)]).merged(&series(&[(2, 20.0), (3, 30.0), (5, 50.0)])).unwrap();
+        let merged =
+            series(&[(1, 1.0), (2, 2.0), (4, 4.0)]).merged(&series(&[(2, 20.0), (3, 30.0), (5, 50.0)])).unwrap();
         assert_eq!(merged.close(), [1.0, 20.0, 30.0, 4.0, 50.0]);
         assert_eq!(Gaps::of(merged.open_time(), Interval::H1), Gaps::default());
     }

@@ -48,7 +48,9 @@ pub enum HorizonError {
         interval: Interval,
     },
     /// Zero, or beyond the longest horizon.
-    #[error("horizon `{horizon}` is {steps} steps of {interval}; 1 to {max} are possible: take a coarser interval for a longer reach")]
+    #[error(
+        "horizon `{horizon}` is {steps} steps of {interval}; 1 to {max} are possible: take a coarser interval for a longer reach"
+    )]
     OutOfRange {
         /// As given.
         horizon: String,
@@ -140,7 +142,12 @@ impl Interval {
         }
         let steps = ms / self.0;
         if steps < 1 || steps > MAX_HORIZON_STEPS as i64 {
-            return Err(HorizonError::OutOfRange { horizon: text.into(), steps, interval: self, max: MAX_HORIZON_STEPS });
+            return Err(HorizonError::OutOfRange {
+                horizon: text.into(),
+                steps,
+                interval: self,
+                max: MAX_HORIZON_STEPS,
+            });
         }
         Ok(steps as usize)
     }

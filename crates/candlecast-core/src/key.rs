@@ -11,10 +11,14 @@ use crate::Interval;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The symbol does not normalise to `[A-Z0-9]{2,20}`.
-    #[error("symbol `{0}` is not valid: 2 to 20 letters A-Z and digits once `-`, `/`, `_` and `:` are taken out, for example BTCUSDT")]
+    #[error(
+        "symbol `{0}` is not valid: 2 to 20 letters A-Z and digits once `-`, `/`, `_` and `:` are taken out, for example BTCUSDT"
+    )]
     Symbol(String),
     /// The venue is not `[a-z0-9-]{2,24}`.
-    #[error("venue `{0}` is not valid: 2 to 24 lower-case letters, digits and `-`, for example binance or binance-usdm")]
+    #[error(
+        "venue `{0}` is not valid: 2 to 24 lower-case letters, digits and `-`, for example binance or binance-usdm"
+    )]
     Venue(String),
     /// The interval is not one of the supported ones.
     #[error("interval `{0}` is not known: use one of 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w")]
@@ -35,8 +39,7 @@ impl Symbol {
             .filter(|c| !matches!(c, '-' | '/' | '_' | ':'))
             .map(|c| c.to_ascii_uppercase())
             .collect();
-        let fits = (2..=20).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        let fits = (2..=20).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
         if fits { Ok(Self(name)) } else { Err(KeyError::Symbol(text.chars().take(40).collect())) }
     }
 

@@ -247,15 +247,13 @@ mod tests {
     #[test]
     fn coins_are_correlated_and_tails_are_fat() {
         let market = generate(&MarketConfig { n_candles: 8_000, ..MarketConfig::default() });
-        let returns = |k: usize| -> Vec<f64> {
-            market[k].series.close().windows(2).map(|w| (w[1] / w[0]).ln()).collect()
-        };
+        let returns =
+            |k: usize| -> Vec<f64> { market[k].series.close().windows(2).map(|w| (w[1] / w[0]).ln()).collect() };
         let (a, b) = (returns(0), returns(1));
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
         let (ma, mb) = (mean(&a), mean(&b));
         let cov: f64 = a.iter().zip(&b).map(|(x, y)| (x - ma) * (y - mb)).sum();
-        let (va, vb): (f64, f64) =
-            (a.iter().map(|x| (x - ma).powi(2)).sum(), b.iter().map(|x| (x - mb).powi(2)).sum());
+        let (va, vb): (f64, f64) = (a.iter().map(|x| (x - ma).powi(2)).sum(), b.iter().map(|x| (x - mb).powi(2)).sum());
         assert!(cov / (va * vb).sqrt() > 0.4);
         let kurtosis = a.iter().map(|x| (x - ma).powi(4)).sum::<f64>() * a.len() as f64 / va.powi(2);
         assert!(kurtosis > 4.0, "{kurtosis}");

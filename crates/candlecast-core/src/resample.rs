@@ -50,9 +50,7 @@ pub fn resample(series: &CandleSeries, to: Interval) -> Result<Resampled, Resamp
 
 fn join(series: &CandleSeries, rows: std::ops::Range<usize>, open_time: Timestamp) -> Candle {
     let c = series.columns();
-    let sum = |v: &Option<Vec<f64>>| {
-        v.as_ref().map(|v| v[rows.clone()].iter().sum::<f64>()).filter(|s| !s.is_nan())
-    };
+    let sum = |v: &Option<Vec<f64>>| v.as_ref().map(|v| v[rows.clone()].iter().sum::<f64>()).filter(|s| !s.is_nan());
     Candle {
         open_time,
         open: c.open[rows.start],

@@ -174,9 +174,11 @@ mod tests {
 
     #[test]
     fn other_units_are_refused_with_the_reading_offered() {
-        for (value, unit) in
-            [(1_704_067_200, "seconds"), (1_704_067_200_000_000, "microseconds"), (1_704_067_200_000_000_000, "nanoseconds")]
-        {
+        for (value, unit) in [
+            (1_704_067_200, "seconds"),
+            (1_704_067_200_000_000, "microseconds"),
+            (1_704_067_200_000_000_000, "nanoseconds"),
+        ] {
             match Timestamp::from_number(value) {
                 Err(TimeError::Unit { unit: u, reading, .. }) => {
                     assert_eq!((u, reading), (unit, 1_704_067_200_000));

@@ -12,7 +12,7 @@ fn main() {
     let runs = argument("--runs", 4_000);
     println!("| origins | steps ahead | runs | share rejected at 5 % | share rejected at 10 % |");
     println!("| ---: | ---: | ---: | ---: | ---: |");
-    for (n, horizon) in [(1_000, 1), (2_000, 12), (2_000, 24), (8_760, 24)] {
+    for (n, horizon) in [(1_000, 1), (144, 24), (240, 24), (720, 24), (2_000, 12), (2_000, 24), (8_760, 24)] {
         let p: Vec<f64> = (0..runs).into_par_iter().filter_map(|k| p_value(n, horizon, k as u64)).collect();
         let share = |level: f64| 100.0 * p.iter().filter(|&&p| p < level).count() as f64 / runs as f64;
         println!("| {n} | {horizon} | {runs} | {:.2} % | {:.2} % |", share(0.05), share(0.10));

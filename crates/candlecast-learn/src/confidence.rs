@@ -32,10 +32,9 @@ impl ConfidenceMap {
             return None;
         }
         let mut sorted = outcomes.to_vec();
-        sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let per_bin = sorted.len().div_ceil(BINS);
-        let bins: Vec<(f64, f64, f64)> = sorted
-            .chunks(per_bin)
+        // A stable sort: outcomes of one size stay in time order.
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let bins: Vec<(f64, f64, f64)> = equal_bins(&sorted)
             .map(|bin| {
                 let n = bin.len() as f64;
                 let at = bin.iter().map(|o| f64::from(o.0)).sum::<f64>() / n;
@@ -62,6 +61,19 @@ impl ConfidenceMap {
         let share = if b > a { (size - a) / (b - a) } else { 1.0 };
         self.probability[k - 1] + share * (self.probability[k] - self.probability[k - 1])
     }
+}
+
+/// Bins of about equal count; outcomes of one size are never parted.
+fn equal_bins(sorted: &[(f32, bool)]) -> impl Iterator<Item = &[(f32, bool)]> {
+    let per_bin = sorted.len().div_ceil(BINS).max(1);
+    let mut rest = sorted;
+    std::iter::from_fn(move || {
+        let last = rest.get(per_bin.min(rest.len()).checked_sub(1)?)?.0;
+        let end = rest.partition_point(|o| o.0.total_cmp(&last).is_le());
+        let (bin, after) = rest.split_at(end);
+        rest = after;
+        Some(bin)
+    })
 }
 
 /// Pool of adjacent violators on `(value, weight)`: the closest non-decreasing sequence.
@@ -113,12 +125,8 @@ impl ReliabilityAccumulator {
     /// The table and its scores.
     pub fn finish(&self) -> Reliability {
         let n: usize = self.bins.iter().map(|b| b.2).sum();
-        let table: Vec<(f64, f64, usize)> = self
-            .bins
-            .iter()
-            .filter(|b| b.2 > 0)
-            .map(|&(c, y, k)| (c / k as f64, y / k as f64, k))
-            .collect();
+        let table: Vec<(f64, f64, usize)> =
+            self.bins.iter().filter(|b| b.2 > 0).map(|&(c, y, k)| (c / k as f64, y / k as f64, k)).collect();
         let weighted: f64 = table.iter().map(|&(c, y, k)| (c - y).abs() * k as f64).sum();
         let per = |sum: f64| (n > 0).then(|| sum / n as f64);
         Reliability { ece: per(weighted), brier: per(self.brier), table }
@@ -136,9 +144,8 @@ mod tests {
             let mut rng = Seed(3).derive("noise", k).stream();
             // Overlapping outcomes: the sign of a moving sum against a slowly changing forecast.
             let shocks: Vec<f64> = (0..1_600).map(|_| rng.normal()).collect();
-            let outcomes: Vec<(f32, bool)> = (0..1_500)
-                .map(|i| (rng.uniform() as f32, shocks[i..i + 24].iter().sum::<f64>() > 0.0))
-                .collect();
+            let outcomes: Vec<(f32, bool)> =
+                (0..1_500).map(|i| (rng.uniform() as f32, shocks[i..i + 24].iter().sum::<f64>() > 0.0)).collect();
             let map = ConfidenceMap::fit(&outcomes, 24).unwrap();
             for x in [0.0, 0.5, 1.0] {
                 assert!((map.probability(x) - 0.5).abs() < 0.12, "{k}: {}", map.probability(x));
@@ -161,6 +168,18 @@ mod tests {
         let grid: Vec<f64> = (0..100).map(|i| map.probability(f64::from(i) / 100.0)).collect();
         assert!(grid.windows(2).all(|w| w[0] <= w[1]));
         assert!(ConfidenceMap::fit(&outcomes[..199], 1).is_none());
+    }
+
+    #[test]
+    fn coin_tosses_of_one_size_stay_coin_tosses() {
+        let mut rng = Seed(8).stream();
+        for sizes in [1, 3] {
+            let outcomes: Vec<(f32, bool)> = (0..4_000).map(|i| ((i % sizes) as f32, rng.uniform() < 0.5)).collect();
+            let map = ConfidenceMap::fit(&outcomes, 1).unwrap();
+            for size in 0..sizes {
+                assert!((map.probability(f64::from(size)) - 0.5).abs() < 0.05);
+            }
+        }
     }
 
     #[test]

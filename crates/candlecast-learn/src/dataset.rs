@@ -102,7 +102,13 @@ impl Panel {
                 ready_run[row] = run;
             }
         }
-        Self { market, names: table.names.clone().into(), rows: 0..n, values: Arc::new(values), ready_run: ready_run.into() }
+        Self {
+            market,
+            names: table.names.clone().into(),
+            rows: 0..n,
+            values: Arc::new(values),
+            ready_run: ready_run.into(),
+        }
     }
 
     /// The market it lies over.
@@ -212,7 +218,13 @@ pub struct Samples<'a> {
 impl<'a> Samples<'a> {
     /// Origins `ids` of `data`, with windows of `lookback` rows. The caller has checked each with
     /// [`Panel::is_origin`], and with [`Market::has_targets`] where targets will be read.
-    pub fn new(data: &'a Dataset, ids: &'a [SampleId], lookback: usize, task: Task, thresholds: Option<Thresholds>) -> Self {
+    pub fn new(
+        data: &'a Dataset,
+        ids: &'a [SampleId],
+        lookback: usize,
+        task: Task,
+        thresholds: Option<Thresholds>,
+    ) -> Self {
         Self { data, ids, lookback, task, thresholds }
     }
 

@@ -1,5 +1,6 @@
 //! [`evaluate`]: from forecasts to a report in which every model stands beside the naive ones.
 
+use candlecast_core::Timestamp;
 use rayon::prelude::*;
 
 use crate::confidence::{Reliability, ReliabilityAccumulator};
@@ -32,9 +33,9 @@ pub struct Comparison {
     /// Diebold-Mariano (Harvey-Leybourne-Newbold) on absolute log-return errors averaged over the steps of an
     /// origin; one-sided.
     pub test: Option<Test>,
-    /// Its p-value, Holm-corrected over all models compared.
+    /// Its p-value, Holm-corrected over the models compared that are no baselines; plain for baselines.
     pub corrected: Option<f64>,
-    /// Clark-West for squared loss, where the naive forecast is nested.
+    /// Clark-West for squared loss; only for models that nest the naive forecast, which baselines do not.
     pub clark_west: Option<Test>,
     /// In words.
     pub verdict: String,
@@ -79,6 +80,10 @@ pub struct ModelReport {
 /// Forecasts of the scored origins with their intervals.
 #[derive(Debug, Clone, Default)]
 pub struct ScoredForecasts {
+    /// Open time of the first origin's candle.
+    pub from: Option<Timestamp>,
+    /// Close of the last origin's candle.
+    pub to: Option<Timestamp>,
     /// Rows of the origins.
     pub rows: Vec<usize>,
     /// Log returns, `[origin, step]`.
@@ -115,7 +120,7 @@ struct Scored {
     calibration_outcomes: usize,
 }
 
-/// Scores `tables` (one a contender, same origins) over the rows from `plan.scored_from`. `tables[naive]` is the
+/// Scores `tables` (one a contender, same origins) over the rows of `plan.scored`. `tables[naive]` is the
 /// naive forecast.
 pub fn evaluate(
     contenders: &[Contender],
@@ -128,11 +133,8 @@ pub fn evaluate(
     let level = contenders[0].config.level;
     let horizon = tables[naive].horizon;
     let training = TrainingFacts::of(market, plan, horizon);
-    let mut scored: Vec<Scored> = contenders
-        .par_iter()
-        .zip(tables)
-        .map(|(contender, table)| score(contender, table, plan, &training))
-        .collect();
+    let mut scored: Vec<Scored> =
+        contenders.par_iter().zip(tables).map(|(contender, table)| score(contender, table, plan, &training)).collect();
     compare(&mut scored, naive, horizon);
     let origins = scored[naive].report.forecasts.rows.len();
     Report {
@@ -203,7 +205,7 @@ fn score(contender: &Contender, table: ForecastTable, plan: &Plan, training: &Tr
         let (means, scales) = (&table.means[range.clone()], &table.scales[range]);
         calibrator.advance(row, log_close);
         let issued = calibrator.issue(row, means, scales, true);
-        if row < plan.scored_from {
+        if !plan.scored.contains(&row) {
             continue;
         }
         calibration_outcomes.get_or_insert_with(|| calibrator.state().outcomes());
@@ -227,10 +229,9 @@ fn score(contender: &Contender, table: ForecastTable, plan: &Plan, training: &Tr
         forecasts.means.extend_from_slice(means);
         forecasts.calibrated.extend(issued);
     }
-    if let Some(&last) = table.rows.last() {
-        let known = (last + horizon).min(log_close.len() - 1);
-        calibrator.advance(known, log_close);
-    }
+    forecasts.from = forecasts.rows.first().map(|&row| Timestamp(market.series().columns().open_time[row]));
+    forecasts.to = forecasts.rows.last().map(|&row| market.series().close_time(row));
+    calibrator.advance(plan.known_to.saturating_sub(1), log_close);
     let report = sums.finish(contender, table.fit_seconds, table.fits, calibrator.state().clone(), forecasts);
     Scored { report, abs_errors, clark_west, calibration_outcomes: calibration_outcomes.unwrap_or(0) }
 }
@@ -329,8 +330,12 @@ fn direction_test(by_origin: &[(f64, f64, f64)], horizon: usize) -> Option<Direc
     let toss = majority / n <= 0.5;
     let excess: Vec<f64> = by_origin
         .iter()
-        .filter(|d| d.2 > 0.0)
-        .map(|d| if toss { d.0 / d.2 - 0.5 } else { (d.0 - d.1) / d.2 })
+        // Origins without a direction say nothing, but their place in time counts for the overlap.
+        .map(|d| match d.2 {
+            0.0 => 0.0,
+            n if toss => d.0 / n - 0.5,
+            n => (d.0 - d.1) / n,
+        })
         .collect();
     Some(DirectionTest { reference, test: mean_above_zero(&excess, horizon) })
 }
@@ -352,7 +357,9 @@ fn compare(scored: &mut [Scored], naive: usize, horizon: usize) {
             return;
         }
         s.report.vs_naive.test = diebold_mariano(&by_origin(&s.abs_errors), &reference_mean, horizon);
-        s.report.vs_naive.clark_west = clark_west(&s.clark_west, horizon);
+        if !s.report.baseline {
+            s.report.vs_naive.clark_west = clark_west(&s.clark_west, horizon);
+        }
         let raw: Vec<Option<f64>> = (0..horizon)
             .map(|h| {
                 let column = |e: &[f64]| -> Vec<f64> { e.iter().skip(h).step_by(horizon).copied().collect() };
@@ -363,10 +370,12 @@ fn compare(scored: &mut [Scored], naive: usize, horizon: usize) {
             step.p_value = p;
         }
     });
-    let raw: Vec<Option<f64>> = scored.iter().map(|s| s.report.vs_naive.test.map(|t| t.p_value)).collect();
-    for (i, (s, corrected)) in scored.iter_mut().zip(holm(&raw)).enumerate() {
+    // The models that somebody chose to try are the family; the naive forecasts were not tried in hope.
+    let tried = |s: &Scored| s.report.vs_naive.test.filter(|_| !s.report.baseline).map(|t| t.p_value);
+    let corrected = holm(&scored.iter().map(tried).collect::<Vec<_>>());
+    for (i, (s, corrected)) in scored.iter_mut().zip(corrected).enumerate() {
         let vs = &mut s.report.vs_naive;
-        vs.corrected = corrected;
+        vs.corrected = corrected.or(vs.test.map(|t| t.p_value));
         vs.verdict = if i == naive { "the reference".into() } else { verdict(vs.test, corrected) };
     }
 }

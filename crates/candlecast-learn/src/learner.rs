@@ -20,6 +20,10 @@ pub trait Learner: Send + Sync + std::fmt::Debug {
     fn min_samples(&self) -> usize {
         50
     }
+    /// True if a fit stops or selects on the validation part. Otherwise the whole window trains it.
+    fn uses_validation(&self) -> bool {
+        true
+    }
     /// Bytes that a fit on `n_samples` windows of `n_features` needs at most, inputs not counted.
     fn memory_bytes(&self, n_samples: usize, n_features: usize, task: &Task) -> usize {
         n_samples * (n_features + task.width()) * 16
@@ -273,7 +277,9 @@ pub struct TrainState {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FitError {
     /// Not enough samples.
-    #[error("{have} training samples are too few, at least {need} are needed: import more candles or take a longer training window")]
+    #[error(
+        "{have} training samples are too few, at least {need} are needed: import more candles or take a longer training window"
+    )]
     TooFewSamples {
         /// There are.
         have: usize,
@@ -296,7 +302,9 @@ pub enum FitError {
     #[error("{0}")]
     Degenerate(String),
     /// All training samples are of one class.
-    #[error("all {samples} training samples are of class {class}: widen the training range or take other label thresholds")]
+    #[error(
+        "all {samples} training samples are of class {class}: widen the training range or take other label thresholds"
+    )]
     OneClass {
         /// The class.
         class: usize,

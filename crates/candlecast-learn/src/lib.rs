@@ -29,5 +29,5 @@ pub use learner::{
 pub use metrics::{Accumulator, Metrics, Outcome, roc_auc};
 pub use pipeline::{Contender, FitSummary, FittedPipeline, PipelineConfig, PipelineState};
 pub use scaler::{FittedScaler, ScalerKind};
-pub use split::{CALIBRATION_OUTCOMES, Fold, Parts, Plan, PlanConfig, PlanError, TrainWindow, scored_origins, split};
+pub use split::{CALIBRATION_OUTCOMES, Fold, Parts, Plan, PlanConfig, PlanError, TrainWindow, fold_origins, split};
 pub use task::{CLASSES, Labels, Task, Thresholds};

@@ -4,13 +4,13 @@
 use candlecast_core::{FeatureSet, Forecast, ForecastStep, Seed};
 use serde::{Deserialize, Serialize};
 
+use crate::Curve;
 use crate::conformal::{CalibrationState, Calibrator};
 use crate::dataset::{Dataset, Panel, SampleId, Samples};
 use crate::learner::{FitContext, FitError, FitObserver, Fitted, Learner, ModelState, Prediction, RestoreError, Stop};
 use crate::scaler::{FittedScaler, ScalerKind};
 use crate::split::{Fold, TrainWindow, split};
 use crate::task::{Task, Thresholds};
-use crate::Curve;
 
 /// Everything that determines a pipeline besides data and seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,7 +98,8 @@ impl Contender {
         if !self.learner.supports(&task) {
             return Err(FitError::Unsupported { model: self.config.model.clone(), task: task.id().into() });
         }
-        let parts = split(fold, &self.panel, lookback, task.horizon(), self.config.valid_share);
+        let valid_share = if self.learner.uses_validation() { self.config.valid_share } else { 0.0 };
+        let parts = split(fold, &self.panel, lookback, task.horizon(), valid_share);
         if parts.train.len() < self.learner.min_samples() {
             return Err(FitError::TooFewSamples { have: parts.train.len(), need: self.learner.min_samples() });
         }

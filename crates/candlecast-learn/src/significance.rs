@@ -2,7 +2,7 @@
 //!
 //! All work on series ordered by origin whose neighbours overlap by up to `horizon - 1` steps.
 
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// A one-sided test.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,13 +21,13 @@ fn variance_of_mean(d: &[f64], lag: usize) -> Option<f64> {
     let n = d.len() as f64;
     let mean = d.iter().sum::<f64>() / n;
     let centred: Vec<f64> = d.iter().map(|x| x - mean).collect();
-    let autocovariance =
-        |k: usize| centred[k..].iter().zip(&centred).map(|(a, b)| a * b).sum::<f64>() / n;
+    let autocovariance = |k: usize| centred[k..].iter().zip(&centred).map(|(a, b)| a * b).sum::<f64>() / n;
     let gamma: Vec<f64> = (0..=lag.min(d.len() - 1)).map(autocovariance).collect();
     if gamma[0] <= mean * mean * 1e-24 || gamma[0] <= 0.0 {
         return None;
     }
-    let sum = |weight: &dyn Fn(usize) -> f64| gamma[0] + 2.0 * (1..gamma.len()).map(|k| weight(k) * gamma[k]).sum::<f64>();
+    let sum =
+        |weight: &dyn Fn(usize) -> f64| gamma[0] + 2.0 * (1..gamma.len()).map(|k| weight(k) * gamma[k]).sum::<f64>();
     let rectangular = sum(&|_| 1.0);
     let bartlett = sum(&|k| 1.0 - k as f64 / gamma.len() as f64);
     // A rectangular sum far below Bartlett's is an estimate about to turn negative, not evidence.
@@ -37,7 +37,10 @@ fn variance_of_mean(d: &[f64], lag: usize) -> Option<f64> {
 
 /// One-sided test that the mean of `d` is above 0, where `d` is serially dependent up to `horizon - 1`:
 /// Diebold and Mariano (1995) with the small-sample factor and Student-t quantiles of Harvey, Leybourne and
-/// Newbold (1997). `None` with fewer than `max(2 horizon, 10)` values or without variance.
+/// Newbold (1997). For overlapping values the quantiles have `n / (2 horizon)` degrees of freedom instead of their
+/// `n - 1`: the variance is estimated from about that many independent values, and with 48 to 240 of them at 24
+/// steps their test rejects 8 to 15 % instead of 5 %. `None` with fewer than `max(2 horizon, 10)` values or without
+/// variance.
 pub fn mean_above_zero(d: &[f64], horizon: usize) -> Option<Test> {
     let (n, h) = (d.len() as f64, horizon as f64);
     if d.len() < (2 * horizon).max(10) || d.iter().any(|x| !x.is_finite()) {
@@ -50,8 +53,12 @@ pub fn mean_above_zero(d: &[f64], horizon: usize) -> Option<Test> {
         return None;
     }
     let statistic = mean / variance.sqrt() * factor.sqrt();
-    let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
+    let t = StudentsT::new(0.0, 1.0, degrees_of_freedom(n, horizon)).ok()?;
     Some(Test { statistic, p_value: t.sf(statistic) })
+}
+
+fn degrees_of_freedom(n: f64, horizon: usize) -> f64 {
+    if horizon == 1 { n - 1.0 } else { (n / (2.0 * horizon as f64)).max(1.0) }
 }
 
 /// Diebold-Mariano: is the loss of the model lower than that of the reference? Losses are paired by origin.
@@ -61,15 +68,16 @@ pub fn diebold_mariano(model_loss: &[f64], reference_loss: &[f64], horizon: usiz
 }
 
 /// Clark and West (2007): squared loss of a model that nests the reference, whose forecast is 0. `adjusted`
-/// holds `e0² - (e1² - f1²)` by origin. Normal quantiles, as in the paper.
+/// holds `e0² - (e1² - f1²)` by origin. Student-t quantiles as in [`mean_above_zero`], where the paper takes the
+/// normal ones.
 pub fn clark_west(adjusted: &[f64], horizon: usize) -> Option<Test> {
     if adjusted.len() < (2 * horizon).max(10) || adjusted.iter().any(|x| !x.is_finite()) {
         return None;
     }
     let mean = adjusted.iter().sum::<f64>() / adjusted.len() as f64;
     let statistic = mean / variance_of_mean(adjusted, horizon - 1)?.sqrt();
-    let normal = Normal::new(0.0, 1.0).ok()?;
-    Some(Test { statistic, p_value: normal.sf(statistic) })
+    let t = StudentsT::new(0.0, 1.0, degrees_of_freedom(adjusted.len() as f64, horizon)).ok()?;
+    Some(Test { statistic, p_value: t.sf(statistic) })
 }
 
 /// Holm's step-down correction: p-values valid for all tests at once, in the given order. `None` stays `None`
@@ -92,7 +100,13 @@ pub const VERDICT_LEVEL: f64 = 0.05;
 
 /// A p-value as text: `p = 0.03`, `p < 0.001`.
 pub fn p_text(p: f64) -> String {
-    if p < 0.001 { "p < 0.001".into() } else if p < 0.01 { format!("p = {p:.3}") } else { format!("p = {p:.2}") }
+    if p < 0.001 {
+        "p < 0.001".into()
+    } else if p < 0.01 {
+        format!("p = {p:.3}")
+    } else {
+        format!("p = {p:.2}")
+    }
 }
 
 /// The verdict in words on a corrected p-value and, for the other side, the plain statistic's.
@@ -124,17 +138,19 @@ mod tests {
 
     #[test]
     fn size_is_right_for_overlapping_losses_of_equal_expectation() {
-        let (runs, n, h) = (600, 1_500, 12);
-        let rejections = (0..runs)
-            .filter(|&k| {
-                let mut rng = Seed(5).derive("dm", k).stream();
-                let shocks: Vec<f64> = (0..n + h).map(|_| rng.normal()).collect();
-                let d: Vec<f64> = (0..n).map(|i| shocks[i..i + h].iter().sum()).collect();
-                mean_above_zero(&d, h).is_some_and(|t| t.p_value < 0.05)
-            })
-            .count();
-        let share = rejections as f64 / runs as f64;
-        assert!((0.03..0.075).contains(&share), "{share}");
+        for (n, h) in [(1_500, 12), (96, 12)] {
+            let runs = 600;
+            let rejections = (0..runs)
+                .filter(|&k| {
+                    let mut rng = Seed(5).derive("dm", k).stream();
+                    let shocks: Vec<f64> = (0..n + h).map(|_| rng.normal()).collect();
+                    let d: Vec<f64> = (0..n).map(|i| shocks[i..i + h].iter().sum()).collect();
+                    mean_above_zero(&d, h).is_some_and(|t| t.p_value < 0.05)
+                })
+                .count();
+            let share = rejections as f64 / runs as f64;
+            assert!((0.03..0.075).contains(&share), "{n} {h}: {share}");
+        }
     }
 
     #[test]

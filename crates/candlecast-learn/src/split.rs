@@ -37,11 +37,16 @@ pub struct Fold {
 pub struct Plan {
     /// In time order; test ranges do not overlap.
     pub folds: Vec<Fold>,
-    /// First row whose forecasts are scored.
-    pub scored_from: usize,
+    /// Rows whose forecasts are scored. Origins after it only calibrate.
+    pub scored: Range<usize>,
+    /// First row whose close is not known: no outcome at or after it is ever read.
+    pub known_to: usize,
     /// What had to be changed from what was asked, for the report.
     pub notes: Vec<String>,
 }
+
+/// Candles that a fit should have.
+const ADVISED_CANDLES: usize = 1_000;
 
 /// Known outcomes that calibration should begin with, besides the horizon.
 pub const CALIBRATION_OUTCOMES: usize = 1_500;
@@ -63,7 +68,9 @@ pub struct PlanConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// Too little data.
-    #[error("{have} candles are too few: {need} are needed ({min_candles} to train on, the rest to forecast {horizon} steps and score them); import more, for example a longer file, or use a finer interval")]
+    #[error(
+        "{have} candles are too few: {need} are needed ({min_candles} to train on, the rest to forecast {horizon} steps and score them); import more, for example a longer file, or use a finer interval"
+    )]
     TooFewCandles {
         /// There are.
         have: usize,
@@ -95,10 +102,34 @@ impl PlanConfig {
     fn window_start(&self, market: &Market, fit_time: Timestamp) -> usize {
         match self.window {
             TrainWindow::Rolling { days } => {
-                market.series().first_row_from(fit_time.plus_ms(-i64::from(days) * DAY_MS))
+                let series = market.series();
+                let start = series.first_row_from(fit_time.plus_ms(-i64::from(days) * DAY_MS));
+                // After a long gap, or with few days asked for, the newest candles before it fill the window up.
+                start.min(series.first_row_from(fit_time).saturating_sub(self.min_candles))
             }
             TrainWindow::Expanding => 0,
         }
+    }
+
+    /// Remarks on what is little to learn from.
+    fn remarks(&self, market: &Market) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.min_candles < ADVISED_CANDLES {
+            notes.push(format!(
+                "a minimum of {} candles is little to learn from; {ADVISED_CANDLES} are advised",
+                self.min_candles
+            ));
+        }
+        if let TrainWindow::Rolling { days } = self.window {
+            let candles = f64::from(days) * market.series().key().interval.per_day();
+            if candles < self.min_candles as f64 {
+                notes.push(format!(
+                    "{days} days are {candles:.0} candles: training windows were widened to the {} candles that a fit needs",
+                    self.min_candles
+                ));
+            }
+        }
+        notes
     }
 
     fn fold(&self, market: &Market, fit_time: Timestamp, end: usize) -> Fold {
@@ -113,7 +144,7 @@ impl PlanConfig {
         let (first, end) = checked_rows(market, range, self)?;
         let retrain_ms = i64::from(self.retrain_days.max(1)) * DAY_MS;
         let earliest_fit = self.min_candles.min(series.len().saturating_sub(1));
-        let mut notes = Vec::new();
+        let mut notes = self.remarks(market);
         let mut start = open_time(market, first);
         if first < earliest_fit {
             start = open_time(market, earliest_fit);
@@ -123,7 +154,7 @@ impl PlanConfig {
             ));
         }
         let scored_from = series.first_row_from(start);
-        if scored_from + self.horizon >= end.min(series.len()) {
+        if scored_from >= end || scored_from + self.horizon >= series.len() {
             return Err(too_few(series.len(), self));
         }
         let wanted = scored_from.saturating_sub(CALIBRATION_OUTCOMES + self.horizon);
@@ -142,7 +173,8 @@ impl PlanConfig {
             .into_iter()
             .chain((0..).map(|k| start.plus_ms(k * retrain_ms)).take_while(|t| t.0 <= end_time))
             .collect();
-        Ok(Plan { folds: self.chain(market, &fits, end), scored_from, notes })
+        let known_to = (end + self.horizon).min(series.len());
+        Ok(Plan { folds: self.chain(market, &fits, end), scored: scored_from..end, known_to, notes })
     }
 
     /// One fit at the end of `train`, forecasting origins within `test`; calibration by a chain of four fits over
@@ -161,20 +193,18 @@ impl PlanConfig {
         if available < self.min_candles {
             return Err(too_few(available, self));
         }
-        let chain_rows = (CALIBRATION_OUTCOMES + self.horizon).min((available - self.min_candles).max(available / 3));
-        let chain_rows = chain_rows.min(available / 2);
+        let chain_rows = (CALIBRATION_OUTCOMES + self.horizon).min(available - self.min_candles).min(available / 2);
         let mut fits: Vec<Timestamp> =
-            (0..4).map(|k| open_time(market, end_train - chain_rows + k * chain_rows / 4)).collect();
+            (0..4).map(|k| open_time(market, end_train - (chain_rows - k * chain_rows / 4).max(1))).collect();
         fits.dedup();
-        let mut folds = self.chain(market, &fits, end_train);
-        let fit_time = train.to.min(open_time(market, end_train - 1).plus_ms(series.key().interval.ms()));
-        let mut last = self.fold(market, fit_time, end_test);
-        last.test = first_test..end_test;
-        folds.push(last);
+        let mut folds = if chain_rows < 4 { vec![] } else { self.chain(market, &fits, end_train) };
+        folds.push(Fold { window_start: first_train, fit_row: end_train, test: first_test..end_test });
         for fold in &mut folds {
-            fold.window_start = fold.window_start.max(first_train);
+            // The training part is what was asked for, whatever the rolling window of walk-forwards.
+            fold.window_start = first_train;
         }
-        Ok(Plan { folds, scored_from: first_test, notes: vec![] })
+        let known_to = (end_test + self.horizon).min(series.len());
+        Ok(Plan { folds, scored: first_test..end_test, known_to, notes: self.remarks(market) })
     }
 
     /// The chain behind a saved model: the last 15 % of the data (at most 90 days) are the test part, the
@@ -183,14 +213,19 @@ impl PlanConfig {
         let series = market.series();
         let (first, end) = checked_rows(market, range, self)?;
         let rows = end - first;
-        if rows < self.min_candles + 2 * self.horizon {
-            return Err(too_few(rows, self));
-        }
         let ninety_days = (90.0 * series.key().interval.per_day()) as usize;
-        let test_rows = (rows * 15 / 100).min(ninety_days.max(2 * self.horizon)).max(1);
+        // Enough for a test of the difference from naive, which needs twice the horizon and some.
+        let least = 4 * self.horizon + 10;
+        let test_rows = (rows * 15 / 100).min(ninety_days).max(least) + self.horizon;
+        // The 70 % of a 70/15/15 split of the least data allowed.
+        let least_train = self.min_candles * 7 / 10;
+        let need = self.min_candles.max(least_train + test_rows);
+        if rows < need {
+            let (min_candles, horizon) = (least_train, self.horizon);
+            return Err(PlanError::TooFewCandles { have: rows, need, min_candles, horizon });
+        }
         let spare = rows - test_rows;
-        // At least the 70 % of a 70/15/15 split, or the minimum, stays before the first fit of the chain.
-        let calibration = (CALIBRATION_OUTCOMES + self.horizon).min(spare.saturating_sub(self.min_candles)).min(spare / 2);
+        let calibration = (CALIBRATION_OUTCOMES + self.horizon).min(spare - least_train).min(spare / 2);
         let chain_start = end - test_rows - calibration;
         let chain_rows = end - chain_start;
         let min_step = ((f64::from(self.retrain_days) * series.key().interval.per_day()) as usize).max(1);
@@ -200,7 +235,9 @@ impl PlanConfig {
         for fold in &mut folds {
             fold.window_start = fold.window_start.max(first);
         }
-        Ok(Plan { folds, scored_from: end - test_rows, notes: vec![] })
+        // The last origins have no complete outcome within the range: they calibrate, they are not scored.
+        let scored = end - test_rows..end - self.horizon;
+        Ok(Plan { folds, scored, known_to: end, notes: self.remarks(market) })
     }
 
     /// The fit that is saved: everything up to the end of `range`.
@@ -280,18 +317,25 @@ pub fn split(fold: &Fold, panel: &Panel, lookback: usize, horizon: usize, valid_
     Parts { train: rows[..n_train].to_vec(), valid: rows[rows.len() - n_valid..].to_vec() }
 }
 
-/// Origins of `rows` that every panel can forecast from and whose targets are all known; and how many rows
-/// were left out because a candle there or ahead was filled or missing, or a feature undefined.
-pub fn scored_origins(rows: Range<usize>, panels: &[(&Panel, usize)], horizon: usize) -> (Vec<usize>, usize) {
-    let n = rows.len();
-    let origins: Vec<usize> = rows
+/// Origins of `fold` that every panel can forecast from and whose targets are real candles as far as they are known,
+/// and how many rows of the scored range were left out because a candle there or ahead was filled or missing, or a
+/// feature undefined. Rows whose outcomes lie beyond the data are the future, not left out.
+pub fn fold_origins(fold: &Fold, plan: &Plan, panels: &[(&Panel, usize)], horizon: usize) -> (Vec<usize>, usize) {
+    let mut left_out = 0;
+    let origins = fold
+        .test
+        .clone()
         .filter(|&row| {
-            panels.iter().all(|(panel, lookback)| {
-                panel.is_origin(row, *lookback) && panel.market().has_targets(row, horizon)
-            })
+            let complete = row + horizon < plan.known_to;
+            let reach = if complete { horizon } else { plan.known_to.saturating_sub(row + 1) };
+            let usable = panels
+                .iter()
+                .all(|(panel, lookback)| panel.is_origin(row, *lookback) && panel.market().has_targets(row, reach));
+            let scored = plan.scored.contains(&row);
+            left_out += usize::from(scored && complete && !usable);
+            usable && (complete || !scored)
         })
         .collect();
-    let left_out = n - origins.len();
     (origins, left_out)
 }
 
@@ -319,7 +363,7 @@ mod tests {
             to: Timestamp(m.series().columns().open_time[7_000]),
         };
         let plan = config().walk_forward(&m, range).unwrap();
-        assert_eq!(plan.scored_from, 5_000);
+        assert_eq!(plan.scored, 5_000..7_000);
         let mut next = plan.folds[0].test.start;
         assert!(plan.folds[0].test.start <= 5_000 - 1_524 && plan.folds[0].fit_row >= 1_000);
         for fold in &plan.folds {
@@ -336,7 +380,7 @@ mod tests {
     fn short_history_makes_the_first_part_training_and_says_so() {
         let m = market(3_000);
         let plan = config().walk_forward(&m, TimeRange::ALL).unwrap();
-        assert_eq!(plan.scored_from, 1_000);
+        assert_eq!(plan.scored.start, 1_000);
         assert_eq!(plan.notes.len(), 1);
         assert!(config().walk_forward(&market(900), TimeRange::ALL).is_err());
     }
@@ -358,12 +402,43 @@ mod tests {
 
     #[test]
     fn training_plans_keep_the_minimum_before_the_first_fit() {
-        for n in [1_100, 1_500, 3_000, 12_000] {
+        for n in [1_000, 1_200, 1_500, 3_000, 12_000] {
             let m = market(n);
             let plan = config().training(&m, TimeRange::ALL).unwrap();
-            assert!(plan.folds[0].fit_row >= 900.min(n / 2), "{n}: {:?}", plan.folds[0]);
+            assert!(plan.folds[0].fit_row >= 700.max(n / 3), "{n}: {:?}", plan.folds[0]);
             assert!(plan.folds.len() <= 9 && plan.folds.last().unwrap().test.end == n);
+            assert!(plan.scored.len() >= 4 * 24 + 10 && plan.scored.end + 24 == plan.known_to && plan.known_to == n);
         }
+    }
+
+    #[test]
+    fn a_simple_backtest_trains_on_all_that_was_asked_for() {
+        let m = market(6_000);
+        let time = |row: usize| Timestamp(m.series().columns().open_time[row]);
+        let train = TimeRange { from: time(100), to: time(5_000) };
+        let plan = config().simple(&m, train, TimeRange { from: time(5_000), to: time(5_500) }).unwrap();
+        let last = plan.folds.last().unwrap();
+        assert_eq!((last.window_start, last.fit_row, last.test.clone()), (100, 5_000, 5_000..5_500));
+        assert!(plan.folds.iter().all(|f| f.window_start == 100 && f.fit_row - 100 >= 1_000));
+        assert!(
+            plan.folds[..plan.folds.len() - 1].iter().all(|f| f.test.end <= 5_000),
+            "the chain stays inside training"
+        );
+        let early = TimeRange { from: time(4_000), to: time(5_500) };
+        assert!(matches!(config().simple(&m, train, early), Err(PlanError::Contradiction(_))));
+    }
+
+    #[test]
+    fn short_windows_are_widened_and_said_so() {
+        let m = market(4_000);
+        let few = PlanConfig { window: TrainWindow::Rolling { days: 8 }, ..config() };
+        let plan = few.walk_forward(
+            &m,
+            TimeRange { from: Timestamp(m.series().columns().open_time[3_500]), to: TimeRange::ALL.to },
+        );
+        let plan = plan.unwrap();
+        assert!(plan.folds.iter().all(|f| f.fit_row - f.window_start >= 1_000));
+        assert_eq!(plan.notes.len(), 1);
     }
 
     #[test]

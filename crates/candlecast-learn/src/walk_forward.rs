@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::learner::{FitError, FitObserver, Progress, Stop, TrainState};
 use crate::pipeline::{Contender, FitSummary};
-use crate::split::{Plan, scored_origins};
+use crate::split::{Plan, fold_origins};
 
 /// What an evaluation needs from outside: a clock, a way to be cancelled, somebody to tell.
 pub trait Hooks: Sync {
@@ -56,7 +56,9 @@ pub enum WalkForwardError {
         row: usize,
     },
     /// No origin is left to score.
-    #[error("no candle of the range can be an origin: all {left_out} were left out because a candle there or ahead is missing, or the range is shorter than warm-up and horizon; choose a longer range or a shorter horizon")]
+    #[error(
+        "no candle of the range can be an origin: all {left_out} were left out because a candle there or ahead is missing, or the range is shorter than warm-up and horizon; choose a longer range or a shorter horizon"
+    )]
     NoOrigins {
         /// Rows left out.
         left_out: usize,
@@ -80,14 +82,12 @@ pub fn run(
         .folds
         .iter()
         .map(|fold| {
-            let (rows, out) = scored_origins(fold.test.clone(), &panels, horizon);
-            // The last rows of the data have no outcome yet: they are not left out, they are the future.
-            let future = fold.test.len().min((fold.test.end + horizon).saturating_sub(contenders[0].panel.market().series().len()));
-            left_out += if fold.test.start >= plan.scored_from { out.saturating_sub(future) } else { 0 };
+            let (rows, out) = fold_origins(fold, plan, &panels, horizon);
+            left_out += out;
             rows
         })
         .collect();
-    let n_scored: usize = plan.folds.iter().zip(&origins).filter(|(f, _)| f.test.start >= plan.scored_from).map(|(_, o)| o.len()).sum();
+    let n_scored = origins.iter().flatten().filter(|row| plan.scored.contains(row)).count();
     if n_scored == 0 {
         return Err(WalkForwardError::NoOrigins { left_out });
     }
@@ -96,7 +96,7 @@ pub fn run(
         .filter(|&(_, fold)| !origins[fold].is_empty())
         .collect();
     let done = std::sync::atomic::AtomicUsize::new(0);
-    let pieces: Result<Vec<Piece>, WalkForwardError> = jobs
+    let pieces: Vec<Result<Piece, WalkForwardError>> = jobs
         .par_iter()
         .with_max_len(1)
         .map(|&(c, fold)| {
@@ -106,11 +106,13 @@ pub fn run(
             Ok(piece)
         })
         .collect();
+    // Of several errors the first job's is told, whichever thread failed first.
+    let pieces = pieces.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut tables: Vec<ForecastTable> = contenders
         .iter()
         .map(|_| ForecastTable { rows: vec![], horizon, means: vec![], scales: vec![], fit_seconds: 0.0, fits: vec![] })
         .collect();
-    for ((c, fold), piece) in jobs.iter().zip(pieces?) {
+    for ((c, fold), piece) in jobs.iter().zip(pieces) {
         let table = &mut tables[*c];
         table.rows.extend_from_slice(&origins[*fold]);
         table.means.extend(piece.means);
@@ -164,6 +166,10 @@ struct Cancel<'a>(&'a dyn Hooks);
 
 impl FitObserver for Cancel<'_> {
     fn on_step(&mut self, _: &Progress, _: &dyn Fn() -> TrainState) -> std::ops::ControlFlow<Stop> {
-        if self.0.cancelled() { std::ops::ControlFlow::Break(Stop::Cancelled) } else { std::ops::ControlFlow::Continue(()) }
+        if self.0.cancelled() {
+            std::ops::ControlFlow::Break(Stop::Cancelled)
+        } else {
+            std::ops::ControlFlow::Continue(())
+        }
     }
 }

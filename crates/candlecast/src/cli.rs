@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use candlecast_core::{TimeError, Timestamp};
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{backtest, compare, completions, data, demo, doctor, features, import, models, predict, train};
+use crate::commands::{
+    audit, backtest, compare, completions, data, demo, doctor, features, import, models, predict, train,
+};
 
 /// Forecasts of crypto markets, honestly compared.
 #[derive(Debug, Parser)]
@@ -58,6 +60,7 @@ pub(crate) enum Command {
     Import(import::ImportArgs),
     Data(data::DataArgs),
     Features(features::FeaturesArgs),
+    Audit(audit::AuditArgs),
     Train(train::TrainArgs),
     Predict(predict::PredictArgs),
     Backtest(backtest::BacktestArgs),

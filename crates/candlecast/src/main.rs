@@ -51,7 +51,8 @@ fn usage_error(e: &clap::Error) -> ExitCode {
 }
 
 fn start_log(global: &Global) {
-    let level = std::env::var("LOG_LEVEL").unwrap_or_else(|_| if global.quiet { "error".into() } else { "warn".into() });
+    let level =
+        std::env::var("LOG_LEVEL").unwrap_or_else(|_| if global.quiet { "error".into() } else { "warn".into() });
     let filter = tracing_subscriber::EnvFilter::try_new(level.to_ascii_lowercase())
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

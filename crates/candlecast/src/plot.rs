@@ -53,10 +53,14 @@ fn draw(path: &Path, title: &str, paint: &dyn Fn(&Canvas<'_, '_>) -> Drawn) -> R
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        paint(&Canvas::Svg(&root)).and_then(|()| root.present().map_err(Into::into)).map_err(|e| failed(e.to_string()))?;
+        paint(&Canvas::Svg(&root))
+            .and_then(|()| root.present().map_err(Into::into))
+            .map_err(|e| failed(e.to_string()))?;
     }
     let text = if ending(path) == "html" {
-        format!("<!doctype html><meta charset=\"utf-8\"><title>{title}</title><body style=\"margin:0;background:#fff\">{svg}</body>")
+        format!(
+            "<!doctype html><meta charset=\"utf-8\"><title>{title}</title><body style=\"margin:0;background:#fff\">{svg}</body>"
+        )
     } else {
         svg
     };
@@ -123,12 +127,18 @@ impl Chart {
             chart.draw_series(std::iter::once(Polygon::new(polygon, RGBColor(150, 150, 150).mix(0.35))))?;
         }
         if let Some(level) = self.level {
-            chart.draw_series(std::iter::once(PathElement::new(vec![(ends.start, level), (ends.end, level)], RED.mix(0.6))))?;
+            chart.draw_series(std::iter::once(PathElement::new(
+                vec![(ends.start, level), (ends.end, level)],
+                RED.mix(0.6),
+            )))?;
         }
         for (k, curve) in self.curves.iter().enumerate() {
             let colour = COLOURS[k % COLOURS.len()];
             chart
-                .draw_series(LineSeries::new(curve.points.iter().copied().filter(|p| p.1.is_finite()), colour.stroke_width(2)))?
+                .draw_series(LineSeries::new(
+                    curve.points.iter().copied().filter(|p| p.1.is_finite()),
+                    colour.stroke_width(2),
+                ))?
                 .label(&curve.name)
                 .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2)));
         }
@@ -162,7 +172,12 @@ fn stack(charts: &[Chart], canvas: &Canvas<'_, '_>) -> Drawn {
     }
 }
 
-fn by_step(report: &Report, title: &str, y_label: &'static str, value: impl Fn(&ModelReport, usize) -> Option<f64>) -> Chart {
+fn by_step(
+    report: &Report,
+    title: &str,
+    y_label: &'static str,
+    value: impl Fn(&ModelReport, usize) -> Option<f64>,
+) -> Chart {
     let curves = report
         .models
         .iter()
@@ -177,8 +192,11 @@ fn by_step(report: &Report, title: &str, y_label: &'static str, value: impl Fn(&
 }
 
 fn report_charts(report: &Report, label: &str) -> Vec<Chart> {
-    let error = by_step(report, &format!("{label}: mean absolute error by step"), "MAE, quote units", |m, h| m.per_horizon[h].mae);
-    let mut coverage = by_step(report, "coverage of the interval by step (red: asked for)", "share", |m, h| m.per_horizon[h].coverage);
+    let error = by_step(report, &format!("{label}: mean absolute error by step"), "MAE, quote units", |m, h| {
+        m.per_horizon[h].mae
+    });
+    let mut coverage =
+        by_step(report, "coverage of the interval by step (red: asked for)", "share", |m, h| m.per_horizon[h].coverage);
     coverage.level = Some(report.level);
     vec![error, coverage]
 }
@@ -242,12 +260,20 @@ pub(crate) fn forecast(p: &Predicted, path: &Path) -> Result<(), AppError> {
     let first = close.len().saturating_sub(4 * f.steps.len().max(24));
     let now = close.len() as f64 - 1.0;
     let past: Vec<(f64, f64)> = (first..close.len()).map(|i| (i as f64 - now, close[i])).collect();
-    let ahead = std::iter::once((0.0, f.origin_price)).chain(f.steps.iter().map(|s| (s.step as f64, s.price))).collect();
+    let ahead =
+        std::iter::once((0.0, f.origin_price)).chain(f.steps.iter().map(|s| (s.step as f64, s.price))).collect();
     let band = std::iter::once((0.0, f.origin_price, f.origin_price))
         .chain(f.steps.iter().map(|s| (s.step as f64, s.lower, s.upper)))
         .collect();
     let chart = Chart {
-        title: format!("{} {} by {}, origin {}, {:.0} % interval", f.key.symbol, f.key.interval, p.meta.id, f.origin, 100.0 * f.level),
+        title: format!(
+            "{} {} by {}, origin {}, {:.0} % interval",
+            f.key.symbol,
+            f.key.interval,
+            p.meta.id,
+            f.origin,
+            100.0 * f.level
+        ),
         x_label: "candles from the origin",
         y_label: "price",
         curves: vec![Curve { name: "price".into(), points: past }, Curve { name: "forecast".into(), points: ahead }],

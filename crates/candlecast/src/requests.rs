@@ -66,9 +66,9 @@ pub(crate) struct PipelineArgs {
     /// Training window
     #[arg(long, value_enum, default_value = "rolling")]
     pub(crate) window: WindowArg,
-    /// Days in a rolling window
-    #[arg(long, default_value_t = 365, value_name = "DAYS")]
-    pub(crate) train_days: u32,
+    /// Days in a rolling window [default: 365]
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) train_days: Option<u32>,
     /// Days between refits
     #[arg(long, visible_alias = "retrain-interval", default_value_t = 7, value_name = "DAYS")]
     pub(crate) retrain_days: u32,
@@ -92,7 +92,7 @@ impl PipelineArgs {
         let mut common = Common::new(key.interval.horizon_steps(&self.horizon)?);
         common.level = self.level;
         common.window = match self.window {
-            WindowArg::Rolling => TrainWindow::Rolling { days: self.train_days },
+            WindowArg::Rolling => TrainWindow::Rolling { days: self.train_days.unwrap_or(365) },
             WindowArg::Expanding => TrainWindow::Expanding,
         };
         common.retrain_days = self.retrain_days;
@@ -120,18 +120,26 @@ impl PipelineArgs {
             .collect())
     }
 
-    fn assign(&self, assignment: &str, ids: &[&'static str], params: &mut [Map<String, Value>]) -> Result<(), AppError> {
+    fn assign(
+        &self,
+        assignment: &str,
+        ids: &[&'static str],
+        params: &mut [Map<String, Value>],
+    ) -> Result<(), AppError> {
         let bad = |why: String| AppError::usage("bad-set", "set", format!("--set {assignment}: {why}"));
         let (name, text) = assignment.split_once('=').ok_or_else(|| bad("write NAME=VALUE".into()))?;
         let value: Value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()));
         let (targets, name): (Vec<usize>, &str) = match name.split_once('.') {
             Some((model, name)) => {
                 let id = candlecast_app::catalog::find(model)?.id;
-                let at = ids.iter().position(|i| *i == id).ok_or_else(|| bad(format!("{id} is not among the models")))?;
+                let at =
+                    ids.iter().position(|i| *i == id).ok_or_else(|| bad(format!("{id} is not among the models")))?;
                 (vec![at], name)
             }
             None if ids.len() == 1 => (vec![0], name),
-            None => return Err(bad(format!("say which model, for example {}.{name}", ids.first().unwrap_or(&"model")))),
+            None => {
+                return Err(bad(format!("say which model, for example {}.{name}", ids.first().unwrap_or(&"model"))));
+            }
         };
         for at in targets {
             params[at].insert(name.trim().to_owned(), value.clone());

@@ -1,10 +1,10 @@
 //! Results as text for people. Every model stands beside the baselines.
 
 use candlecast_app::doc::{CheckDoc, CoverageDoc, ImportDoc};
+use candlecast_app::models::{Listed, Meta};
 use candlecast_app::{Evaluation, Predicted, Trained};
 use candlecast_core::{SeriesKey, TimeRange, Timestamp};
 use candlecast_learn::{ModelReport, Report};
-use candlecast_app::models::{Listed, Meta};
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
@@ -141,8 +141,20 @@ pub(crate) fn evaluation(e: &Evaluation) -> String {
 /// The table of a report, with notes.
 pub(crate) fn report(r: &Report) -> String {
     let level = format!("cover {:.0} %", 100.0 * r.level);
-    let header =
-        ["model", "MAE", "skill", "RMSE", "MAPE", "R2 ret.", "R2 price", "direct.", &level, "steps", "against naive", "fit s"];
+    let header = [
+        "model",
+        "MAE",
+        "skill",
+        "RMSE",
+        "MAPE",
+        "R2 ret.",
+        "R2 price",
+        "direct.",
+        &level,
+        "steps",
+        "against naive",
+        "fit s",
+    ];
     let mut t = table(&header, [1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
     for m in &r.models {
         let x = &m.metrics;
@@ -162,7 +174,9 @@ pub(crate) fn report(r: &Report) -> String {
         ]);
     }
     let mut text = t.to_string();
-    text.push_str("\n* naive forecasts. skill = 1 - MAE / MAE of naive; `steps` = least and greatest coverage of one step.");
+    text.push_str(
+        "\n* naive forecasts. skill = 1 - MAE / MAE of naive; `steps` = least and greatest coverage of one step.",
+    );
     for m in &r.models {
         if let Some(line) = direction_line(m) {
             text.push('\n');
@@ -170,7 +184,10 @@ pub(crate) fn report(r: &Report) -> String {
         }
     }
     if r.left_out > 0 {
-        text.push_str(&format!("\n{} candles were no origins: missing or filled candles there or ahead, or an undefined feature.", r.left_out));
+        text.push_str(&format!(
+            "\n{} candles were no origins: missing or filled candles there or ahead, or an undefined feature.",
+            r.left_out
+        ));
     }
     if r.calibration_outcomes < 1_000 {
         text.push_str(&format!(
@@ -215,7 +232,8 @@ fn direction_line(m: &ModelReport) -> Option<String> {
 }
 
 pub(crate) fn trained(t: &Trained, key: &SeriesKey) -> String {
-    let mut text = format!("{} on {key}: forward chain over {} origins{}\n", t.meta.id, t.report.origins, synthetic(key));
+    let mut text =
+        format!("{} on {key}: forward chain over {} origins{}\n", t.meta.id, t.report.origins, synthetic(key));
     text.push_str(&report(&t.report));
     text.push_str(&format!(
         "\nsaved {} ({} samples to learn from, {} to stop on, {} steps, {})",
@@ -353,7 +371,11 @@ pub(crate) fn model(m: &Meta, path: &std::path::Path) -> String {
         m.seed,
         m.program_version,
         m.instruction_set,
-        if m.features.is_empty() { "closes only".into() } else { m.features.iter().map(|f| f.id.as_str()).collect::<Vec<_>>().join(", ") },
+        if m.features.is_empty() {
+            "closes only".into()
+        } else {
+            m.features.iter().map(|f| f.id.as_str()).collect::<Vec<_>>().join(", ")
+        },
         pretty(&m.metrics),
         pretty(&m.baseline_metrics),
         pretty(&m.config),
@@ -364,7 +386,8 @@ pub(crate) fn model(m: &Meta, path: &std::path::Path) -> String {
 
 /// Last rows of a feature table: names down, candles across.
 pub(crate) fn feature_rows(names: &[String], times: &[i64], rows: &[Vec<f64>]) -> String {
-    let header: Vec<String> = std::iter::once("feature".to_owned()).chain(times.iter().map(|&t| day(Timestamp(t)))).collect();
+    let header: Vec<String> =
+        std::iter::once("feature".to_owned()).chain(times.iter().map(|&t| day(Timestamp(t)))).collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let mut t = table(&header, 1..header.len());
     for (k, name) in names.iter().enumerate() {
@@ -381,4 +404,125 @@ pub(crate) fn plain(header: &[&str], rows: Vec<Vec<String>>) -> String {
         t.add_row(row);
     }
     t.to_string()
+}
+
+/// What an audit of features found.
+pub(crate) fn audit(a: &candlecast_app::Audited) -> String {
+    let what = format!(
+        "{} features, {} cut points, {} candles of {}{}",
+        a.features.len(),
+        a.cuts,
+        a.candles,
+        a.key,
+        synthetic(&a.key)
+    );
+    let mut text = if a.passed() {
+        format!("nothing found: {what}")
+    } else {
+        let mut t = table(&["feature", "leak", "row", "candle", "cut after", "whole", "without"], [2, 5, 6]);
+        let number = |v: f64| if v.is_nan() { "-".to_owned() } else { format!("{v:.9e}") };
+        for f in &a.findings {
+            t.add_row([
+                f.finding.output.clone(),
+                candlecast_app::doc::leak_name(f.finding.leak).to_owned(),
+                f.finding.row.to_string(),
+                day(f.open_time),
+                day(f.cut_time),
+                number(f.finding.whole),
+                number(f.finding.without),
+            ]);
+        }
+        format!(
+            "{what}\n{t}\n`whole` is the value with the candles after the cut, `without` the value without their truth."
+        )
+    };
+    for note in &a.notes {
+        text.push('\n');
+        text.push_str(note);
+    }
+    text
+}
+
+/// Features in order of use.
+pub(crate) fn ranking(r: &candlecast_app::Ranking) -> String {
+    let mut text = format!(
+        "{} {}, return over {} steps, {}{}\nlearnt on {} origins, {}; permuted on {} of {} validation origins, {}\n",
+        r.key.symbol,
+        r.key.interval,
+        r.horizon,
+        r.model,
+        synthetic(&r.key),
+        r.train.origins,
+        span(Some(r.train.range)),
+        r.valid.used,
+        r.valid.origins,
+        span(Some(r.valid.range)),
+    );
+    let header = [
+        "",
+        "feature",
+        "permutation",
+        "+-",
+        "own",
+        "MI",
+        "chance",
+        "p",
+        "MI sign",
+        "chance",
+        "p",
+        "|Spearman|",
+        "chance",
+        "p",
+        "redundant with",
+    ];
+    let mut t = table(&header, [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+    for (k, f) in r.features.iter().enumerate() {
+        let spearman = f.abs_spearman;
+        t.add_row([
+            (k + 1).to_string(),
+            f.feature.clone(),
+            signed(f.permutation.map(|p| p.mean), 5),
+            fixed(f.permutation.and_then(|p| p.deviation), 5),
+            percent(f.own, 1),
+            fixed(Some(f.information.value), 4),
+            fixed(f.information.chance, 4),
+            fixed(f.information.p_value, 2),
+            fixed(Some(f.sign_information.value), 4),
+            fixed(f.sign_information.chance, 4),
+            fixed(f.sign_information.p_value, 2),
+            fixed(spearman.map(|s| s.value), 3),
+            fixed(spearman.and_then(|s| s.chance), 3),
+            fixed(spearman.and_then(|s| s.p_value), 2),
+            f.redundant_with.as_ref().map_or_else(String::new, |(name, c)| format!("{name} ({c:+.3})")),
+        ]);
+    }
+    text.push_str(&t.to_string());
+    text.push_str(&ranking_notes(r));
+    text
+}
+
+fn ranking_notes(r: &candlecast_app::Ranking) -> String {
+    let mut text = format!(
+        "\npermutation: rise of the squared error over the naive forecast's when the feature is shuffled, mean and deviation of {} shuffles.\n\
+         MI: mutual information in nats with the return (sign and size together), and with its sign alone, {} bins; chance: the mean over {} circular shifts; p: share of shifts that reach the value.\n\
+         Of {} features about {:.0} have p at or below 0.05 by chance alone.",
+        r.options.repeats,
+        r.bins,
+        r.options.shifts,
+        r.features.len(),
+        r.features.len() as f64 * 0.05,
+    );
+    let redundant = r.features.iter().filter(|f| f.redundant_with.is_some()).count();
+    text.push_str(&format!(
+        "\n{redundant} features repeat a more informative one (absolute rank correlation above {}); {} are left without them.",
+        r.options.max_correlation,
+        r.kept().count(),
+    ));
+    if !r.fit.dropped.is_empty() {
+        text.push_str(&format!("\nconstant over the training part: {}", r.fit.dropped.join(", ")));
+    }
+    for (feature, share) in &r.left_out {
+        text.push_str(&format!("\nleft out: {feature} has a value on {:.0} % of the candles", 100.0 * share));
+    }
+    text
 }

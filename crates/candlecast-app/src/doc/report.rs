@@ -59,6 +59,18 @@ pub fn metrics_value(m: &Metrics) -> Value {
     serde_json::to_value(MetricsDoc::from(m)).unwrap_or(Value::Null)
 }
 
+/// Metrics as JSON with the rows they were scored on, so that later figures can be told to be of the same origins.
+pub fn scored_metrics_value(m: &ModelReport, origins: usize) -> Value {
+    let mut value = metrics_value(&m.metrics);
+    if let Some(object) = value.as_object_mut() {
+        object.insert("origins".into(), origins.into());
+        object.insert("scoredFrom".into(), m.forecasts.from.map_or(Value::Null, |t| t.ms().into()));
+        object.insert("scoredTo".into(), m.forecasts.to.map_or(Value::Null, |t| t.ms().into()));
+        object.insert("verdict".into(), m.vs_naive.verdict.clone().into());
+    }
+    value
+}
+
 /// Metrics of every baseline as JSON, by name.
 pub fn baselines_value(report: &Report) -> Value {
     Value::Object(

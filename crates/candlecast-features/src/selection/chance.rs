@@ -38,11 +38,7 @@ impl AgainstChance {
         let by_chance: Vec<f64> = shifts.iter().map(|&shift| statistic(shift)).collect();
         let k = by_chance.len() as f64;
         let reached = by_chance.iter().filter(|v| **v >= value).count() as f64;
-        Self {
-            value,
-            chance: Some(by_chance.iter().sum::<f64>() / k),
-            p_value: Some((1.0 + reached) / (1.0 + k)),
-        }
+        Self { value, chance: Some(by_chance.iter().sum::<f64>() / k), p_value: Some((1.0 + reached) / (1.0 + k)) }
     }
 }
 

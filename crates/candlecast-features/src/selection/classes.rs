@@ -73,7 +73,8 @@ mod tests {
             counts[class as usize] += 1;
         }
         assert_eq!(counts, [125; 8]);
-        let (low, high) = (values.iter().position(|v| *v == 0.0).unwrap(), values.iter().position(|v| *v == 999.0).unwrap());
+        let (low, high) =
+            (values.iter().position(|v| *v == 0.0).unwrap(), values.iter().position(|v| *v == 999.0).unwrap());
         assert_eq!((classes.of()[low], classes.of()[high]), (0, 7));
     }
 

@@ -87,7 +87,8 @@ mod tests {
             Ranks::of(&steps.iter().map(|s| s.iter().zip(weights).map(|(a, w)| a * w).sum()).collect::<Vec<f64>>())
         };
         let columns = [chain([1.0, 0.0, 0.0]), chain([1.0, 0.5, 0.0]), chain([1.0, 1.0, 0.0])];
-        let correlation = |a: usize, b: usize| columns[a].as_ref().unwrap().correlation(columns[b].as_ref().unwrap(), 0);
+        let correlation =
+            |a: usize, b: usize| columns[a].as_ref().unwrap().correlation(columns[b].as_ref().unwrap(), 0);
         assert!(correlation(0, 1) > 0.8 && correlation(1, 2) > 0.8 && correlation(0, 2) < 0.8);
         let found = correlation_filter(&columns, &[3.0, 2.0, 1.0], 0.8);
         assert_eq!(found.iter().map(|r| r.dropped).collect::<Vec<_>>(), [1], "the third repeats only what is gone");

@@ -35,6 +35,9 @@ impl Learner for Drift {
     fn inputs(&self) -> Inputs {
         closes_only()
     }
+    fn uses_validation(&self) -> bool {
+        false
+    }
     fn fit(&self, train: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
         if train.is_empty() {
             return Err(FitError::TooFewSamples { have: 0, need: 1 });

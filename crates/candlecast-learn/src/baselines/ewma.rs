@@ -19,9 +19,7 @@ pub(super) const ENTRY: Entry<dyn Learner> = Entry {
         default: "0.3",
         summary: "weight of the newest close",
     }],
-    build: |config: &Value| {
-        Ok(Box::new(Ewma { alpha: config.get("alpha").and_then(Value::as_f64).unwrap_or(0.3) }))
-    },
+    build: |config: &Value| Ok(Box::new(Ewma { alpha: config.get("alpha").and_then(Value::as_f64).unwrap_or(0.3) })),
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +37,9 @@ impl Learner for Ewma {
     }
     fn inputs(&self) -> Inputs {
         closes_only()
+    }
+    fn uses_validation(&self) -> bool {
+        false
     }
     fn min_samples(&self) -> usize {
         0

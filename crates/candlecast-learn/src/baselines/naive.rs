@@ -29,6 +29,9 @@ impl Learner for Naive {
     fn inputs(&self) -> Inputs {
         closes_only()
     }
+    fn uses_validation(&self) -> bool {
+        false
+    }
     fn min_samples(&self) -> usize {
         0
     }

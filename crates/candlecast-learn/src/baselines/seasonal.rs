@@ -43,6 +43,9 @@ impl Learner for SeasonalNaive {
     fn inputs(&self) -> Inputs {
         closes_only()
     }
+    fn uses_validation(&self) -> bool {
+        false
+    }
     fn min_samples(&self) -> usize {
         0
     }

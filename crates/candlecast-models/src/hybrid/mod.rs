@@ -86,6 +86,10 @@ impl Learner for HybridConfig {
         Inputs { features: FeatureSet::default(), scaler: ScalerKind::None }
     }
 
+    fn uses_validation(&self) -> bool {
+        false
+    }
+
     fn memory_bytes(&self, n_samples: usize, _n_features: usize, task: &Task) -> usize {
         8 * (16 * n_samples + 4 * task.width())
     }

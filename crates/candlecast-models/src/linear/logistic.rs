@@ -8,7 +8,7 @@ use faer::{Accum, Mat, Par, Side};
 use crate::softmax::softmax;
 
 /// Steps at most.
-const MAX_STEPS: usize = 2_000;
+const MAX_STEPS: usize = 20_000;
 /// Greatest slope of the mean loss at which a solution is taken as exact.
 pub(super) const EXACT: f64 = 1e-9;
 /// The same where the solution only has to be compared with others.

@@ -9,7 +9,9 @@ use crate::output::Output;
 
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  candlecast completions bash > ~/.local/share/bash-completion/completions/candlecast")]
+#[command(
+    after_help = "Example:\n  candlecast completions bash > ~/.local/share/bash-completion/completions/candlecast"
+)]
 pub(crate) struct CompletionsArgs {
     /// Shell
     shell: Shell,

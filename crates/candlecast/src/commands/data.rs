@@ -63,7 +63,10 @@ pub(crate) async fn run(args: DataArgs, app: &App, output: Output) -> Result<(),
                 }
             }
             if let Some(symbol) = symbol.filter(|_| docs.is_empty()) {
-                return Err(AppError::data("unknown-series", format!("nothing is stored for {symbol}: see `candlecast data list`")));
+                return Err(AppError::data(
+                    "unknown-series",
+                    format!("nothing is stored for {symbol}: see `candlecast data list`"),
+                ));
             }
             output.result(&docs, || tables::checks(&docs))?;
             match docs.iter().flat_map(|d| &d.damaged).next() {
@@ -74,7 +77,9 @@ pub(crate) async fn run(args: DataArgs, app: &App, output: Output) -> Result<(),
         DataCommand::Export { series, range, output: path } => {
             let key = app.find_series(&series.wanted()).await?;
             let rows = app.export(&key, range.range(), &path).await?;
-            output.result(&json!({ "file": path, "rows": rows }), || format!("{rows} candles of {key} -> {}", path.display()))
+            output.result(&json!({ "file": path, "rows": rows }), || {
+                format!("{rows} candles of {key} -> {}", path.display())
+            })
         }
         DataCommand::Resample { series, to } => {
             let key = app.find_series(&series.wanted()).await?;

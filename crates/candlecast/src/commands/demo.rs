@@ -58,7 +58,11 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
     let mut common = Common::new(key.interval.horizon_steps("24h")?);
     common.retrain_days = RETRAIN_DAYS;
     let range = TimeRange { from: end.plus_ms(-i64::from(args.days) * 86_400_000), to: end };
-    output.remark(&format!("walking {} models and the naive forecasts forward over {} days ...", models.len(), args.days));
+    output.remark(&format!(
+        "walking {} models and the naive forecasts forward over {} days ...",
+        models.len(),
+        args.days
+    ));
     let evaluation = {
         let bar = Arc::new(Bar::new(output));
         app.evaluate(&key, models.clone(), common.clone(), Method::WalkForward { range }, bar).await?
@@ -78,7 +82,8 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
         .map(|m| m.name.clone())
         .ok_or_else(|| AppError::usage("no-model", "models", "name at least one model that is no baseline"))?;
     output.remark(&format!("\ntraining {best}, the model of least error, to be saved ..."));
-    let request = models.into_iter().find(|m| m.id == best).unwrap_or(ModelRequest { id: best.clone(), params: json!({}) });
+    let request =
+        models.into_iter().find(|m| m.id == best).unwrap_or(ModelRequest { id: best.clone(), params: json!({}) });
     let trained = {
         let bar = Arc::new(Bar::new(output));
         app.train(&key, request, common, TimeRange::ALL, bar).await?
@@ -93,5 +98,9 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
         return output.result(&doc, String::new);
     }
     let folder = app.settings.data_dir.display();
-    Output::line(&format!("saved {}\n\n{}\n\neverything is in {folder}", trained.path.display(), tables::forecast(&predicted)))
+    Output::line(&format!(
+        "saved {}\n\n{}\n\neverything is in {folder}",
+        trained.path.display(),
+        tables::forecast(&predicted)
+    ))
 }

@@ -40,7 +40,9 @@ pub(crate) async fn run(_: &DoctorArgs, app: &App, output: Output) -> Result<(),
 fn folder(app: &App) -> Finding {
     let dir = &app.settings.data_dir;
     let probe = dir.join(".doctor");
-    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"probe")).and_then(|()| std::fs::remove_file(&probe));
+    let written = std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::write(&probe, b"probe"))
+        .and_then(|()| std::fs::remove_file(&probe));
     match written {
         Ok(()) => Finding { what: "data folder", ok: true, detail: format!("{} can be written", dir.display()) },
         Err(e) => Finding {
@@ -52,7 +54,11 @@ fn folder(app: &App) -> Finding {
 }
 
 fn processor(app: &App) -> Finding {
-    Finding { what: "processor", ok: true, detail: format!("{}, {} computation threads", instruction_set(), app.threads()) }
+    Finding {
+        what: "processor",
+        ok: true,
+        detail: format!("{}, {} computation threads", instruction_set(), app.threads()),
+    }
 }
 
 /// Memory available, where the system tells it.
@@ -68,7 +74,9 @@ fn memory(app: &App) -> Finding {
             ok: false,
             detail: format!("{mb} MB available: trainings may fail; close other programs or set ML_MAX_MEMORY_USAGE"),
         },
-        Some(mb) => Finding { what: "memory", ok: true, detail: format!("{mb} MB available, trainings may use {limit_mb} MB") },
+        Some(mb) => {
+            Finding { what: "memory", ok: true, detail: format!("{mb} MB available, trainings may use {limit_mb} MB") }
+        }
         None => Finding { what: "memory", ok: true, detail: format!("trainings may use {limit_mb} MB") },
     }
 }
@@ -78,7 +86,8 @@ async fn candles(app: &App) -> Finding {
         Ok(list) => {
             let damaged: Vec<String> = list.iter().flat_map(|c| c.damaged.clone()).collect();
             let rows: usize = list.iter().map(|c| c.rows).sum();
-            let detail = if damaged.is_empty() { format!("{} series, {rows} candles", list.len()) } else { damaged.join("; ") };
+            let detail =
+                if damaged.is_empty() { format!("{} series, {rows} candles", list.len()) } else { damaged.join("; ") };
             Finding { what: "candles", ok: damaged.is_empty(), detail }
         }
         Err(e) => Finding { what: "candles", ok: false, detail: e.detail },
@@ -88,10 +97,8 @@ async fn candles(app: &App) -> Finding {
 fn models(app: &App) -> Finding {
     match app.models() {
         Ok(list) => {
-            let corrupt: Vec<String> = list
-                .iter()
-                .filter_map(|l| l.reason.as_ref().map(|r| format!("{}: {r}", l.name)))
-                .collect();
+            let corrupt: Vec<String> =
+                list.iter().filter_map(|l| l.reason.as_ref().map(|r| format!("{}: {r}", l.name))).collect();
             let detail = if corrupt.is_empty() { format!("{} saved", list.len()) } else { corrupt.join("; ") };
             Finding { what: "models", ok: corrupt.is_empty(), detail }
         }

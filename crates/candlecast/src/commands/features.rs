@@ -1,18 +1,21 @@
 //! `candlecast features`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use candlecast_app::{App, AppError};
+use candlecast_app::doc::RankingDoc;
+use candlecast_app::{App, AppError, RankOptions};
 use candlecast_core::{FeatureSet, Timestamp};
 use candlecast_features::{Engine, FeatureSpec};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::output::Output;
-use crate::requests::{RangeArgs, SeriesArgs};
+use crate::progress::Bar;
+use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs};
 use crate::tables;
 
-/// List, describe and compute features
+/// List, describe, compute and rank features
 #[derive(Debug, Args)]
 pub(crate) struct FeaturesArgs {
     #[command(subcommand)]
@@ -54,40 +57,100 @@ enum FeaturesCommand {
         #[arg(long, default_value_t = 5)]
         last: usize,
     },
+    /// What each feature tells about the return ahead, on the part of the data that would train
+    #[command(
+        after_help = "Choose features on candles before those that you test on: end the range there with --to.\n\nExample:\n  candlecast features rank --symbol BTCUSDT --horizon 24h --to 2023-01-01 --output ranks.json"
+    )]
+    Rank(RankArgs),
+}
+
+#[derive(Debug, Args)]
+struct RankArgs {
+    #[command(flatten)]
+    series: SeriesArgs,
+    /// Model whose importances are shown [default: gbdt]
+    #[arg(long, short)]
+    model: Option<String>,
+    #[command(flatten)]
+    range: RangeArgs,
+    /// Of two features with a higher absolute rank correlation, the less informative one is marked as redundant
+    #[arg(long, default_value_t = RankOptions::default().max_correlation, value_name = "SHARE")]
+    max_correlation: f64,
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    /// File that ends in .json; gets the whole result
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 /// `list` and `describe` need no data folder.
 pub(crate) fn run_without_app(args: &FeaturesArgs, output: Output) -> Option<Result<(), AppError>> {
     match &args.command {
-        FeaturesCommand::List { markdown: true, .. } => Some(Output::line(candlecast_features::reference_markdown().trim_end())),
+        FeaturesCommand::List { markdown: true, .. } => {
+            Some(Output::line(candlecast_features::reference_markdown().trim_end()))
+        }
         FeaturesCommand::List { group, .. } => Some(list(group.as_deref(), output)),
         FeaturesCommand::Describe { id } => Some(describe(id, output)),
-        FeaturesCommand::Compute { .. } => None,
+        FeaturesCommand::Compute { .. } | FeaturesCommand::Rank(_) => None,
     }
 }
 
 pub(crate) async fn run(args: FeaturesArgs, app: &App, output: Output) -> Result<(), AppError> {
-    let FeaturesCommand::Compute { series, range, features, output: path, last } = args.command else {
+    match args.command {
+        FeaturesCommand::Rank(args) => rank(&args, app, output).await,
+        command => compute(command, app, output).await,
+    }
+}
+
+async fn rank(args: &RankArgs, app: &App, output: Output) -> Result<(), AppError> {
+    if let Some(path) = &args.output {
+        candlecast_app::check_document_path(path)?;
+    }
+    let key = app.find_series(&args.series.wanted()).await?;
+    let model = args.model.clone().unwrap_or_else(|| candlecast_app::default_rank_model().to_owned());
+    let request = args.pipeline.models(&[model])?.remove(0);
+    let common = args.pipeline.common(&key)?;
+    let options = RankOptions { max_correlation: args.max_correlation, ..RankOptions::default() };
+    let ranking = {
+        let bar = Arc::new(Bar::new(output));
+        app.rank_features(&key, request, common, args.range.range(), options, bar).await?
+    };
+    let doc = RankingDoc::new(&ranking, app.seed.0);
+    if let Some(path) = &args.output {
+        candlecast_app::write_document(&doc, path)?;
+        output.remark(&format!("written: {}", path.display()));
+    }
+    output.result(&doc, || tables::ranking(&ranking))
+}
+
+async fn compute(command: FeaturesCommand, app: &App, output: Output) -> Result<(), AppError> {
+    let FeaturesCommand::Compute { series, range, features, output: path, last } = command else {
         return Ok(());
     };
     let engine = Engine::new(&FeatureSet(features))?;
     let key = app.find_series(&series.wanted()).await?;
     let market = app.market(&key, candlecast_app::MAX_FILL).await?;
-    let computed = std::sync::Arc::clone(&market);
+    let computed = Arc::clone(&market);
     let (table, times) = app
         .compute(move || Ok((engine.compute(computed.series()), computed.series().columns().open_time.clone())))
         .await?;
     let range = range.range();
     let (first, end) = (market.series().first_row_from(range.from), market.series().first_row_from(range.to));
     if first >= end {
-        return Err(AppError::data("outside-data", format!("{key} has no candles from {} to {}", range.from, range.to)).with_field("from"));
+        return Err(AppError::data(
+            "outside-data",
+            format!("{key} has no candles from {} to {}", range.from, range.to),
+        )
+        .with_field("from"));
     }
     if let Some(path) = path {
         let columns = table.names.iter().zip(&table.columns).map(|(n, c)| (n.as_str(), &c[first..end])).collect();
         let file = candlecast_app::export::Table { open_time: &times[first..end], columns };
         candlecast_app::export::write_table(&file, &path)?;
         let doc = json!({ "file": path, "rows": end - first, "features": table.names });
-        return output.result(&doc, || format!("{} features over {} candles of {key} -> {}", table.width(), end - first, path.display()));
+        return output.result(&doc, || {
+            format!("{} features over {} candles of {key} -> {}", table.width(), end - first, path.display())
+        });
     }
     let shown = if output.is_json() { first..end } else { end.saturating_sub(last.max(1)).max(first)..end };
     let rows: Vec<Vec<f64>> = shown.clone().map(|row| table.columns.iter().map(|c| c[row]).collect()).collect();
@@ -106,16 +169,25 @@ fn document(key: &candlecast_core::SeriesKey, names: &[String], times: &[i64], r
 }
 
 fn list(group: Option<&str>, output: Output) -> Result<(), AppError> {
-    let specs: Vec<&FeatureSpec> =
-        candlecast_features::catalog().iter().filter(|s| group.is_none_or(|g| s.group.name() == g.to_ascii_lowercase())).collect();
+    let specs: Vec<&FeatureSpec> = candlecast_features::catalog()
+        .iter()
+        .filter(|s| group.is_none_or(|g| s.group.name() == g.to_ascii_lowercase()))
+        .collect();
     if let Some(group) = group.filter(|_| specs.is_empty()) {
         let names: Vec<&str> = candlecast_features::Group::ALL.iter().map(|g| g.name()).collect();
-        return Err(AppError::usage("unknown-group", "group", format!("group `{group}` is not known: there are {}", names.join(", "))));
+        return Err(AppError::usage(
+            "unknown-group",
+            "group",
+            format!("group `{group}` is not known: there are {}", names.join(", ")),
+        ));
     }
     let ids = |s: &FeatureSpec| s.listed.iter().flat_map(|p| s.output_ids(p)).collect::<Vec<_>>();
     let docs: Vec<Value> = specs.iter().map(|s| spec_value(s)).collect();
     output.result(&docs, || {
-        let rows = specs.iter().map(|s| vec![s.group.to_string(), ids(s).join(" "), s.summary.to_owned(), s.cost.to_owned()]).collect();
+        let rows = specs
+            .iter()
+            .map(|s| vec![s.group.to_string(), ids(s).join(" "), s.summary.to_owned(), s.cost.to_owned()])
+            .collect();
         let aliases = candlecast_features::aliases().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         format!("{}\nother names and sets: {aliases}", tables::plain(&["group", "features", "what", "cost"], rows))
     })
@@ -135,7 +207,9 @@ fn describe(id: &str, output: Output) -> Result<(), AppError> {
     let outputs = engine.outputs().to_vec();
     let spec = candlecast_features::catalog()
         .iter()
-        .filter(|s| outputs.iter().any(|o| s.outputs.iter().any(|stem| o == stem || o.starts_with(&format!("{stem}_")))))
+        .filter(|s| {
+            outputs.iter().any(|o| s.outputs.iter().any(|stem| o == stem || o.starts_with(&format!("{stem}_"))))
+        })
         .max_by_key(|s| s.outputs.iter().map(|stem| stem.len()).max());
     let mut doc = spec.map_or_else(|| json!({}), |s| spec_value(s));
     doc["outputs"] = json!(outputs);

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod audit;
 pub(crate) mod backtest;
 pub(crate) mod compare;
 pub(crate) mod completions;
@@ -34,6 +35,7 @@ pub(crate) async fn run(command: Command, app: &App, output: &Output) -> Result<
         Command::Import(args) => import::run(&args, app, output).await,
         Command::Data(args) => data::run(args, app, output).await,
         Command::Features(args) => features::run(args, app, output).await,
+        Command::Audit(args) => audit::run(&args, app, output).await,
         Command::Train(args) => train::run(&args, app, output).await,
         Command::Predict(args) => predict::run(&args, app, output).await,
         Command::Backtest(args) => backtest::run(&args, app, output).await,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use candlecast_app::doc::TrainDoc;
 use candlecast_app::{App, AppError};
 use candlecast_core::TimeRange;
+use candlecast_learn::TrainWindow;
 use clap::Args;
 
 use crate::output::Output;
@@ -47,12 +48,9 @@ pub(crate) async fn run(args: &TrainArgs, app: &App, output: Output) -> Result<(
         let end = range.to.min(stored.to);
         range = TimeRange { from: end.plus_ms(-i64::from(days) * 86_400_000), to: range.to };
     }
-    if common.min_candles < candlecast_app::MIN_CANDLES.0 {
-        output.remark(&format!(
-            "warning: a minimum of {} candles is little to learn from; {} are advised",
-            common.min_candles,
-            candlecast_app::MIN_CANDLES.0
-        ));
+    if args.pipeline.train_days.is_none() && (args.days.is_some() || args.range.from.is_some()) {
+        // A range that was asked for is trained on as a whole.
+        common.window = TrainWindow::Expanding;
     }
     let trained = {
         let bar = Arc::new(Bar::new(output));

@@ -71,8 +71,9 @@ pub(crate) fn zip(name: &str, bytes: &[u8]) -> Vec<u8> {
     alike.extend(words(&[crc.sum(), size(packed.len()), size(bytes.len())]));
     alike.extend(halves(&[u16::try_from(name.len()).unwrap(), 0]));
 
-    let mut file = [b"PK\x03\x04", alike.as_slice(), name.as_bytes(), packed.as_slice()].concat();
-    let directory = [b"PK\x01\x02", halves(&[20]).as_slice(), alike.as_slice(), &[0; 14], name.as_bytes()].concat();
+    let mut file = [&b"PK\x03\x04"[..], alike.as_slice(), name.as_bytes(), packed.as_slice()].concat();
+    let directory =
+        [&b"PK\x01\x02"[..], halves(&[20]).as_slice(), alike.as_slice(), &[0_u8; 14][..], name.as_bytes()].concat();
     let directory_at = size(file.len());
     file.extend(&directory);
     file.extend(b"PK\x05\x06");

@@ -139,7 +139,8 @@ pub(crate) struct Run {
 impl Run {
     /// Standard output as the one document that it must be.
     pub(crate) fn document(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no single document on standard output ({e}): {self:?}"))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("no single document on standard output ({e}): {self:?}"))
     }
 
     /// Standard error as the one problem that it must be.

@@ -1,0 +1,139 @@
+//! Documents of `compare` and `backtest`.
+
+use serde_json::Value;
+
+use crate::program::{Program, SERIES, SHORT, line};
+use crate::shape::{
+    Is, assert_fields, count, elements, flag, instant, list, number, number_or_null, object, share, share_or_null, text,
+};
+
+const BASELINES: [&str; 4] = ["naive", "drift", "seasonal-naive", "ewma"];
+const HORIZON: usize = 6;
+const RANGE: &[&str] = &["--from", "2024-03-10", "--to", "2024-03-20"];
+/// Hours in [`RANGE`]: every one of them can be an origin.
+const ORIGINS: u64 = 240;
+
+const REPORT: &[(&str, Is)] = &[
+    ("symbol", text),
+    ("interval", text),
+    ("horizonSteps", count),
+    ("origins", count),
+    ("models", list),
+    ("fingerprint", text),
+    ("venue", text),
+    ("synthetic", flag),
+    ("leftOut", count),
+    ("from", instant),
+    ("to", instant),
+    ("intervalLevel", share),
+    ("notes", list),
+    ("seed", count),
+    ("instructionSet", text),
+    ("program", text),
+];
+const METRICS: &[(&str, Is)] = &[
+    ("mae", number),
+    ("rmse", number),
+    ("mape", number),
+    ("r2", number),
+    ("r2Price", number),
+    ("directionalAccuracy", share_or_null),
+    ("coverage", share),
+    ("skill", number),
+];
+const STEP: &[(&str, Is)] = &[
+    ("step", count),
+    ("mae", number),
+    ("coverage", share),
+    ("directionalAccuracy", share_or_null),
+    ("pValue", share_or_null),
+];
+const VS_NAIVE: &[(&str, Is)] =
+    &[("test", text), ("statistic", number_or_null), ("pValue", share_or_null), ("verdict", text)];
+
+/// Checks a report of `models` beside the baselines.
+pub(super) fn assert_report(report: &Value, models: &[&str]) {
+    assert_fields("report", report, REPORT);
+    let expected: Vec<&str> = BASELINES.iter().chain(models).copied().collect();
+    let found: Vec<&str> = elements("models", &report["models"]).iter().filter_map(|m| m["model"].as_str()).collect();
+    assert_eq!(found, expected);
+    assert_eq!((report["symbol"].as_str(), report["interval"].as_str()), (Some("BTCUSDT"), Some("1h")));
+    assert_eq!(report["horizonSteps"], HORIZON);
+    assert_eq!(report["origins"].as_u64().unwrap() + report["leftOut"].as_u64().unwrap(), ORIGINS);
+    let fingerprint = report["fingerprint"].as_str().unwrap();
+    assert!(fingerprint.len() == 64 && fingerprint.bytes().all(|b| b.is_ascii_hexdigit()), "{fingerprint}");
+    report["models"].as_array().unwrap().iter().for_each(assert_model);
+}
+
+/// Checks one model of a report.
+pub(super) fn assert_model(model: &Value) {
+    let name = model["model"].as_str().unwrap();
+    let parts: &[(&str, Is)] =
+        &[("baseline", flag), ("metrics", object), ("perHorizon", list), ("vsNaive", object), ("fitSeconds", number)];
+    assert_fields(name, model, parts);
+    assert_eq!(model["baseline"], BASELINES.contains(&name), "{name}");
+    assert_fields(name, &model["metrics"], METRICS);
+    assert_fields(name, &model["vsNaive"], VS_NAIVE);
+    let steps = elements(name, &model["perHorizon"]);
+    assert_eq!(steps.len(), HORIZON, "{name}");
+    for (i, step) in steps.iter().enumerate() {
+        assert_fields(name, step, STEP);
+        assert_eq!(step["step"], i + 1, "{name}");
+    }
+    if name == "naive" {
+        assert_naive(model);
+    }
+}
+
+/// What is undefined for the reference is null, neither NaN nor a number that looks like one.
+fn assert_naive(model: &Value) {
+    assert!(model["metrics"]["directionalAccuracy"].is_null(), "naive has no direction");
+    assert_eq!(model["metrics"]["skill"], 0.0);
+    assert!(model["vsNaive"]["statistic"].is_null() && model["vsNaive"]["pValue"].is_null());
+    for step in model["perHorizon"].as_array().unwrap() {
+        assert!(step["pValue"].is_null() && step["directionalAccuracy"].is_null(), "{step}");
+    }
+}
+
+#[test]
+fn a_comparison_sets_every_model_beside_the_baselines() {
+    let program = Program::with_candles();
+    let compare = line(&[&["compare", "--models", "linear,hybrid"], SERIES, SHORT, RANGE]);
+    assert_report(&program.json(&compare), &["linear", "hybrid"]);
+}
+
+#[test]
+fn a_walk_forward_backtest_is_a_comparison_of_one() {
+    let program = Program::with_candles();
+    let backtest = line(&[&["backtest", "--model", "linear", "--method", "walk-forward"], SERIES, SHORT, RANGE]);
+    let mut report = program.json(&backtest);
+    assert_report(&report, &["linear"]);
+    let mut compared = program.json(&line(&[&["compare", "--models", "linear"], SERIES, SHORT, RANGE]));
+    for document in [&mut report, &mut compared] {
+        for model in document["models"].as_array_mut().unwrap() {
+            model.as_object_mut().unwrap().remove("fitSeconds");
+        }
+    }
+    assert_eq!(report, compared);
+}
+
+#[test]
+fn a_simple_backtest_fits_once() {
+    let program = Program::with_candles();
+    let split: &[&str] = &["--method", "simple", "--train-start", "2024-01-01", "--train-end", "2024-03-10"];
+    let report = program.json(&line(&[&["backtest", "--model", "hybrid"], split, SERIES, SHORT, RANGE]));
+    assert_report(&report, &["hybrid"]);
+    assert_eq!(
+        (report["from"].as_str(), report["to"].as_str()),
+        (Some("2024-03-10T00:00:00Z"), Some("2024-03-20T00:00:00Z"))
+    );
+}
+
+#[test]
+fn a_range_without_history_trains_on_its_first_part_and_says_so() {
+    let program = Program::with_candles();
+    let report = program.json(&line(&[&["compare", "--models", "linear", "--from", "2024-01-02"], SERIES, SHORT]));
+    let notes = elements("notes", &report["notes"]);
+    assert!(notes[0].as_str().unwrap().contains("became training"), "{notes:?}");
+    assert!(report["origins"].as_u64().unwrap() > 0);
+}

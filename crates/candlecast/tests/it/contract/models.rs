@@ -1,0 +1,183 @@
+//! Documents of `train`, `predict` and `models`.
+
+use serde_json::{Value, json};
+
+use super::evaluation::assert_model;
+use crate::candle_files::{HOUR_MS, START_MS, instant};
+use crate::program::{N_CANDLES, Program, SERIES, SHORT, line};
+use crate::shape::instant as is_instant;
+use crate::shape::{
+    Is, assert_fields, count, elements, flag, list, number, number_or_null, object, share, text, text_or_null,
+};
+
+/// Half an hour after the last candle closed.
+const NOW: &[&str] = &["--now", "2024-03-24T10:30:00Z"];
+
+const MODEL: &[(&str, Is)] = &[
+    ("id", text),
+    ("symbol", text),
+    ("venue", text),
+    ("interval", text),
+    ("modelType", text),
+    ("task", text),
+    ("version", text),
+    ("status", text),
+    ("path", text),
+    ("name", text),
+    ("trainedAt", is_instant),
+    ("horizonSteps", count),
+    ("accuracy", number_or_null),
+    ("dataPoints", count),
+    ("dataFrom", is_instant),
+    ("dataTo", is_instant),
+    ("metrics", object),
+    ("baselineMetrics", object),
+    ("config", object),
+    ("features", list),
+    ("seed", count),
+    ("programVersion", text),
+    ("instructionSet", text),
+    ("sha256", text),
+];
+const FORECAST: &[(&str, Is)] = &[
+    ("predictions", list),
+    ("model", text),
+    ("modelVersion", text),
+    ("modelId", text),
+    ("venue", text),
+    ("symbol", text),
+    ("interval", text),
+    ("horizonSteps", count),
+    ("origin", is_instant),
+    ("originPrice", number),
+    ("intervalLevel", share),
+    ("trainedAt", is_instant),
+    ("regime", text_or_null),
+    ("stale", flag),
+    ("ageSeconds", count),
+    ("dataAgeSeconds", count),
+    ("staleData", flag),
+    ("synthetic", flag),
+];
+const STEP: &[(&str, Is)] = &[
+    ("timestamp", is_instant),
+    ("step", count),
+    ("price", number),
+    ("confidence", share),
+    ("calibrated", flag),
+    ("lowerBound", number),
+    ("upperBound", number),
+];
+
+fn train(program: &Program, model: &str) -> Value {
+    program.json(&line(&[&["train", "--model", model], SERIES, SHORT, NOW]))
+}
+
+fn predict(program: &Program, more: &[&str]) -> Value {
+    program.json(&line(&[&["predict", "--model", "linear"], SERIES, NOW, more]))
+}
+
+#[test]
+fn a_training_reports_and_saves_the_model() {
+    let program = Program::with_candles();
+    let trained = train(&program, "linear");
+    let fields: &[(&str, Is)] = &[
+        ("model", object),
+        ("active", flag),
+        ("candidateBecause", text_or_null),
+        ("origins", count),
+        ("intervalLevel", share),
+        ("stopped", text),
+        ("steps", count),
+        ("trainSamples", count),
+        ("validSamples", count),
+        ("curve", object),
+        ("droppedFeatures", list),
+        ("models", list),
+    ];
+    assert_fields("train", &trained, fields);
+    elements("models", &trained["models"]).iter().for_each(assert_model);
+    let model = &trained["model"];
+    assert_fields("model", model, MODEL);
+    assert_eq!((&model["id"], &model["status"]), (&json!("BTCUSDT_LINEAR_1.0.0"), &json!("active")));
+    assert_eq!((&model["trainedAt"], &model["dataPoints"]), (&json!("2024-03-24T10:30:00Z"), &json!(N_CANDLES)));
+    assert_eq!(model["dataTo"], instant(START_MS + N_CANDLES as i64 * HOUR_MS));
+    assert!(std::path::Path::new(model["path"].as_str().unwrap()).is_file(), "{model}");
+    assert_eq!(program.json(&["models", "show", "BTCUSDT_LINEAR_1.0.0"]), *model);
+    assert_eq!(program.json(&["models", "list"]), json!([model]));
+}
+
+#[test]
+fn a_second_training_is_the_next_version_and_the_first_stays() {
+    let program = Program::with_candles();
+    assert_eq!(program.json(&["models", "list"]), json!([]));
+    train(&program, "linear");
+    let second = train(&program, "linear");
+    assert_eq!((&second["model"]["version"], &second["active"]), (&json!("1.0.1"), &json!(true)));
+    let listed = program.json(&["models", "list"]);
+    let stands: Vec<(&Value, &Value)> =
+        elements("models list", &listed).iter().map(|m| (&m["version"], &m["status"])).collect();
+    assert_eq!(stands, [(&json!("1.0.0"), &json!("archived")), (&json!("1.0.1"), &json!("active"))]);
+}
+
+#[test]
+fn a_forecast_comes_with_interval_confidence_and_origin() {
+    let program = Program::with_candles();
+    train(&program, "linear");
+    let forecast = predict(&program, &[]);
+    assert_fields("predict", &forecast, FORECAST);
+    let close_ms = START_MS + N_CANDLES as i64 * HOUR_MS;
+    assert_eq!(forecast["origin"], instant(close_ms));
+    assert_eq!((&forecast["dataAgeSeconds"], &forecast["staleData"]), (&json!(1_800), &json!(false)));
+    assert_eq!((&forecast["stale"], &forecast["synthetic"]), (&json!(false), &json!(false)));
+    let steps = elements("predictions", &forecast["predictions"]);
+    assert_eq!(steps.len(), 6);
+    for (i, step) in steps.iter().enumerate() {
+        assert_fields("prediction", step, STEP);
+        assert_eq!(
+            (&step["step"], &step["timestamp"]),
+            (&json!(i + 1), &json!(instant(close_ms + (i as i64 + 1) * HOUR_MS)))
+        );
+        let [lower, price, upper] = ["lowerBound", "price", "upperBound"].map(|name| step[name].as_f64().unwrap());
+        assert!(0.0 < lower && lower < price && price < upper, "{step}");
+    }
+    let later = program.json(&line(&[&["predict", "--model", "linear", "--now", "2024-03-26T12:00:00Z"], SERIES]));
+    assert_eq!((&later["stale"], &later["staleData"]), (&json!(true), &json!(true)));
+    assert_eq!(later["predictions"], forecast["predictions"]);
+}
+
+#[test]
+fn a_forecast_repeats_in_every_process_and_a_shorter_one_is_its_beginning() {
+    let program = Program::with_candles();
+    train(&program, "linear");
+    let whole = predict(&program, &[]);
+    for same in [&["--threads", "1"], &["--threads", "2"], &["--seed", "7"], &["--horizon", "6"]] {
+        assert_eq!(predict(&program, same), whole, "{same:?}");
+    }
+    for steps in [1, 3] {
+        let shorter = predict(&program, &["--horizon", &format!("{steps}h")]);
+        let beginning = &whole["predictions"].as_array().unwrap()[..steps];
+        assert_eq!(shorter["predictions"], json!(beginning));
+        assert_eq!(shorter["horizonSteps"], steps);
+    }
+    let longer = line(&[&["predict", "--model", "linear", "--horizon", "12h"], SERIES]);
+    let problem = program.refuse(&longer, 1, "horizon-too-long", &["6 steps", "12", "--horizon"]);
+    assert_eq!((&problem["field"], &problem["status"]), (&json!("horizon"), &json!(409)));
+}
+
+#[test]
+fn all_active_models_answer_at_once() {
+    let program = Program::with_candles();
+    let none = program.refuse(&["predict", "--all"], 1, "model-not-trained", &["candlecast train"]);
+    assert!(none["status"].is_u64());
+    for model in ["linear", "hybrid"] {
+        train(&program, model);
+    }
+    let all = program.json(&line(&[&["predict", "--all"], NOW]));
+    let names: Vec<&str> = elements("predict --all", &all).iter().filter_map(|f| f["model"].as_str()).collect();
+    assert_eq!(names, ["hybrid", "linear"]);
+    for forecast in all.as_array().unwrap() {
+        assert_fields("predict --all", forecast, FORECAST);
+    }
+    assert_eq!(all[1], predict(&program, &[]));
+}
