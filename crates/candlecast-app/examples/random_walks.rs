@@ -3,6 +3,8 @@
 //! `cargo run --release -p candlecast-app --example random_walks -- --runs 500 --models hybrid,linear`
 //! With `--predictability 0.1` each return contains -0.1 times the last one.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::collections::BTreeMap;
 
 use candlecast_app::{Common, ModelRequest, evaluate_series};

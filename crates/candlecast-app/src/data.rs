@@ -106,10 +106,7 @@ impl App {
     pub async fn export(&self, key: &SeriesKey, range: TimeRange, path: &Path) -> Result<usize, AppError> {
         let series = self.store.scan(key, range).await?;
         if series.is_empty() {
-            return Err(AppError::data(
-                "outside-data",
-                format!("{key} has no candles from {} to {}", range.from, range.to),
-            ));
+            return Err(AppError::data("outside-data", format!("{key} has no candles {range}")));
         }
         let (rows, path) = (series.len(), path.to_owned());
         self.compute(move || crate::export::write(&series, &path)).await?;

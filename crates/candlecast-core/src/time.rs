@@ -158,6 +158,18 @@ impl TimeRange {
     }
 }
 
+/// In words, open ends as such: `from 2024-01-01T00:00:00Z on`.
+impl fmt::Display for TimeRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.from == Self::ALL.from, self.to == Self::ALL.to) {
+            (true, true) => f.write_str("at any time"),
+            (false, true) => write!(f, "from {} on", self.from),
+            (true, false) => write!(f, "before {}", self.to),
+            (false, false) => write!(f, "from {} to {}", self.from, self.to),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +201,14 @@ mod tests {
         for bad in ["", "yesterday", "2024-13-01", "2024-02-30", "NaN", "12"] {
             assert!(Timestamp::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn ranges_speak_of_their_ends() {
+        let at = Timestamp(1_704_067_200_000);
+        assert_eq!(TimeRange { from: at, ..TimeRange::ALL }.to_string(), "from 2024-01-01T00:00:00Z on");
+        assert_eq!(TimeRange { to: at, ..TimeRange::ALL }.to_string(), "before 2024-01-01T00:00:00Z");
+        assert_eq!(TimeRange::ALL.to_string(), "at any time");
     }
 
     #[test]

@@ -93,14 +93,13 @@ fn parts(selected: &[Selected]) -> Result<Vec<Part>, FeatureError> {
     let mut parts: Vec<Part> = Vec::new();
     for (column, output) in selected.iter().enumerate() {
         let key = (output.spec, output.params.as_slice());
-        let place = match keys.iter().position(|k| *k == key) {
-            Some(place) => place,
-            None => {
-                let indicator = output.spec().build(&output.params)?;
-                parts.push(Part { indicator, columns: vec![None; output.spec().outputs.len()] });
-                keys.push(key);
-                keys.len() - 1
-            }
+        let place = if let Some(place) = keys.iter().position(|k| *k == key) {
+            place
+        } else {
+            let indicator = output.spec().build(&output.params)?;
+            parts.push(Part { indicator, columns: vec![None; output.spec().outputs.len()] });
+            keys.push(key);
+            keys.len() - 1
         };
         parts[place].columns[output.output] = Some(column);
     }

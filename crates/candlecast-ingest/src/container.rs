@@ -59,7 +59,7 @@ pub(crate) enum Message {
 /// Starts the thread. It ends with the content, an error, or when the receiver is dropped.
 pub(crate) fn pump(input: &Input, container: Container) -> Result<Receiver<Message>, IngestError> {
     let (sender, receiver) = sync_channel(BUFFERS);
-    let mut outlet = Outlet { sender, input: input.clone(), container, sent: 0 };
+    let mut outlet = Outlet { sender: Some(sender), input: input.clone(), container, sent: 0 };
     thread::Builder::new()
         .name("candlecast-decompress".into())
         .spawn(move || {
@@ -69,10 +69,21 @@ pub(crate) fn pump(input: &Input, container: Container) -> Result<Receiver<Messa
                 Err(Stop::Unheard) => return,
             };
             // Nobody listens any more when the import was dropped meanwhile.
-            outlet.sender.send(Message::End(end)).ok();
+            outlet.send(Message::End(end)).ok();
         })
         .map_err(|source| IngestError::Io { path: "a decompression thread".into(), source })?;
     Ok(receiver)
+}
+
+/// Reads all of a compressed file and compares its checksums: the error that [`pump`] would end with.
+pub(crate) fn verify(input: &Input, container: Container) -> Result<(), IngestError> {
+    if container == Container::Plain {
+        return Ok(());
+    }
+    match (Outlet { sender: None, input: input.uncounted(), container, sent: 0 }).run() {
+        Err(Stop::Failed(error)) => Err(error),
+        Ok(()) | Err(Stop::Unheard) => Ok(()),
+    }
 }
 
 enum Stop {
@@ -88,7 +99,8 @@ impl From<IngestError> for Stop {
 }
 
 struct Outlet {
-    sender: SyncSender<Message>,
+    /// `None` when the content is only checked.
+    sender: Option<SyncSender<Message>>,
     input: Input,
     container: Container,
     sent: u64,
@@ -157,7 +169,7 @@ impl Outlet {
     }
 
     fn send(&self, message: Message) -> Result<(), Stop> {
-        self.sender.send(message).map_err(|_| Stop::Unheard)
+        self.sender.as_ref().map_or(Ok(()), |sender| sender.send(message).map_err(|_| Stop::Unheard))
     }
 
     /// Sends all of `source` in full buffers; what was decoded before an error is sent first.

@@ -44,7 +44,7 @@ pub enum IngestError {
         rows: u64,
     },
     /// The content contradicts its format.
-    #[error("the {what} is damaged: {reason}; {rows} candles before it were read; get the file again")]
+    #[error("the {what} is damaged: {reason}; {rows} candles before it were taken; get the file again")]
     Damaged {
         /// Container or format.
         what: &'static str,

@@ -6,6 +6,7 @@ use std::path::Path;
 use candlecast_core::{CandleSeries, Interval, SeriesKey, Symbol, Venue};
 
 use crate::assemble::Assembler;
+use crate::container::{self, Container};
 use crate::formats::{self, FormatKind, Opened};
 use crate::input::Input;
 use crate::name::key_of;
@@ -36,6 +37,9 @@ pub fn open_bytes(name: &str, bytes: Vec<u8>, options: &ImportOptions) -> Result
 pub struct Import {
     format: FormatKind,
     input: Input,
+    container: Container,
+    /// True once the checksums of a compressed file are known to hold.
+    verified: bool,
     reader: Box<dyn RowReader>,
     assembler: Assembler,
     chunk_rows: usize,
@@ -55,6 +59,8 @@ impl fmt::Debug for Import {
 
 impl Import {
     fn start(name: &str, input: Input, options: &ImportOptions) -> Result<Self, IngestError> {
+        let head = input.first(4).map_err(|source| IngestError::Io { path: name.to_owned(), source })?;
+        let container = Container::of(&head);
         let Opened { kind, mut reader, part } = formats::open(&input, options)?;
         let mut batch = Batch::default();
         let end = probe(reader.as_mut(), &mut batch);
@@ -73,7 +79,8 @@ impl Import {
         };
         let assembler = Assembler::new(key, options, spacing::newest_first(&times));
         let chunk_rows = options.chunk_rows.max(1);
-        Ok(Self { format: kind, input, reader, assembler, chunk_rows, batch, taken: 0, end, done: false })
+        let (taken, done, verified) = (0, false, container == Container::Plain);
+        Ok(Self { format: kind, input, container, verified, reader, assembler, chunk_rows, batch, taken, end, done })
     }
 
     /// Series that the candles belong to.
@@ -98,7 +105,8 @@ impl Import {
 
     /// The next chunk: sorted, unique, valid candles, at most [`ImportOptions::chunk_rows`]; `None` at the end.
     /// A later chunk may hold an open time again and then wins. Candles read before an error come first, then the
-    /// error, then `None`; under `strict` the error comes at once.
+    /// error, then `None`; under `strict` the error comes at once. Of a compressed file whose content does not agree
+    /// with its checksums no candle comes at all: any of them may be altered.
     pub fn next_chunk(&mut self) -> Result<Option<CandleSeries>, IngestError> {
         if self.done {
             return Ok(None);
@@ -117,6 +125,7 @@ impl Import {
         loop {
             while let Some(item) = self.batch.items.get(self.taken) {
                 if self.assembler.pending() >= self.chunk_rows {
+                    self.verify()?;
                     return self.assembler.take_chunk();
                 }
                 self.assembler.absorb(item)?;
@@ -131,7 +140,24 @@ impl Import {
         }
     }
 
+    /// Compares the checksums before the first candle leaves, where reading has not come to them yet.
+    fn verify(&mut self) -> Result<(), IngestError> {
+        if !self.verified {
+            self.verified = true;
+            if let Err(error @ IngestError::Damaged { .. }) = container::verify(&self.input, self.container) {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     fn finish(&mut self) -> Result<Option<CandleSeries>, IngestError> {
+        if self.container != Container::Plain
+            && matches!(self.end, Some(Err(IngestError::Damaged { .. })))
+            && let Some(Err(error)) = self.end.take()
+        {
+            return Err(error);
+        }
         if let Some(chunk) = self.assembler.take_chunk()? {
             return Ok(Some(chunk));
         }

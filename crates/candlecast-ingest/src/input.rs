@@ -61,6 +61,11 @@ impl Input {
         Cursor { input: self.clone(), at }
     }
 
+    /// The same content with a count of its own.
+    pub(crate) fn uncounted(&self) -> Self {
+        Self { read: Arc::default(), ..self.clone() }
+    }
+
     /// The first bytes, at most `n`, without counting them.
     pub(crate) fn first(&self, n: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -80,6 +85,18 @@ impl Input {
     }
 }
 
+/// Reads from a place of its own: cursors of two threads share the handle and must not share its position.
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+/// Reads from a place of its own: cursors of two threads share the handle and must not share its position.
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
 /// A position in an [`Input`].
 #[derive(Debug)]
 pub(crate) struct Cursor {
@@ -90,12 +107,7 @@ pub(crate) struct Cursor {
 impl Read for Cursor {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = match &self.input.origin {
-            // The position of the handle is shared by all cursors, so each read sets its own.
-            Origin::File(file) => {
-                let mut handle: &File = file;
-                handle.seek(SeekFrom::Start(self.at))?;
-                handle.read(buffer)?
-            }
+            Origin::File(file) => read_at(file, buffer, self.at)?,
             Origin::Memory(bytes) => {
                 let rest = bytes.get(self.at.min(self.input.len) as usize..).unwrap_or_default();
                 let n = rest.len().min(buffer.len());

@@ -4,6 +4,8 @@
 //! the market, held for a while as real forecasts are. Losses are absolute errors averaged over the steps, as in
 //! reports. `cargo run --release -p candlecast-learn --example dm_size -- --runs 4000`
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use candlecast_core::Seed;
 use candlecast_learn::significance::diebold_mariano;
 use rayon::prelude::*;

@@ -115,7 +115,7 @@ impl StepState {
             let right = (pending.mean > 0.0) == (actual > 0.0);
             self.outcomes.push_back(((pending.mean.abs() / pending.scale) as f32, right));
             self.since_fit += 1;
-            if self.since_fit >= CONFIDENCE_REFIT || self.confidence.is_none() && self.since_fit % 24 == 0 {
+            if self.since_fit >= CONFIDENCE_REFIT || self.confidence.is_none() && self.since_fit.is_multiple_of(24) {
                 self.confidence = ConfidenceMap::fit(self.outcomes.make_contiguous(), step);
                 self.since_fit = if self.confidence.is_some() { 0 } else { self.since_fit };
             }

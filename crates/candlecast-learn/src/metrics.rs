@@ -98,7 +98,7 @@ impl Outcome {
 
     /// True when the direction is right; `None` for ties.
     pub fn hit(&self) -> Option<bool> {
-        (self.forecast != 0.0 && self.actual != 0.0).then(|| (self.forecast > 0.0) == (self.actual > 0.0))
+        (self.forecast != 0.0 && self.actual != 0.0).then_some((self.forecast > 0.0) == (self.actual > 0.0))
     }
 }
 
@@ -169,7 +169,7 @@ pub fn roc_auc(score: &[f64], positive: &[bool]) -> Option<f64> {
     let (mut rank_sum, mut i) = (0.0, 0);
     while i < order.len() {
         let tied = order[i..].iter().take_while(|&&k| score[k] == score[order[i]]).count();
-        let rank = i as f64 + (tied as f64 + 1.0) / 2.0;
+        let rank = i as f64 + f64::midpoint(tied as f64, 1.0);
         rank_sum += rank * order[i..i + tied].iter().filter(|&&k| positive[k]).count() as f64;
         i += tied;
     }

@@ -281,11 +281,7 @@ fn checked_rows(market: &Market, range: TimeRange, config: &PlanConfig) -> Resul
     let (first, end) = (series.first_row_from(range.from), series.first_row_from(range.to));
     let (data_from, data_to) = (open_time(market, 0), series.close_time(series.len() - 1));
     if first >= end {
-        return Err(PlanError::OutsideData {
-            asked: format!("{} to {}", range.from, range.to),
-            from: data_from,
-            to: data_to,
-        });
+        return Err(PlanError::OutsideData { asked: range.to_string(), from: data_from, to: data_to });
     }
     Ok((first, end))
 }

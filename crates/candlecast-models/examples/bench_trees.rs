@@ -3,7 +3,8 @@
 //! `bench_trees FOLDER` writes each data set into a folder of its own below FOLDER (`x.f32` row-major little endian,
 //! `y.f32`, `yb.f32` with classes 0 and 1, `meta.json` with `n`, `p`, `n_train`), fits on the first `n_train` rows
 //! and prints a JSON line a bench: median milliseconds of the fit, bins included, and the error on the other rows.
-#![allow(clippy::print_stdout, reason = "its output is its purpose")]
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::path::Path;
 use std::time::Instant;

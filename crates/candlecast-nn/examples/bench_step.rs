@@ -6,7 +6,7 @@
 //! threads and with one. `gflops` counts the products of the layers, `sgemm_peak_gflops` is what the library's
 //! matrix product reaches with as many threads. The peer is `bench-peers/nn_step.py`.
 
-#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "figures are what it is for")]
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,5 +1,7 @@
 //! Loading one year of one-minute candles from the lake into a series.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::hint::black_box;
 use std::time::Duration;
 

@@ -41,7 +41,8 @@ fn usage_error(e: &clap::Error) -> ExitCode {
     let json = std::env::args().any(|a| a == "--json");
     if e.use_stderr() && json {
         let text = e.render().to_string();
-        let detail = text.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
+        // The whole message: clap names missing arguments and allowed values on the lines after the first.
+        let detail = text.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
         Output::print_problem_json(&AppError::usage("bad-usage", "arguments", detail));
     } else {
         // A closed pipe must not turn help into a panic.

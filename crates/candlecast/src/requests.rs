@@ -111,7 +111,7 @@ impl PipelineArgs {
             .collect::<Result<Vec<_>, _>>()?;
         let mut params: Vec<Map<String, Value>> = vec![Map::new(); ids.len()];
         for assignment in &self.set {
-            self.assign(assignment, &ids, &mut params)?;
+            Self::assign(assignment, &ids, &mut params)?;
         }
         Ok(ids
             .iter()
@@ -120,12 +120,7 @@ impl PipelineArgs {
             .collect())
     }
 
-    fn assign(
-        &self,
-        assignment: &str,
-        ids: &[&'static str],
-        params: &mut [Map<String, Value>],
-    ) -> Result<(), AppError> {
+    fn assign(assignment: &str, ids: &[&'static str], params: &mut [Map<String, Value>]) -> Result<(), AppError> {
         let bad = |why: String| AppError::usage("bad-set", "set", format!("--set {assignment}: {why}"));
         let (name, text) = assignment.split_once('=').ok_or_else(|| bad("write NAME=VALUE".into()))?;
         let value: Value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()));

@@ -31,7 +31,7 @@ const fn features(folder: &'static str, shared: &'static [&'static str]) -> Cata
 }
 
 /// Every catalog. Folders that do not exist yet have no parts.
-static CATALOGS: [Catalog; 13] = [
+static CATALOGS: [Catalog; 14] = [
     features("crates/candlecast-features/src/average/", &[]),
     features("crates/candlecast-features/src/calendar/", &[]),
     features("crates/candlecast-features/src/correlation/", &[]),
@@ -59,6 +59,12 @@ static CATALOGS: [Catalog; 13] = [
         part: Part::Folder,
         list: "crates/candlecast-models/src/catalog.rs",
         shared: &["tree"],
+    },
+    Catalog {
+        folder: "crates/candlecast-nn/src/models/",
+        part: Part::File,
+        list: "crates/candlecast-nn/src/models/mod.rs",
+        shared: &[],
     },
 ];
 

@@ -25,7 +25,8 @@ static MAY_USE: [(&str, &[&str]); 16] = [
     ("registry", &["core", "learn"]),
     ("app", ALL_PARTS),
     ("server", &["core", "app"]),
-    ("candlecast", &["core", "app", "server"]),
+    // The words of requests and tables (windows, feature sets, import options); stores and models only through app.
+    ("candlecast", &["core", "features", "learn", "ingest", "app", "server"]),
     ("testkit", ALL_PARTS),
     ("xtask", &[]),
 ];

@@ -1,3 +1,5 @@
 //! Integration tests of the use cases, over a store in a folder of their own and the generated market.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod audit_rank;

@@ -13,7 +13,7 @@ impl Ranks {
             return None;
         }
         let mut unit = average_ranks(values);
-        let mean = (values.len() as f64 + 1.0) / 2.0;
+        let mean = f64::midpoint(values.len() as f64, 1.0);
         unit.iter_mut().for_each(|r| *r -= mean);
         let length = unit.iter().map(|r| r * r).sum::<f64>().sqrt();
         if length <= 0.0 {
@@ -54,7 +54,7 @@ fn average_ranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut before = 0;
     for tied in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        let rank = before as f64 + (tied.len() as f64 + 1.0) / 2.0;
+        let rank = before as f64 + f64::midpoint(tied.len() as f64, 1.0);
         for &i in tied {
             ranks[i] = rank;
         }

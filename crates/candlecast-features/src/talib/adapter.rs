@@ -211,6 +211,7 @@ impl Buffer {
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "an open stream is the usual state and is as large")]
 enum State<S> {
     Waiting(Buffer),
     Open(S),

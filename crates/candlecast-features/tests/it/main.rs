@@ -1,5 +1,7 @@
 //! Integration tests of the features: laws of every catalog entry, golden values, the audit, real candles.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod audit;
 mod degenerate;
 mod engine;

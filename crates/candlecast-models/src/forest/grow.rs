@@ -129,18 +129,14 @@ impl<'a, const C: usize> TreeGrower<'a, C> {
             let own = total.square() / total.weight;
             let divisible = depth < self.shape.max_depth && range.len() >= 2 * self.shape.min_leaf;
             let best = if divisible { self.best_split(stats, &range, &total, rng) } else { None };
-            match best.filter(|best| best.score - own > LEAST_RELATIVE_GAIN * own) {
-                Some(best) => {
-                    let left =
-                        tree.split(node, best.feature, self.columns.cut(best.feature, best.bin), best.score - own);
-                    let middle = self.partition(&range, best.feature, best.bin as u8);
-                    open.push((left + 1, middle..range.end, depth + 1));
-                    open.push((left, range.start..middle, depth + 1));
-                }
-                None => {
-                    let means = total.sums.as_flattened().iter().take(self.outputs);
-                    tree.make_leaf(node, means.map(|sum| (sum / total.weight) as f32));
-                }
+            if let Some(best) = best.filter(|best| best.score - own > LEAST_RELATIVE_GAIN * own) {
+                let left = tree.split(node, best.feature, self.columns.cut(best.feature, best.bin), best.score - own);
+                let middle = self.partition(&range, best.feature, best.bin as u8);
+                open.push((left + 1, middle..range.end, depth + 1));
+                open.push((left, range.start..middle, depth + 1));
+            } else {
+                let means = total.sums.as_flattened().iter().take(self.outputs);
+                tree.make_leaf(node, means.map(|sum| (sum / total.weight) as f32));
             }
         }
         tree

@@ -1,14 +1,20 @@
-//! Multinomial logistic regression by majorisation: each step solves a ridge problem with a fixed matrix.
+//! Multinomial logistic regression by a quasi-Newton method whose metric is a fixed bound of the Hessian.
+
+use std::collections::VecDeque;
 
 use candlecast_learn::{FitError, Samples};
 use faer::linalg::matmul::matmul;
-use faer::linalg::solvers::Solve;
-use faer::{Accum, Mat, Par, Side};
+use faer::linalg::solvers::{Llt, Solve};
+use faer::{Accum, Mat, Par, Scale, Side};
 
 use crate::softmax::softmax;
 
-/// Steps at most.
-const MAX_STEPS: usize = 20_000;
+/// Steps at most; a hundred are usual, so that the limit is met only where numbers have lost their precision.
+const MAX_STEPS: usize = 2_000;
+/// Pairs of step and change of slope that shape the next step.
+const MEMORY: usize = 12;
+/// Halvings of one step at most.
+const MAX_HALVINGS: i32 = 40;
 /// Greatest slope of the mean loss at which a solution is taken as exact.
 pub(super) const EXACT: f64 = 1e-9;
 /// The same where the solution only has to be compared with others.
@@ -26,8 +32,9 @@ pub struct Logistic {
 /// Multinomial logistic regression with an unpenalised intercept: minimises the sum of the log losses plus
 /// `alpha / 2 |W|^2` (scikit-learn's `LogisticRegression` with `C = 1 / alpha`).
 ///
-/// `x` is row-major `[n, n_features]`, `class` `[n]`, all below `n_classes`. The Hessian is bounded by
-/// `1/2 (I - 11'/K) (x) X'X` (Böhning 1992), so that one Cholesky factor serves all steps and each lowers the loss.
+/// `x` is row-major `[n, n_features]`, `class` `[n]`, all below `n_classes`. Steps are those of L-BFGS (Nocedal 1980)
+/// in the metric of `1/2 (I - 11'/K) (x) X'X`, which bounds the Hessian (Böhning 1992): one Cholesky factor serves all
+/// steps, and the bound alone would already lower the loss with each.
 pub fn logistic(
     x: &[f64],
     class: &[usize],
@@ -81,38 +88,59 @@ impl<'a> Problem<'a> {
         let factor = bound.llt(Side::Lower).map_err(|_| {
             FitError::Degenerate(format!("features are linearly dependent at alpha {alpha}: take a greater alpha"))
         })?;
+        let mut memory: VecDeque<Pair> = VecDeque::with_capacity(MEMORY);
+        let (mut loss, mut slope) = self.loss_and_slope(&weights, alpha);
         for _ in 0..MAX_STEPS {
-            let mut step = self.slope(&weights, alpha);
-            let steepest = (0..self.n_classes)
-                .flat_map(|c| step.col_as_slice(c).iter())
-                .fold(0.0_f64, |most, slope| most.max(slope.abs()));
-            if steepest <= tolerance * self.x.nrows() as f64 {
+            if slope.norm_max() <= tolerance * self.x.nrows() as f64 {
                 break;
             }
-            factor.solve_in_place(&mut step);
-            for c in 0..self.n_classes {
-                for (weight, change) in weights.col_as_slice_mut(c).iter_mut().zip(step.col_as_slice(c)) {
-                    *weight -= change;
-                }
+            let mut direction = quasi_newton(&slope, &factor, &memory);
+            let mut descent = inner(&direction, &slope);
+            if descent.is_nan() || descent >= 0.0 {
+                memory.clear();
+                direction = quasi_newton(&slope, &factor, &memory);
+                descent = inner(&direction, &slope);
             }
+            let Some((length, lower, steeper)) = (0..MAX_HALVINGS).find_map(|halvings| {
+                let length = 0.5_f64.powi(halvings);
+                let (loss_there, slope_there) = self.loss_and_slope(&(&weights + &direction * Scale(length)), alpha);
+                (loss_there <= loss + 1e-4 * length * descent).then_some((length, loss_there, slope_there))
+            }) else {
+                // The loss cannot tell the two ends of the step apart: what is left is rounding.
+                break;
+            };
+            let step = &direction * Scale(length);
+            let change = &steeper - &slope;
+            let curvature = inner(&step, &change);
+            weights += &step;
+            if curvature > 0.0 {
+                if memory.len() == MEMORY {
+                    memory.pop_front();
+                }
+                memory.push_back(Pair { step, change, curvature });
+            }
+            (loss, slope) = (lower, steeper);
         }
         Ok(weights)
     }
 
-    /// Slope of the penalised loss, `[1 + feature, class]`.
-    fn slope(&self, weights: &Mat<f64>, alpha: f64) -> Mat<f64> {
+    /// Penalised loss in nats and its slope, `[1 + feature, class]`.
+    fn loss_and_slope(&self, weights: &Mat<f64>, alpha: f64) -> (f64, Mat<f64>) {
         let mut residual: Mat<f64> = Mat::zeros(self.x.nrows(), self.n_classes);
         matmul(&mut residual, Accum::Replace, &self.x, weights, 1.0, Par::Seq);
         let mut p = vec![0.0; self.n_classes];
+        let mut loss = 0.0;
         for (i, &class) in self.class.iter().enumerate() {
             (0..self.n_classes).for_each(|c| p[c] = residual[(i, c)]);
             softmax(&mut p);
+            loss -= p[class].max(f64::MIN_POSITIVE).ln();
             (0..self.n_classes).for_each(|c| residual[(i, c)] = p[c] - f64::from(u8::from(c == class)));
         }
         let mut slope =
             Mat::from_fn(weights.nrows(), weights.ncols(), |j, c| if j == 0 { 0.0 } else { alpha * weights[(j, c)] });
+        loss += 0.5 * inner(&slope, weights);
         matmul(&mut slope, Accum::Add, self.x.transpose(), &residual, 1.0, Par::Seq);
-        slope
+        (loss, slope)
     }
 
     /// Number of rows.
@@ -132,6 +160,35 @@ impl<'a> Problem<'a> {
         }
         out
     }
+}
+
+/// A step taken and what it did to the slope.
+struct Pair {
+    step: Mat<f64>,
+    change: Mat<f64>,
+    /// Inner product of the two, above 0.
+    curvature: f64,
+}
+
+/// The step of L-BFGS from a point with `slope`: the two-loop recursion with `factor` as first metric.
+fn quasi_newton(slope: &Mat<f64>, factor: &Llt<f64>, memory: &VecDeque<Pair>) -> Mat<f64> {
+    let mut direction = slope * Scale(-1.0);
+    let mut shares = Vec::with_capacity(memory.len());
+    for pair in memory.iter().rev() {
+        let share = inner(&pair.step, &direction) / pair.curvature;
+        direction -= &pair.change * Scale(share);
+        shares.push(share);
+    }
+    factor.solve_in_place(&mut direction);
+    for (pair, share) in memory.iter().zip(shares.into_iter().rev()) {
+        let back = inner(&pair.change, &direction) / pair.curvature;
+        direction += &pair.step * Scale(share - back);
+    }
+    direction
+}
+
+fn inner(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
+    (0..a.ncols()).map(|c| a.col_as_slice(c).iter().zip(b.col_as_slice(c)).map(|(a, b)| a * b).sum::<f64>()).sum()
 }
 
 /// Mean log loss of `fit` on `samples`, in nats.
@@ -166,12 +223,12 @@ mod tests {
 
     #[test]
     fn the_solution_has_no_slope() {
-        let x: Vec<f64> = (0..120).map(|i| f64::from(i * 37 % 61) / 30.0 - 1.0).collect();
+        let x: Vec<f64> = (0..120).map(|i| f64::from(i * i * 37 % 61) / 30.0 - 1.0).collect();
         let class: Vec<usize> =
             (0..60).map(|i| usize::from(x[2 * i] > 0.1) + usize::from(x[2 * i + 1] > 0.3)).collect();
         let problem = Problem::new(Mat::from_fn(60, 2, |i, j| x[2 * i + j]), &class, 3);
         let weights = problem.solve(0.5, EXACT, problem.start()).unwrap();
-        let slope = problem.slope(&weights, 0.5);
+        let (_, slope) = problem.loss_and_slope(&weights, 0.5);
         for j in 0..3 {
             for c in 0..3 {
                 assert!(slope[(j, c)].abs() < 1e-6, "{slope:?}");

@@ -52,7 +52,7 @@ pub(crate) fn decode(
 }
 
 fn node(fields: &[f32]) -> Option<Node> {
-    let whole = |v: f32| (v >= 0.0 && v < EXACT && v.fract() == 0.0).then_some(v as u32);
+    let whole = |v: f32| ((0.0..EXACT).contains(&v) && v.fract() == 0.0).then_some(v as u32);
     Some(Node { feature: whole(fields[0])?, threshold: fields[1], left: whole(fields[2])?, gain: fields[3] })
 }
 

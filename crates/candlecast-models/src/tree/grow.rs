@@ -184,13 +184,12 @@ impl Grower {
         let gain_of =
             |best: &Candidate| best.score - active.sum[0].powi(2) / (active.sum[1] + growth.config.rules.lambda);
         let split = best.map(|best| (best, gain_of(&best))).filter(|&(_, gain)| gain > least);
-        match split {
-            Some((best, gain)) => self.divide(growth, active, &best, gain),
-            None => {
-                growth.slots.free.push(active.slot);
-                let rows = active.rows.clone();
-                self.finish(growth, Child { node: active.node, rows, sum: active.sum });
-            }
+        if let Some((best, gain)) = split {
+            self.divide(growth, active, &best, gain);
+        } else {
+            growth.slots.free.push(active.slot);
+            let rows = active.rows.clone();
+            self.finish(growth, Child { node: active.node, rows, sum: active.sum });
         }
     }
 

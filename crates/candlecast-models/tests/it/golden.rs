@@ -59,7 +59,7 @@ fn auc(score: &[f64], y: &[f64]) -> f64 {
     let mut i = 0;
     while i < order.len() {
         let tied = order[i..].iter().take_while(|&&k| score[k] == score[order[i]]).count();
-        let rank = i as f64 + (tied as f64 + 1.0) / 2.0;
+        let rank = i as f64 + f64::midpoint(tied as f64, 1.0);
         rank_sum += order[i..i + tied].iter().map(|&k| rank * y[k]).sum::<f64>();
         i += tied;
     }

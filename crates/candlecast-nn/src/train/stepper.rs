@@ -193,7 +193,7 @@ impl<N: Network> Stepper<N> {
             let mut tape = lock(&tapes[thread]);
             for k in (thread..deal.lanes).step_by(threads) {
                 let mut lane = lanes[k].write().unwrap_or_else(PoisonError::into_inner);
-                run_lane(net, weights, (batch, dropout), (deal, k), &mut *tape, &mut *lane);
+                run_lane(net, weights, (batch, dropout), (deal, k), &mut *tape, &mut lane);
             }
         });
     }

@@ -1,5 +1,7 @@
 //! Tests of the crate from outside.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod errors;
 mod golden;
 mod gradients;

@@ -128,7 +128,7 @@ mod tests {
             fs::create_dir_all(root.path().join(other)).unwrap();
         }
         assert_eq!(years(root.path(), &key).unwrap(), [2021, 2023]);
-        assert_eq!(keys(root.path()).unwrap(), [key.clone()]);
+        assert_eq!(keys(root.path()).unwrap(), std::slice::from_ref(&key));
         remove_leftovers(root.path()).unwrap();
         assert!(!temporary_path(&folder, 2023).exists());
         assert!(folder.join("notes.txt").exists());

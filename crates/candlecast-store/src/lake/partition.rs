@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn checksums_are_read_group_by_group() {
-        let text: String = (0..2 * N_COLUMNS as u64).map(|i| format!("{i:016x}")).collect();
+        let text = (0..2 * N_COLUMNS as u64).map(|i| format!("{i:016x}")).collect::<Vec<_>>().concat();
         let read = read_checksums(&text, 2).unwrap();
         assert_eq!((read[0][8], read[1][0]), (8, 9));
         assert!(read_checksums(&text, 3).is_err());

@@ -1,5 +1,7 @@
 //! Integration tests of the candle stores.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod crash;
 mod damage;
 mod fixtures;

@@ -137,11 +137,7 @@ async fn compute(command: FeaturesCommand, app: &App, output: Output) -> Result<
     let range = range.range();
     let (first, end) = (market.series().first_row_from(range.from), market.series().first_row_from(range.to));
     if first >= end {
-        return Err(AppError::data(
-            "outside-data",
-            format!("{key} has no candles from {} to {}", range.from, range.to),
-        )
-        .with_field("from"));
+        return Err(AppError::data("outside-data", format!("{key} has no candles {range}")).with_field("from"));
     }
     if let Some(path) = path {
         let columns = table.names.iter().zip(&table.columns).map(|(n, c)| (n.as_str(), &c[first..end])).collect();
@@ -211,7 +207,7 @@ fn describe(id: &str, output: Output) -> Result<(), AppError> {
             outputs.iter().any(|o| s.outputs.iter().any(|stem| o == stem || o.starts_with(&format!("{stem}_"))))
         })
         .max_by_key(|s| s.outputs.iter().map(|stem| stem.len()).max());
-    let mut doc = spec.map_or_else(|| json!({}), |s| spec_value(s));
+    let mut doc = spec.map_or_else(|| json!({}), spec_value);
     doc["outputs"] = json!(outputs);
     doc["warmup"] = json!(engine.warmup());
     output.result(&doc, || {

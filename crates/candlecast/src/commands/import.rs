@@ -66,10 +66,12 @@ pub(crate) async fn run(args: &ImportArgs, app: &App, output: Output) -> Result<
     }
     let n = failures.len();
     let Some(first) = failures.first().cloned() else { return Ok(()) };
-    for e in failures.iter().skip(1) {
-        output.problem(e);
+    if n == 1 {
+        return Err(first);
     }
-    Err(if n > 1 { first.context(format!("{n} of {} files failed", files.len())) } else { first })
+    // One problem for all of them, so that a reader of JSON finds one document.
+    let lines: Vec<&str> = failures.iter().map(|e| e.detail.as_str()).collect();
+    Err(AppError { detail: format!("{n} of {} files failed:\n  {}", files.len(), lines.join("\n  ")), ..first })
 }
 
 /// Files as named; globs in alphabetical order.

@@ -35,7 +35,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, v: __m256) {
-        _mm256_storeu_ps(to, v)
+        _mm256_storeu_ps(to, v);
     }
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m256 {

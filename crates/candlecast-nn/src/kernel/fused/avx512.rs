@@ -34,7 +34,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, v: __m512) {
-        _mm512_storeu_ps(to, v)
+        _mm512_storeu_ps(to, v);
     }
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m512 {

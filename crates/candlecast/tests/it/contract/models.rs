@@ -100,7 +100,11 @@ fn a_training_reports_and_saves_the_model() {
     let model = &trained["model"];
     assert_fields("model", model, MODEL);
     assert_eq!((&model["id"], &model["status"]), (&json!("BTCUSDT_LINEAR_1.0.0"), &json!("active")));
-    assert_eq!((&model["trainedAt"], &model["dataPoints"]), (&json!("2024-03-24T10:30:00Z"), &json!(N_CANDLES)));
+    assert_eq!(
+        (&model["trainedAt"], &model["dataPoints"]),
+        (&json!("2024-03-24T10:30:00Z"), &json!(60 * 24)),
+        "--train-days 60"
+    );
     assert_eq!(model["dataTo"], instant(START_MS + N_CANDLES as i64 * HOUR_MS));
     assert!(std::path::Path::new(model["path"].as_str().unwrap()).is_file(), "{model}");
     assert_eq!(program.json(&["models", "show", "BTCUSDT_LINEAR_1.0.0"]), *model);
