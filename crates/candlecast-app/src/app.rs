@@ -1,5 +1,6 @@
 //! [`App`]: the stores, the registry and the computation pool that all use cases share.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -10,6 +11,7 @@ use candlecast_learn::walk_forward::Hooks;
 use candlecast_registry::Registry;
 use candlecast_store::{CandleStore, ParquetLake};
 
+use crate::checkpoints::Checkpoints;
 use crate::{AppError, Settings};
 
 /// Everything a use case needs.
@@ -33,6 +35,8 @@ pub struct App {
 pub trait Watch: Send + Sync {
     /// `done` of `of` pieces of `what` are done.
     fn progress(&self, what: &str, done: u64, of: u64);
+    /// Something that the user should know, once.
+    fn note(&self, _text: &str) {}
 }
 
 /// Nobody watches.
@@ -94,9 +98,14 @@ impl App {
             .map_err(|e| AppError::data("computation-failed", format!("the computation ended abnormally: {e}")))?
     }
 
+    /// Where interrupted runs leave what they finished.
+    pub(crate) fn checkpoints_dir(&self) -> PathBuf {
+        self.settings.data_dir.join("checkpoints")
+    }
+
     /// A token that reports cancellation, progress and time to an evaluation.
     pub fn hooks(&self, watch: Arc<dyn Watch>) -> RunHooks {
-        RunHooks { cancel: Arc::clone(&self.cancel), watch, started: Instant::now() }
+        RunHooks { cancel: Arc::clone(&self.cancel), watch, started: Instant::now(), checkpoints: None }
     }
 
     /// An error once the run was cancelled.
@@ -177,6 +186,26 @@ pub struct RunHooks {
     cancel: Arc<AtomicBool>,
     watch: Arc<dyn Watch>,
     started: Instant,
+    checkpoints: Option<Checkpoints>,
+}
+
+impl RunHooks {
+    /// Goes on from what an interrupted run with the same `fingerprint` left below `folder`, and keeps what gets done.
+    pub(crate) fn resume(&mut self, folder: &Path, fingerprint: &str) {
+        let checkpoints = Checkpoints::open(folder, fingerprint);
+        let left = checkpoints.len();
+        if left > 0 {
+            self.watch.note(&format!("going on from {left} pieces that an interrupted run of this command finished"));
+        }
+        self.checkpoints = Some(checkpoints);
+    }
+
+    /// The run is done: nothing is left to go on from.
+    pub(crate) fn done(&self) {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.clear();
+        }
+    }
 }
 
 impl std::fmt::Debug for RunHooks {
@@ -194,5 +223,13 @@ impl Hooks for RunHooks {
     }
     fn fits_done(&self, done: usize, of: usize, model: &str) {
         self.watch.progress(&format!("fits, last {model}"), done as u64, of as u64);
+    }
+    fn recall(&self, name: &str) -> Option<Vec<u8>> {
+        self.checkpoints.as_ref()?.recall(name)
+    }
+    fn keep(&self, name: &str, content: &[u8]) {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.keep(name, content);
+        }
     }
 }

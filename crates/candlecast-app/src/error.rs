@@ -170,7 +170,12 @@ impl From<candlecast_learn::walk_forward::WalkForwardError> for AppError {
     fn from(e: candlecast_learn::walk_forward::WalkForwardError) -> Self {
         use candlecast_learn::walk_forward::WalkForwardError as W;
         match e {
-            W::Cancelled => Self::new("cancelled", 499, Blame::Cancelled, "cancelled"),
+            W::Cancelled => Self::new(
+                "cancelled",
+                499,
+                Blame::Cancelled,
+                "cancelled; what was finished is kept, and the same command goes on from there",
+            ),
             W::Fit { .. } => Self::new("fit-failed", 422, Blame::Data, e.to_string()),
             W::NotFinite { .. } => Self::new("forecast-not-finite", 500, Blame::Data, e.to_string()),
             W::NoOrigins { .. } => Self::new("too-few-candles", 422, Blame::Data, e.to_string()),

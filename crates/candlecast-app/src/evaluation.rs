@@ -6,7 +6,7 @@ use candlecast_core::{CandleSeries, FilledSeries, Seed, SeriesKey, TimeRange};
 use candlecast_learn::{Contender, Market, Plan, PlanConfig, Report, evaluate, walk_forward};
 
 use crate::contender::{Common, ModelRequest, Stable, check_memory};
-use crate::fingerprint::fingerprint;
+use crate::fingerprint::{fingerprint, run_fingerprint};
 use crate::{App, AppError, Watch};
 
 /// How the data are split in time.
@@ -57,17 +57,20 @@ impl App {
     ) -> Result<Evaluation, AppError> {
         common.check()?;
         let market = self.market(key, common.max_fill).await?;
-        let hooks = self.hooks(watch);
+        let mut hooks = self.hooks(watch);
+        let checkpoints = self.checkpoints_dir();
         let (seed, threads, max_memory, key) = (self.seed, self.threads(), self.settings.max_memory, key.clone());
         self.compute(move || {
             let plan = plan(&market, &common, method)?;
             let mut stable = Stable::new(Arc::clone(&market));
             let (contenders, naive) = stable.with_baselines(&models, &common)?;
             check_memory(&contenders, threads, max_memory)?;
+            let fingerprint = fingerprint(&market, &contenders, &format!("{method:?}"), seed);
+            hooks.resume(&checkpoints, &run_fingerprint(&fingerprint, "evaluate"));
             let (tables, left_out) = walk_forward::run(&contenders, &plan, seed, &hooks)?;
             let report = evaluate(&contenders, tables, &plan, naive, left_out);
+            hooks.done();
             let scored = scored_range(&report);
-            let fingerprint = fingerprint(&market, &contenders, &format!("{method:?}"), seed);
             Ok(Evaluation { key, method, report, market, contenders, fingerprint, scored })
         })
         .await

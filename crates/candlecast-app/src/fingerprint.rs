@@ -22,6 +22,23 @@ pub(crate) fn fingerprint(market: &Market, contenders: &[Contender], how: &str, 
     hex(&hash.finalize())
 }
 
+/// Hash of what determines the bits of a run: `fingerprint`, what is done with it, the program itself and the
+/// instruction set. Forecasts kept by another build must not be taken for those of this one.
+pub(crate) fn run_fingerprint(fingerprint: &str, what: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [fingerprint, what, env!("CARGO_PKG_VERSION"), instruction_set()] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    let program = std::env::current_exe().and_then(std::fs::metadata);
+    if let Ok(program) = &program {
+        hash.update(program.len().to_le_bytes());
+        let written = program.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        hash.update(written.map_or(0, |t| t.as_nanos()).to_le_bytes());
+    }
+    hex(&hash.finalize())
+}
+
 /// Hash of the candles, in hexadecimal.
 pub(crate) fn data_fingerprint(market: &Market) -> String {
     let columns = market.series().columns();

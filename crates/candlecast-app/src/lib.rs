@@ -10,6 +10,7 @@ pub mod models;
 mod app;
 mod audit;
 mod champion;
+mod checkpoints;
 mod contender;
 mod error;
 mod evaluation;

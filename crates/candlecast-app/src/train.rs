@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use candlecast_core::{SeriesKey, TimeRange, Timestamp};
 use candlecast_learn::{
-    CalibrationState, FitObserver, FitSummary, PipelineState, Progress, Report, Stop, TrainState, evaluate,
-    walk_forward,
+    CalibrationState, Checkpointed, FitObserver, FitSummary, ModelState, PipelineState, Progress, Report, Start, Stop,
+    TrainState, evaluate, recall_fit, walk_forward,
 };
 use candlecast_registry::{Activate, FeatureVersion, Meta, NewModel, Slot};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::champion::Serving;
 use crate::contender::{Common, ModelRequest, Stable, check_memory};
 use crate::doc;
 use crate::evaluation::plan_config;
-use crate::fingerprint::{data_fingerprint, instruction_set};
+use crate::fingerprint::{data_fingerprint, fingerprint, instruction_set, run_fingerprint};
 use crate::{App, AppError, Watch};
 
 /// What a model file holds besides its frame.
@@ -59,23 +59,28 @@ struct Fitted {
 }
 
 impl App {
-    /// Trains `request` on the candles of `key` within `range` and saves it.
+    /// Trains `request` on the candles of `key` within `range` and saves it. With `warm_start` the fit that is saved
+    /// begins with the weights of the serving version; the forward chain does not, since that version has seen what
+    /// the chain is scored on. An interrupted training is gone on with.
     pub async fn train(
         &self,
         key: &SeriesKey,
         request: ModelRequest,
         common: Common,
         range: TimeRange,
+        warm_start: bool,
         watch: Arc<dyn Watch>,
     ) -> Result<Trained, AppError> {
         common.check()?;
         let market = self.market(key, common.max_fill).await?;
-        let hooks = self.hooks(Arc::clone(&watch));
+        let mut hooks = self.hooks(Arc::clone(&watch));
+        let checkpoints = self.checkpoints_dir();
         let (seed, threads, max_memory) = (self.seed, self.threads(), self.settings.max_memory);
         let entry = crate::catalog::find(&request.id)?;
         let slot = Slot::new(key.clone(), entry.id, "price")?;
         // What cannot be loaded does not serve, so there is nothing to be no worse than.
         let serving = self.registry.load::<SavedModel>(&slot, None).ok().map(|l| (l.meta, l.payload));
+        let warm_from = warm_start.then(|| warm_weights(serving.as_ref(), &request, entry.id)).transpose()?;
         let work = {
             let market = Arc::clone(&market);
             move || {
@@ -86,20 +91,23 @@ impl App {
                 let id = entry.id;
                 let model = contenders.iter().position(|c| c.name == id).unwrap_or(naive);
                 let started = walk_forward::Hooks::seconds(&hooks);
+                let how = format!("{range:?} {:?}", warm_from.as_ref().map(|(meta, _)| meta.version));
+                let run = run_fingerprint(&fingerprint(&market, &contenders, &how, seed), "train");
+                hooks.resume(&checkpoints, &run);
                 let (tables, left_out) = walk_forward::run(&contenders, &plan, seed, &hooks)?;
                 let report = evaluate(&contenders, tables, &plan, naive, left_out);
                 let fold = plan_config(&common).final_fold(&market, range)?;
                 let contender = &contenders[model];
-                let mut observer = Epochs { hooks: &hooks, watch: watch.as_ref(), name: id };
-                let (pipeline, fit) = contender.fit(&fold, seed.derive(id, u64::MAX), threads, &mut observer)?;
+                let resume = recall_fit(&hooks, FINAL_FIT);
+                let start = Start { warm: warm_from.as_ref().map(|(_, model)| model), resume: resume.as_ref() };
+                let epochs = Epochs { watch: watch.as_ref(), name: id };
+                let mut observer = Checkpointed::new(&hooks, FINAL_FIT, epochs);
+                let (pipeline, fit) =
+                    contender.fit_from(&fold, seed.derive(id, u64::MAX), threads, start, &mut observer)?;
                 if fit.stopped == Stop::Cancelled {
-                    return Err(AppError::new(
-                        "cancelled",
-                        499,
-                        crate::Blame::Cancelled,
-                        "cancelled; nothing was saved",
-                    ));
+                    return Err(walk_forward::WalkForwardError::Cancelled.into());
                 }
+                hooks.done();
                 let features = if contender.config.features.ids().is_empty() {
                     vec![]
                 } else {
@@ -169,18 +177,36 @@ impl App {
     }
 }
 
-/// Reports the epochs of the saved fit and cancels it when asked.
+/// Version and weights of the serving model, if a fit of `request` can begin with them.
+fn warm_weights(
+    serving: Option<&(Meta, SavedModel)>,
+    request: &ModelRequest,
+    id: &str,
+) -> Result<(Meta, ModelState), AppError> {
+    let refused = |why: String| AppError::usage("bad-warm-start", "warm-start", format!("warm start of {id}: {why}"));
+    let Some((meta, saved)) = serving else {
+        return Err(refused("no version serves yet: train once without --warm-start".into()));
+    };
+    if saved.pipeline.config.params != request.params {
+        return Err(refused(format!(
+            "version {} was trained with the parameters {}: give the same ones, or leave out --warm-start",
+            meta.version, saved.pipeline.config.params
+        )));
+    }
+    Ok((meta.clone(), saved.pipeline.model.clone()))
+}
+
+/// What the checkpoint of the fit that is saved is called.
+const FINAL_FIT: &str = "final";
+
+/// Reports the epochs of the saved fit.
 struct Epochs<'a> {
-    hooks: &'a dyn walk_forward::Hooks,
     watch: &'a dyn Watch,
     name: &'static str,
 }
 
 impl FitObserver for Epochs<'_> {
     fn on_step(&mut self, p: &Progress, _: &dyn Fn() -> TrainState) -> std::ops::ControlFlow<Stop> {
-        if self.hooks.cancelled() {
-            return std::ops::ControlFlow::Break(Stop::Cancelled);
-        }
         let loss = p.valid_loss.or(p.train_loss).map_or_else(String::new, |l| format!(", loss {l:.5}"));
         self.watch.progress(&format!("{} final fit{loss}", self.name), p.step as u64, p.of as u64);
         std::ops::ControlFlow::Continue(())

@@ -1,7 +1,7 @@
 //! Every listed feature, and the default set, over a million generated candles.
 //!
 //! `cargo bench -p candlecast-features -- NAME` runs the benches whose names hold NAME. The peer is
-//! `benches/peer_features.py`: TA-Lib's C library called from Python on the same functions.
+//! `bench-peers/features.py`: TA-Lib's C library called from Python on the same functions.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 // criterion_group! makes a public function without documentation.

@@ -152,11 +152,14 @@ impl Import {
     }
 
     fn finish(&mut self) -> Result<Option<CandleSeries>, IngestError> {
-        if self.container != Container::Plain
-            && matches!(self.end, Some(Err(IngestError::Damaged { .. })))
-            && let Some(Err(error)) = self.end.take()
-        {
-            return Err(error);
+        match self.end.take() {
+            Some(Err(error @ IngestError::Damaged { .. })) if self.container != Container::Plain => return Err(error),
+            // Damage may first show as a line that no candle file has; the checksum lies behind it.
+            end @ Some(Err(_)) => {
+                self.end = end;
+                self.verify()?;
+            }
+            end => self.end = end,
         }
         if let Some(chunk) = self.assembler.take_chunk()? {
             return Ok(Some(chunk));

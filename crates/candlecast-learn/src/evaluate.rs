@@ -373,9 +373,11 @@ fn compare(scored: &mut [Scored], naive: usize, horizon: usize) {
     // The models that somebody chose to try are the family; the naive forecasts were not tried in hope.
     let tried = |s: &Scored| s.report.vs_naive.test.filter(|_| !s.report.baseline).map(|t| t.p_value);
     let corrected = holm(&scored.iter().map(tried).collect::<Vec<_>>());
+    // A naive forecast is called better only where it would survive the correction over the whole table.
+    let of_all = holm(&scored.iter().map(|s| s.report.vs_naive.test.map(|t| t.p_value)).collect::<Vec<_>>());
     for (i, (s, corrected)) in scored.iter_mut().zip(corrected).enumerate() {
         let vs = &mut s.report.vs_naive;
-        vs.corrected = corrected.or(vs.test.map(|t| t.p_value));
-        vs.verdict = if i == naive { "the reference".into() } else { verdict(vs.test, corrected) };
+        vs.corrected = corrected.or(of_all[i]);
+        vs.verdict = if i == naive { "the reference".into() } else { verdict(vs.test, vs.corrected) };
     }
 }

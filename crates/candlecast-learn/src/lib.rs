@@ -7,6 +7,7 @@ pub mod baselines;
 pub mod significance;
 pub mod walk_forward;
 
+mod checkpoint;
 mod confidence;
 mod conformal;
 mod dataset;
@@ -18,6 +19,7 @@ mod scaler;
 mod split;
 mod task;
 
+pub use checkpoint::{CHECKPOINT_SECONDS, Checkpointed, recall_fit};
 pub use confidence::{ConfidenceMap, MIN_OUTCOMES, Reliability, ReliabilityAccumulator};
 pub use conformal::{Calibrated, CalibrationState, Calibrator};
 pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
@@ -27,7 +29,7 @@ pub use learner::{
     RestoreError, Silent, Stop, Tensor, TrainState, Values,
 };
 pub use metrics::{Accumulator, Metrics, Outcome, roc_auc};
-pub use pipeline::{Contender, FitSummary, FittedPipeline, PipelineConfig, PipelineState};
+pub use pipeline::{Contender, FitSummary, FittedPipeline, PipelineConfig, PipelineState, Start};
 pub use scaler::{FittedScaler, ScalerKind};
 pub use split::{CALIBRATION_OUTCOMES, Fold, Parts, Plan, PlanConfig, PlanError, TrainWindow, fold_origins, split};
 pub use task::{CLASSES, Labels, Task, Thresholds};

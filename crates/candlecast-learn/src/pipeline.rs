@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::Curve;
 use crate::conformal::{CalibrationState, Calibrator};
 use crate::dataset::{Dataset, Panel, SampleId, Samples};
-use crate::learner::{FitContext, FitError, FitObserver, Fitted, Learner, ModelState, Prediction, RestoreError, Stop};
+use crate::learner::{
+    FitContext, FitError, FitObserver, Fitted, Learner, ModelState, Prediction, RestoreError, Stop, TrainState,
+};
 use crate::scaler::{FittedScaler, ScalerKind};
 use crate::split::{Fold, TrainWindow, split};
 use crate::task::{Task, Thresholds};
@@ -68,8 +70,18 @@ pub struct FittedPipeline {
     model: Box<dyn Fitted>,
 }
 
+/// What a fit begins with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Start<'a> {
+    /// Weights of an earlier model of the same shape (warm start).
+    pub warm: Option<&'a ModelState>,
+    /// A checkpoint of this very fit: the result is that of the uninterrupted one, bit for bit.
+    pub resume: Option<&'a TrainState>,
+}
+
 /// How a fit went.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FitSummary {
     /// Why it ended.
     pub stopped: Stop,
@@ -92,6 +104,18 @@ impl Contender {
         fold: &Fold,
         seed: Seed,
         threads: usize,
+        observer: &mut dyn FitObserver,
+    ) -> Result<(FittedPipeline, FitSummary), FitError> {
+        self.fit_from(fold, seed, threads, Start::default(), observer)
+    }
+
+    /// As [`Contender::fit`], but not from nothing.
+    pub fn fit_from(
+        &self,
+        fold: &Fold,
+        seed: Seed,
+        threads: usize,
+        start: Start<'_>,
         observer: &mut dyn FitObserver,
     ) -> Result<(FittedPipeline, FitSummary), FitError> {
         let (lookback, task) = (self.learner.lookback(), self.config.task);
@@ -128,8 +152,8 @@ impl Contender {
             seed,
             valid: (!valid.is_empty()).then_some(&valid),
             threads,
-            warm: None,
-            resume: None,
+            warm: start.warm,
+            resume: start.resume,
             observer,
         };
         let outcome = self.learner.fit(&train, &mut cx)?;

@@ -2,9 +2,11 @@
 
 use candlecast_core::Seed;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::learner::{FitError, FitObserver, Progress, Stop, TrainState};
-use crate::pipeline::{Contender, FitSummary};
+use crate::checkpoint::{Checkpointed, recall_fit};
+use crate::learner::{FitError, Silent, Stop};
+use crate::pipeline::{Contender, FitSummary, Start};
 use crate::split::{Plan, fold_origins};
 
 /// What an evaluation needs from outside: a clock, a way to be cancelled, somebody to tell.
@@ -15,7 +17,16 @@ pub trait Hooks: Sync {
     fn cancelled(&self) -> bool;
     /// Called after each fit with the number done and the number there will be.
     fn fits_done(&self, done: usize, of: usize, model: &str);
+    /// What an interrupted run of the very same work kept under `name`: same data, configuration, seed and program.
+    fn recall(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+    /// Keeps `content` under `name` until the work is done.
+    fn keep(&self, _name: &str, _content: &[u8]) {}
 }
+
+/// Seconds of a fit from which on its forecasts are worth keeping.
+const WORTH_KEEPING: f64 = 0.5;
 
 /// Forecasts of one contender from every origin of a plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +68,7 @@ pub enum WalkForwardError {
     },
     /// No origin is left to score.
     #[error(
-        "no candle of the range can be an origin: all {left_out} were left out because a candle there or ahead is missing, or the range is shorter than warm-up and horizon; choose a longer range or a shorter horizon"
+        "no candle of the range can be an origin: all {left_out} were left out because a candle there or ahead is missing or a feature has no value (a price that does not move leaves many without one), or the range is shorter than warm-up and horizon; choose a longer range, a shorter horizon or other features"
     )]
     NoOrigins {
         /// Rows left out.
@@ -123,6 +134,8 @@ pub fn run(
     Ok((tables, left_out))
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Piece {
     means: Vec<f64>,
     scales: Vec<f64>,
@@ -141,10 +154,21 @@ fn fit_and_forecast(
     if hooks.cancelled() {
         return Err(WalkForwardError::Cancelled);
     }
+    let name = format!("{}-{fold_index}", contender.name);
+    let piece = format!("{name}.piece");
+    if let Some(kept) = hooks.recall(&piece).and_then(|bytes| serde_json::from_slice::<Piece>(&bytes).ok())
+        && kept.means.len() == origins.len() * contender.config.task.width()
+        && kept.scales.len() == kept.means.len()
+    {
+        return Ok(kept);
+    }
     let fold = &plan.folds[fold_index];
     let started = hooks.seconds();
     let seed = seed.derive(&contender.name, fold_index as u64);
-    let (pipeline, summary) = contender.fit(fold, seed, 1, &mut Cancel(hooks)).map_err(|source| {
+    let resume = recall_fit(hooks, &name);
+    let start = Start { resume: resume.as_ref(), warm: None };
+    let mut observer = Checkpointed::new(hooks, &name, Silent);
+    let (pipeline, summary) = contender.fit_from(fold, seed, 1, start, &mut observer).map_err(|source| {
         let series = contender.panel.market().series();
         let at = series.close_time(fold.fit_row.saturating_sub(1));
         WalkForwardError::Fit { model: contender.name.clone(), at, source }
@@ -158,18 +182,11 @@ fn fit_and_forecast(
         let row = origins[i / contender.config.task.width()];
         return Err(WalkForwardError::NotFinite { model: contender.name.clone(), row });
     }
-    Ok(Piece { means, scales, seconds, summary })
-}
-
-/// Stops a fit when the whole is cancelled.
-struct Cancel<'a>(&'a dyn Hooks);
-
-impl FitObserver for Cancel<'_> {
-    fn on_step(&mut self, _: &Progress, _: &dyn Fn() -> TrainState) -> std::ops::ControlFlow<Stop> {
-        if self.0.cancelled() {
-            std::ops::ControlFlow::Break(Stop::Cancelled)
-        } else {
-            std::ops::ControlFlow::Continue(())
-        }
+    let done = Piece { means, scales, seconds, summary };
+    if seconds >= WORTH_KEEPING
+        && let Ok(bytes) = serde_json::to_vec(&done)
+    {
+        hooks.keep(&piece, &bytes);
     }
+    Ok(done)
 }

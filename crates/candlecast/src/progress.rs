@@ -11,6 +11,7 @@ use crate::output::Output;
 #[derive(Debug)]
 pub(crate) struct Bar {
     bar: Option<Mutex<ProgressBar>>,
+    output: Output,
 }
 
 impl Bar {
@@ -22,7 +23,7 @@ impl Bar {
             bar.set_style(style);
             Mutex::new(bar)
         });
-        Self { bar }
+        Self { bar, output }
     }
 }
 
@@ -34,6 +35,13 @@ impl Watch for Bar {
             }
             bar.set_position(done);
             bar.set_message(what.to_owned());
+        }
+    }
+
+    fn note(&self, text: &str) {
+        match self.bar.as_ref().and_then(|b| b.lock().ok()) {
+            Some(bar) => bar.suspend(|| self.output.remark(text)),
+            None => self.output.remark(text),
         }
     }
 }

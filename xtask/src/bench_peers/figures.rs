@@ -99,7 +99,8 @@ impl Figures {
     }
 }
 
-fn median(values: &[f64]) -> f64 {
+/// Of values that are not empty; of an even count the mean of the middle two.
+pub(super) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;

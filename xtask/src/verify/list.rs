@@ -1,5 +1,6 @@
 //! The long runs, as data.
 
+use super::shares::{Bound, Shares};
 use crate::peers;
 
 /// One command of a run. Words may be or hold placeholders: `{cargo}`, `{xtask}`, `{candlecast}` (the release
@@ -33,6 +34,8 @@ pub(super) struct LongRun {
     pub(super) title: &'static str,
     pub(super) needs_peers: bool,
     pub(super) steps: &'static [Step],
+    /// What its output must say, beyond success.
+    pub(super) shares: Option<Shares>,
 }
 
 const fn step(command: &'static [&'static str]) -> Step {
@@ -43,8 +46,12 @@ const fn step_into(stdout: &'static str, command: &'static [&'static str]) -> St
     Step { command, stdout: Some(stdout) }
 }
 
+/// Every feature that the catalog lists, by its groups.
+const ALL_FEATURES: &str = "group:price,group:average,group:momentum,group:trend,group:volatility,group:volume,\
+                            group:microstructure,group:correlation,group:calendar,group:regime";
+
 /// All long runs, the quickest first.
-pub(super) static LONG_RUNS: [LongRun; 5] = [
+pub(super) static LONG_RUNS: [LongRun; 7] = [
     LongRun {
         name: "lake-python",
         title: "The lake read by PyArrow, pandas, Polars and DuckDB",
@@ -71,6 +78,7 @@ pub(super) static LONG_RUNS: [LongRun; 5] = [
                 "{scratch}/expected.json",
             ]),
         ],
+        shares: None,
     },
     LongRun {
         name: "features-real",
@@ -87,7 +95,7 @@ pub(super) static LONG_RUNS: [LongRun; 5] = [
                 "{data}/candles/BTCUSDT-1h.csv.gz",
             ]),
             step_into(
-                "{scratch}/features.json",
+                "{scratch}/default.json",
                 &[
                     "{candlecast}",
                     "--data-dir",
@@ -104,22 +112,74 @@ pub(super) static LONG_RUNS: [LongRun; 5] = [
             step(&[
                 "{python}",
                 "crates/candlecast-features/golden/check_real.py",
-                "{scratch}/features.json",
                 "{data}/candles/BTCUSDT-1h.csv.gz",
+                "{scratch}/default.json",
+            ]),
+            step(&[
+                "{candlecast}",
+                "--data-dir",
+                "{scratch}/store",
+                "--quiet",
+                "features",
+                "compute",
+                "--symbol",
+                "BTCUSDT",
+                "--interval",
+                "1h",
+                "--features",
+                ALL_FEATURES,
+                "--output",
+                "{scratch}/all.parquet",
+            ]),
+            step(&[
+                "{python}",
+                "crates/candlecast-features/golden/check_real.py",
+                "{data}/candles/BTCUSDT-1h.csv.gz",
+                "{scratch}/all.parquet",
             ]),
         ],
+        shares: None,
     },
     LongRun {
         name: "kill",
         title: "kill -9 during import and training",
         needs_peers: false,
         steps: &[step(&["{xtask}", "kill-harness", "--runs", "100"])],
+        shares: None,
     },
     LongRun {
         name: "dm-size",
         title: "Size of the Diebold-Mariano test where two forecasts have equal expected loss",
         needs_peers: false,
         steps: &[step(&["{cargo}", "run", "--release", "--package", "candlecast-learn", "--example", "dm_size"])],
+        shares: None,
+    },
+    LongRun {
+        name: "planted",
+        title: "Verdicts where predictability is planted",
+        needs_peers: false,
+        steps: &[step(&[
+            "{cargo}",
+            "run",
+            "--release",
+            "--package",
+            "candlecast-app",
+            "--example",
+            "random_walks",
+            "--",
+            "--runs",
+            "5",
+            "--predictability",
+            "0.4",
+            "--horizon",
+            "6",
+            "--models",
+            "hybrid,linear,lstm,gru,gbdt,random-forest",
+        ])],
+        shares: Some(Shares {
+            models: &["hybrid", "linear", "lstm", "gru", "gbdt", "random-forest"],
+            bound: Bound::AtLeast(100.0),
+        }),
     },
     LongRun {
         name: "random-walks",
@@ -137,6 +197,27 @@ pub(super) static LONG_RUNS: [LongRun; 5] = [
             "--runs",
             "500",
         ])],
+        shares: Some(Shares { models: &["hybrid", "linear"], bound: Bound::AtMost(6.0) }),
+    },
+    LongRun {
+        name: "random-walks-learners",
+        title: "Verdicts of the costly learners on 100 random walks",
+        needs_peers: false,
+        steps: &[step(&[
+            "{cargo}",
+            "run",
+            "--release",
+            "--package",
+            "candlecast-app",
+            "--example",
+            "random_walks",
+            "--",
+            "--runs",
+            "100",
+            "--models",
+            "lstm,gru,gbdt,random-forest",
+        ])],
+        shares: Some(Shares { models: &["lstm", "gru", "gbdt", "random-forest"], bound: Bound::AtMost(6.0) }),
     },
 ];
 
@@ -152,6 +233,16 @@ mod tests {
         assert_eq!(names.len(), LONG_RUNS.len());
         for step in LONG_RUNS.iter().flat_map(|run| run.steps) {
             assert!(!step.shown().contains(['{', '}']), "{}", step.shown());
+        }
+    }
+
+    #[test]
+    fn shares_are_demanded_of_the_models_that_run() {
+        for run in LONG_RUNS.iter().filter(|run| run.steps[0].command.contains(&"--models")) {
+            let command = run.steps[0].command;
+            let models = command.iter().skip_while(|word| **word != "--models").nth(1).unwrap();
+            let demanded = run.shares.as_ref().unwrap().models;
+            assert_eq!(models.split(',').collect::<Vec<_>>(), demanded, "{}", run.name);
         }
     }
 

@@ -3,6 +3,7 @@
 //! runs in any case.
 
 mod list;
+mod shares;
 mod state;
 
 use std::fs::{self, File};
@@ -91,6 +92,9 @@ impl Site {
         let mut output = String::new();
         for step in self.run.steps {
             output.push_str(&self.perform_step(step)?);
+        }
+        if let Some(shares) = &self.run.shares {
+            shares.check(&output)?;
         }
         let data = self.data.as_ref().map(|path| path.display().to_string());
         let shown = data.map_or(output.clone(), |data| output.replace(&data, "$CANDLECAST_TEST_DATA"));

@@ -1,50 +1,25 @@
 //! `audit features` and `features rank` on stored series and on the generated market.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use candlecast_app::doc::{AuditDoc, RankingDoc};
 use candlecast_app::{
-    App, AppError, AppOptions, AuditOptions, Common, Flags, ModelRequest, RankOptions, RankedFeature, Ranking,
-    Settings, Unwatched, Watch,
+    App, AppError, AuditOptions, Common, ModelRequest, RankOptions, RankedFeature, Ranking, Unwatched, Watch,
 };
 use candlecast_core::market::{MarketConfig, generate, random_walk};
 use candlecast_core::{CandleSeries, FeatureSet, Seed, SeriesKey, TimeRange, Timestamp};
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
 
-struct World {
-    app: App,
-    cancel: Arc<AtomicBool>,
-    _folder: TempDir,
-}
-
-fn world() -> World {
-    let folder = tempfile::tempdir().unwrap();
-    let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
-    let settings = Settings::load(&flags, |_| None).unwrap();
-    let cancel = Arc::new(AtomicBool::new(false));
-    let options =
-        AppOptions { seed: Seed(42), threads: Some(2), now: Timestamp::year_start(2024), cancel: Arc::clone(&cancel) };
-    World { app: App::open(settings, options).unwrap(), cancel, _folder: folder }
-}
+use crate::world::{model, store, world};
 
 /// A walk whose returns contain -0.4 times the last one.
 fn reverting(n_candles: usize) -> CandleSeries {
     random_walk(n_candles, Seed(9), 0.4)
 }
 
-async fn store(app: &App, series: &CandleSeries) -> SeriesKey {
-    app.store_series(series).await.unwrap();
-    series.key().clone()
-}
-
 fn common(features: &[&str]) -> Common {
     Common { features: Some(FeatureSet::of(features)), ..Common::new(1) }
-}
-
-fn model(id: &str, params: Value) -> ModelRequest {
-    ModelRequest { id: id.into(), params }
 }
 
 async fn rank(app: &App, key: &SeriesKey, request: ModelRequest, common: Common) -> Result<Ranking, AppError> {

@@ -3,3 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod audit_rank;
+mod degenerate;
+mod honesty;
+mod world;

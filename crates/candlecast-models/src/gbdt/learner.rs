@@ -1,9 +1,11 @@
 //! [`GbdtConfig`] as a [`Learner`]: from samples to boosters and back.
 
+use std::ops::ControlFlow;
+
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
-    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, RestoreError, Samples,
-    ScalerKind, Stop, Task, TrainState,
+    CLASSES, Curve, FitContext, FitError, FitObserver, FitOutcome, Fitted, Inputs, Learner, ModelState, Progress,
+    RestoreError, Samples, ScalerKind, Stop, Task, TrainState,
 };
 use serde_json::json;
 
@@ -55,6 +57,23 @@ impl Learner for GbdtConfig {
     }
 }
 
+/// Counts the rounds of one of two fits as part of the whole.
+struct Stage<'a> {
+    inner: &'a mut dyn FitObserver,
+    /// Rounds of the fits before.
+    before: usize,
+    /// Rounds of this one so far.
+    last: usize,
+    of: usize,
+}
+
+impl FitObserver for Stage<'_> {
+    fn on_step(&mut self, progress: &Progress, snapshot: &dyn Fn() -> TrainState) -> ControlFlow<Stop> {
+        self.last = progress.step;
+        self.inner.on_step(&Progress { step: self.before + progress.step, of: self.of, ..*progress }, snapshot)
+    }
+}
+
 impl GbdtConfig {
     /// Chooses the rounds of each booster on `held`, then fits all of `train` with so many.
     fn fit_twice(
@@ -68,7 +87,17 @@ impl GbdtConfig {
             Some(warm) => warm.fact("trees")?,
             None => vec![],
         };
-        let chosen = self.fit_on(fitted, Some(held), None, cx)?;
+        let mut first = Stage { inner: &mut *cx.observer, before: 0, last: 0, of: 2 * self.rounds };
+        let mut choosing = FitContext {
+            seed: cx.seed,
+            valid: None,
+            threads: cx.threads,
+            warm: cx.warm,
+            resume: cx.resume,
+            observer: &mut first,
+        };
+        let chosen = self.fit_on(fitted, Some(held), None, &mut choosing)?;
+        let done = first.last;
         if matches!(chosen.stopped, Stop::Cancelled | Stop::Pruned) {
             return Ok(chosen);
         }
@@ -77,13 +106,14 @@ impl GbdtConfig {
         let new_trees = |(i, &n): (usize, &usize)| n.saturating_sub(before.get(i).copied().unwrap_or(0));
         let limits = counts.iter().enumerate().map(|c| new_trees(c) / outputs).collect();
         // A resume state belongs to the first of the two fits, which is over.
+        let mut second = Stage { inner: &mut *cx.observer, before: done, last: 0, of: 2 * self.rounds };
         let mut rest = FitContext {
             seed: cx.seed,
             valid: None,
             threads: cx.threads,
             warm: cx.warm,
             resume: None,
-            observer: &mut *cx.observer,
+            observer: &mut second,
         };
         let refit = self.fit_on(train, None, Some(limits), &mut rest)?;
         let stopped = if refit.stopped == Stop::Budget { chosen.stopped } else { refit.stopped };

@@ -5,6 +5,7 @@
 mod errors;
 mod golden;
 mod gradients;
+mod laws;
 mod learning;
 mod repeatable;
 mod stopping;

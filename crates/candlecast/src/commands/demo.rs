@@ -86,7 +86,7 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
         models.into_iter().find(|m| m.id == best).unwrap_or(ModelRequest { id: best.clone(), params: json!({}) });
     let trained = {
         let bar = Arc::new(Bar::new(output));
-        app.train(&key, request, common, TimeRange::ALL, bar).await?
+        app.train(&key, request, common, TimeRange::ALL, false, bar).await?
     };
     let predicted = app.predict(&key, &best, None).await?;
     if output.is_json() {

@@ -30,6 +30,9 @@ pub(crate) struct TrainArgs {
     days: Option<u32>,
     #[command(flatten)]
     pipeline: PipelineArgs,
+    /// Begin the saved fit with the weights of the version that serves
+    #[arg(long)]
+    warm_start: bool,
     /// Draw the training curve, errors and coverage into a .png, .svg or .html file
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -54,7 +57,7 @@ pub(crate) async fn run(args: &TrainArgs, app: &App, output: Output) -> Result<(
     }
     let trained = {
         let bar = Arc::new(Bar::new(output));
-        app.train(&key, request, common, range, bar).await?
+        app.train(&key, request, common, range, args.warm_start, bar).await?
     };
     if let Some(path) = &args.plot {
         plot::training(&trained, path)?;
