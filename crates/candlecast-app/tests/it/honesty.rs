@@ -83,7 +83,7 @@ fn every_quick_model_finds_what_is_planted() {
     ];
     let reports: Vec<Report> = (1..=3_u64)
         .into_par_iter()
-        .map(|seed| report(&random_walk(5_000, Seed(seed), PLANTED), &models, &common(), 2_600))
+        .map(|seed| report(&random_walk(10_000, Seed(seed), PLANTED), &models, &common(), 2_600))
         .collect();
     for (k, report) in reports.iter().enumerate() {
         for m in report.models.iter().filter(|m| !m.baseline) {
