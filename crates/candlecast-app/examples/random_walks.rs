@@ -13,7 +13,7 @@ use candlecast_core::{Seed, TimeRange, Timestamp};
 use candlecast_learn::{Report, TrainWindow};
 use rayon::prelude::*;
 
-/// Candles of a walk: 100 days to train on at first, 100 days of origins.
+/// Candles of a walk where `--candles` does not say: 100 days to train on at first, 100 days of origins.
 const CANDLES: usize = 4_800;
 const SCORED_FROM: i64 = 2_400;
 
@@ -21,10 +21,11 @@ fn main() {
     let runs: usize = argument("--runs").and_then(|v| v.parse().ok()).unwrap_or(500);
     let predictability: f64 = argument("--predictability").and_then(|v| v.parse().ok()).unwrap_or(0.0);
     let horizon: usize = argument("--horizon").and_then(|v| v.parse().ok()).unwrap_or(24);
+    let candles: usize = argument("--candles").and_then(|v| v.parse().ok()).unwrap_or(CANDLES);
     let models = argument("--models").unwrap_or_else(|| "hybrid,linear".into());
     let models: Vec<String> = models.split(',').map(str::to_owned).collect();
     let reports: Vec<Report> =
-        (0..runs).into_par_iter().map(|k| report(k as u64, predictability, horizon, &models)).collect();
+        (0..runs).into_par_iter().map(|k| report(k as u64, (candles, predictability), horizon, &models)).collect();
     let (mut better, mut skill): (BTreeMap<&str, usize>, BTreeMap<&str, f64>) = (BTreeMap::new(), BTreeMap::new());
     let mut any = 0;
     for report in &reports {
@@ -42,7 +43,7 @@ fn main() {
             *skill.entry(&m.name).or_default() += m.metrics.skill.unwrap_or(0.0) / runs as f64;
         }
     }
-    println!("{runs} walks of {CANDLES} candles, {horizon} steps ahead, predictability {predictability}\n");
+    println!("{runs} walks of {candles} candles, {horizon} steps ahead, predictability {predictability}\n");
     println!("| model | \"better than naive\" | mean skill |\n| --- | ---: | ---: |");
     for (name, mean) in &skill {
         let n = better.get(name).copied().unwrap_or(0);
@@ -51,8 +52,8 @@ fn main() {
     println!("\nAny model in the table: {any} ({:.1} %)", 100.0 * any as f64 / runs as f64);
 }
 
-fn report(run: u64, predictability: f64, horizon: usize, models: &[String]) -> Report {
-    let series = random_walk(CANDLES, Seed(77).derive("walk", run), predictability);
+fn report(run: u64, (candles, predictability): (usize, f64), horizon: usize, models: &[String]) -> Report {
+    let series = random_walk(candles, Seed(77).derive("walk", run), predictability);
     let from = Timestamp(series.open_time()[0]).plus_ms(SCORED_FROM * 3_600_000);
     let mut common = Common::new(horizon);
     common.window = TrainWindow::Rolling { days: 100 };
