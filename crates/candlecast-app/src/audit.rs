@@ -169,7 +169,7 @@ fn check(options: AuditOptions) -> Result<(), AppError> {
 }
 
 /// `features` with `all` spelled out as every group of the catalog.
-pub(crate) fn with_all(features: &FeatureSet) -> FeatureSet {
+pub fn with_all(features: &FeatureSet) -> FeatureSet {
     let groups = || Vec::from(Group::ALL.map(|group| format!("group:{group}")));
     let spelled = |id: &String| if id.trim().eq_ignore_ascii_case("all") { groups() } else { vec![id.clone()] };
     FeatureSet(features.ids().iter().flat_map(spelled).collect())

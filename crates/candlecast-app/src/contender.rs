@@ -8,6 +8,7 @@ use candlecast_features::Engine;
 use candlecast_learn::{Contender, Market, Panel, PipelineConfig, ScalerKind, Task, TrainWindow};
 use serde_json::Value;
 
+use crate::audit::with_all;
 use crate::{AppError, catalog};
 
 /// A model as a request names it.
@@ -162,7 +163,7 @@ impl Stable {
         }
         let inputs = learner.inputs();
         let features = match &common.features {
-            Some(chosen) if !inputs.features.ids().is_empty() => Engine::new(chosen)?.expanded(),
+            Some(chosen) if !inputs.features.ids().is_empty() => Engine::new(&with_all(chosen))?.expanded(),
             _ if inputs.features.ids().is_empty() => FeatureSet::default(),
             _ => Engine::new(&inputs.features)?.expanded(),
         };
@@ -222,7 +223,7 @@ pub(crate) fn check_memory(contenders: &[Contender], fits_at_once: usize, max_me
         }
         sizes.values().sum()
     };
-    for c in contenders {
+    let need_of = |c: &Contender| {
         let rows = c.panel.rows().len();
         let in_window = match c.config.window {
             TrainWindow::Rolling { days } => {
@@ -232,20 +233,21 @@ pub(crate) fn check_memory(contenders: &[Contender], fits_at_once: usize, max_me
         };
         let one = c.learner.memory_bytes(in_window, c.panel.width(), &c.config.task) as u64
             + (in_window * c.panel.width() * 4) as u64;
-        let need = panels + one * fits_at_once as u64;
-        if need > max_memory {
-            return Err(AppError::new(
-                "memory-limit",
-                507,
-                crate::Blame::Data,
-                format!(
-                    "{} would need about {} MB, more than the {} MB allowed: take a shorter --train-days, fewer features, --threads 1, a smaller model, or raise ML_MAX_MEMORY_USAGE",
-                    c.name,
-                    need >> 20,
-                    max_memory >> 20
-                ),
-            ));
-        }
+        panels + one * fits_at_once as u64
+    };
+    // The greatest is the one to blame; of equal ones the last, since the baselines come first.
+    match contenders.iter().map(|c| (need_of(c), c)).max_by_key(|&(need, _)| need) {
+        Some((need, c)) if need > max_memory => Err(AppError::new(
+            "memory-limit",
+            507,
+            crate::Blame::Data,
+            format!(
+                "{} would need about {} MB, more than the {} MB allowed: take a shorter --train-days, fewer features, --threads 1, a smaller model, or raise ML_MAX_MEMORY_USAGE",
+                c.name,
+                need >> 20,
+                max_memory >> 20
+            ),
+        )),
+        _ => Ok(()),
     }
-    Ok(())
 }

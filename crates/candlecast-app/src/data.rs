@@ -36,7 +36,8 @@ impl App {
         Ok(self.store.list().await?)
     }
 
-    /// Reads every candle of `key` and reports its state; damaged files are named, not hidden.
+    /// Reads every candle of `key`, checksums included, and reports its state; damaged files are named and the others
+    /// read all the same.
     pub async fn check(&self, key: &SeriesKey) -> Result<Checked, AppError> {
         let coverage = self.store.coverage(key).await?;
         let mut checked = Checked {
@@ -60,7 +61,9 @@ impl App {
                     if !checked.damaged.contains(&text) {
                         checked.damaged.push(text);
                     }
-                    break;
+                    // The years after it are read all the same; what lies in between is damage and no gap.
+                    last = None;
+                    continue;
                 }
             };
             let c = piece.columns();

@@ -74,6 +74,18 @@ impl AppError {
         self
     }
 
+    /// One problem for all `failures` of `of` things of a kind (`files`), so that a reader of JSON finds one document:
+    /// the first one's code and field, a line for each in the detail. `None` without failures.
+    pub fn joined(failures: &[Self], of: usize, what: &str) -> Option<Self> {
+        let first = failures.first()?.clone();
+        if failures.len() == 1 {
+            return Some(first);
+        }
+        let lines: Vec<&str> = failures.iter().map(|e| e.detail.as_str()).collect();
+        let detail = format!("{} of {of} {what} failed:\n  {}", failures.len(), lines.join("\n  "));
+        Some(Self { detail, ..first })
+    }
+
     /// Exit code of the command line.
     pub fn exit_code(&self) -> u8 {
         match self.blame {
@@ -134,6 +146,9 @@ impl From<candlecast_ingest::IngestError> for AppError {
             I::NoSymbol { .. } => Self::usage("symbol-unknown", "symbol", e.to_string()),
             I::NoInterval { .. } | I::IntervalMismatch { .. } => {
                 Self::data("bad-interval", e.to_string()).with_field("interval")
+            }
+            I::Io { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Self::new("no-such-file", 404, Blame::Usage, e.to_string()).with_field("files")
             }
             _ => Self::data("bad-file", e.to_string()),
         }

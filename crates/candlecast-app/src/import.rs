@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use candlecast_core::{SeriesKey, TimeRange};
-use candlecast_ingest::{ImportOptions, QualityReport};
+use candlecast_ingest::{ImportOptions, IngestError, QualityReport};
 
 use crate::{App, AppError, Watch};
 
@@ -34,8 +34,7 @@ impl App {
         watch: &dyn Watch,
     ) -> Result<Imported, AppError> {
         let name = path.display();
-        let mut import =
-            candlecast_ingest::open(path, options).map_err(|e| AppError::from(e).context(name.to_string()))?;
+        let mut import = candlecast_ingest::open(path, options).map_err(|e| of_file(path, e))?;
         let label = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let total = import.bytes_total();
         let mut changed: Option<TimeRange> = None;
@@ -49,7 +48,7 @@ impl App {
             .await
             .map_err(|e| AppError::data("import-failed", format!("{name}: reading ended abnormally: {e}")))?;
             import = back;
-            let Some(chunk) = chunk.map_err(|e| AppError::from(e).context(name.to_string()))? else { break };
+            let Some(chunk) = chunk.map_err(|e| of_file(path, e))? else { break };
             let now = self.store.upsert(&chunk).await.map_err(|e| AppError::from(e).context(name.to_string()))?;
             changed = match (changed, now) {
                 (Some(a), Some(b)) => Some(TimeRange { from: a.from.min(b.from), to: a.to.max(b.to) }),
@@ -65,4 +64,12 @@ impl App {
             changed,
         })
     }
+}
+
+/// What went wrong with the file at `path`, which is named once.
+fn of_file(path: &Path, e: IngestError) -> AppError {
+    let name = path.display().to_string();
+    let named = matches!(&e, IngestError::Io { path, .. } if *path == name);
+    let problem = AppError::from(e);
+    if named { problem } else { problem.context(name) }
 }

@@ -22,7 +22,7 @@ mod settings;
 mod train;
 
 pub use app::{App, AppOptions, RunHooks, Unwatched, Wanted, Watch};
-pub use audit::{AuditFinding, AuditOptions, Audited};
+pub use audit::{AuditFinding, AuditOptions, Audited, with_all};
 pub use contender::{Common, MAX_FILL, MIN_CANDLES, ModelRequest, Stable};
 pub use error::{AppError, Blame};
 pub use evaluation::{Evaluation, Method, evaluate_series};

@@ -20,6 +20,8 @@ pub struct Predicted {
     pub meta: Meta,
     /// The rule regime at the origin and its confidence.
     pub regime: Option<(String, f64)>,
+    /// Close of the last candle that the model learnt from.
+    pub trained_to: Timestamp,
     /// Why an older version answered, if it did.
     pub fell_back: Option<String>,
     /// True when the model is older than its time to live.
@@ -30,6 +32,38 @@ pub struct Predicted {
     pub stale_data: bool,
     /// Candles up to the origin, for plots.
     pub market: Arc<Market>,
+}
+
+impl Predicted {
+    /// True when the model learnt from candles after the origin: it has seen what it forecasts.
+    pub fn has_seen_future(&self) -> bool {
+        self.trained_to > self.forecast.origin
+    }
+
+    /// What to know before the forecast is used, for people. A generated market grows no older, so the age of its
+    /// candles is not warned of.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.has_seen_future() {
+            lines.push(format!(
+                "the model has seen the future of this origin: it learnt from candles up to {}, so the forecast says nothing about its skill; `candlecast backtest` does",
+                self.trained_to
+            ));
+        }
+        if self.stale_data && !self.forecast.key.venue.is_synthetic() {
+            lines.push(format!(
+                "the data are old: the last candle closed {} hours ago; bring newer candles in",
+                self.data_age_s / 3_600
+            ));
+        }
+        if self.stale {
+            lines.push(format!("the model is of {}: train it again", self.meta.trained_at));
+        }
+        if let Some(why) = &self.fell_back {
+            lines.push(format!("an older version answered: {why}"));
+        }
+        lines
+    }
 }
 
 impl App {
@@ -44,8 +78,9 @@ impl App {
             return Err(AppError::data(
                 "horizon-too-long",
                 format!(
-                    "{} was trained for {trained} steps, {asked} were asked for: train it with a longer --horizon, or ask for at most {trained}",
-                    loaded.meta.id
+                    "{} was trained for {trained} step{}, {asked} were asked for: train it with a longer --horizon, or ask for at most {trained}",
+                    loaded.meta.id,
+                    if trained == 1 { "" } else { "s" }
                 ),
             )
             .with_field("horizon"));
@@ -73,6 +108,7 @@ impl App {
                 stale: (now.ms() - meta.trained_at.ms()) / 1000 > ttl,
                 stale_data: data_age_s * 1000 > 2 * interval_ms,
                 data_age_s,
+                trained_to,
                 forecast,
                 meta,
                 regime,

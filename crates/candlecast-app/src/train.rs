@@ -72,11 +72,21 @@ impl App {
         watch: Arc<dyn Watch>,
     ) -> Result<Trained, AppError> {
         common.check()?;
+        let entry = crate::catalog::find(&request.id)?;
+        if crate::catalog::is_baseline(entry.id) {
+            return Err(AppError::usage(
+                "baseline",
+                "model",
+                format!(
+                    "{} is a naive forecast, which needs no training: every `candlecast compare` shows it beside the models",
+                    entry.id
+                ),
+            ));
+        }
         let market = self.market(key, common.max_fill).await?;
         let mut hooks = self.hooks(Arc::clone(&watch));
         let checkpoints = self.checkpoints_dir();
         let (seed, threads, max_memory) = (self.seed, self.threads(), self.settings.max_memory);
-        let entry = crate::catalog::find(&request.id)?;
         let slot = Slot::new(key.clone(), entry.id, "price")?;
         // What cannot be loaded does not serve, so there is nothing to be no worse than.
         let serving = self.registry.load::<SavedModel>(&slot, None).ok().map(|l| (l.meta, l.payload));

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeatureError {
     /// No feature, group or alias has this name.
-    #[error("feature `{id}` is not known{}: the feature list names all of them", did_you_mean(.near))]
+    #[error("feature `{id}` is not known{}: `candlecast features list` names all of them", did_you_mean(.near))]
     Unknown {
         /// As given.
         id: String,
@@ -38,5 +38,6 @@ mod tests {
         assert!(unknown.to_string().contains("did you mean rsi_14?"));
         let bare = FeatureError::Unknown { id: "zzzz".into(), near: Vec::new() };
         assert!(!bare.to_string().contains("did you mean"));
+        assert!(bare.to_string().contains("`candlecast features list`"));
     }
 }

@@ -98,15 +98,22 @@ pub fn holm(p_values: &[Option<f64>]) -> Vec<Option<f64>> {
 /// Level of all verdicts.
 pub const VERDICT_LEVEL: f64 = 0.05;
 
-/// A p-value as text: `p = 0.03`, `p < 0.001`.
+/// A p-value as text: `p = 0.03`, `p < 0.001`. Where it would read 0.05, with as many decimals more as show on which
+/// side of [`VERDICT_LEVEL`] it lies.
 pub fn p_text(p: f64) -> String {
     if p < 0.001 {
-        "p < 0.001".into()
-    } else if p < 0.01 {
-        format!("p = {p:.3}")
-    } else {
-        format!("p = {p:.2}")
+        return "p < 0.001".into();
     }
+    if p < 0.01 {
+        return format!("p = {p:.3}");
+    }
+    let rounded = |decimals: usize| format!("{p:.decimals$}");
+    let level = format!("{VERDICT_LEVEL:.2}");
+    let shown = match rounded(2) {
+        text if text != level => text,
+        _ => (3..=9).map(rounded).find(|t| t.trim_end_matches('0') != level).unwrap_or_else(|| rounded(3)),
+    };
+    format!("p = {shown}")
 }
 
 /// The verdict in words on a corrected p-value and, for the other side, the plain statistic's.
@@ -123,6 +130,22 @@ pub fn verdict(test: Option<Test>, corrected: Option<f64>) -> String {
 mod tests {
     use super::*;
     use candlecast_core::Seed;
+
+    #[test]
+    fn p_values_show_their_side_of_the_level() {
+        for (p, text) in [
+            (0.0004, "p < 0.001"),
+            (0.004, "p = 0.004"),
+            (0.03, "p = 0.03"),
+            (0.0478, "p = 0.048"),
+            (0.049_96, "p = 0.04996"),
+            (0.05, "p = 0.050"),
+            (0.0532, "p = 0.053"),
+            (0.2, "p = 0.20"),
+        ] {
+            assert_eq!(p_text(p), text);
+        }
+    }
 
     #[test]
     fn one_step_diebold_mariano_is_a_t_test() {

@@ -112,12 +112,12 @@ impl PlanConfig {
     }
 
     /// Remarks on what is little to learn from.
-    fn remarks(&self, market: &Market) -> Vec<String> {
+    fn remarks(&self, market: &Market, folds: &[Fold]) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.min_candles < ADVISED_CANDLES {
+        let least = folds.iter().map(|fold| fold.fit_row - fold.window_start).min();
+        if let Some(least) = least.filter(|&n| self.min_candles < ADVISED_CANDLES && n < ADVISED_CANDLES) {
             notes.push(format!(
-                "a minimum of {} candles is little to learn from; {ADVISED_CANDLES} are advised",
-                self.min_candles
+                "the smallest fit has {least} candles, which is little to learn from; {ADVISED_CANDLES} are advised"
             ));
         }
         if let TrainWindow::Rolling { days } = self.window {
@@ -144,7 +144,7 @@ impl PlanConfig {
         let (first, end) = checked_rows(market, range, self)?;
         let retrain_ms = i64::from(self.retrain_days.max(1)) * DAY_MS;
         let earliest_fit = self.min_candles.min(series.len().saturating_sub(1));
-        let mut notes = self.remarks(market);
+        let mut notes = Vec::new();
         let mut start = open_time(market, first);
         if first < earliest_fit {
             start = open_time(market, earliest_fit);
@@ -174,7 +174,9 @@ impl PlanConfig {
             .chain((0..).map(|k| start.plus_ms(k * retrain_ms)).take_while(|t| t.0 <= end_time))
             .collect();
         let known_to = (end + self.horizon).min(series.len());
-        Ok(Plan { folds: self.chain(market, &fits, end), scored: scored_from..end, known_to, notes })
+        let folds = self.chain(market, &fits, end);
+        let notes = [self.remarks(market, &folds), notes].concat();
+        Ok(Plan { folds, scored: scored_from..end, known_to, notes })
     }
 
     /// One fit at the end of `train`, forecasting origins within `test`; calibration by a chain of four fits over
@@ -204,7 +206,8 @@ impl PlanConfig {
             fold.window_start = first_train;
         }
         let known_to = (end_test + self.horizon).min(series.len());
-        Ok(Plan { folds, scored: first_test..end_test, known_to, notes: self.remarks(market) })
+        let notes = self.remarks(market, &folds);
+        Ok(Plan { folds, scored: first_test..end_test, known_to, notes })
     }
 
     /// The chain behind a saved model: the last 15 % of the data (at most 90 days) are the test part, the
@@ -237,7 +240,8 @@ impl PlanConfig {
         }
         // The last origins have no complete outcome within the range: they calibrate, they are not scored.
         let scored = end - test_rows..end - self.horizon;
-        Ok(Plan { folds, scored, known_to: end, notes: self.remarks(market) })
+        let notes = self.remarks(market, &folds);
+        Ok(Plan { folds, scored, known_to: end, notes })
     }
 
     /// The fit that is saved: everything up to the end of `range`.
@@ -394,6 +398,15 @@ mod tests {
         assert!(last_valid + 24 < 3_000, "labels are complete before the fit");
         let share = parts.valid.len() as f64 / (parts.valid.len() + parts.train.len()) as f64;
         assert!((share - 0.15).abs() < 0.01);
+    }
+
+    #[test]
+    fn little_to_learn_from_is_remarked_only_where_a_fit_is_small() {
+        let lowered = PlanConfig { min_candles: 200, window: TrainWindow::Expanding, ..config() };
+        let notes = |n| lowered.training(&market(n), TimeRange::ALL).unwrap().notes;
+        assert_eq!(notes(9_600), Vec::<String>::new());
+        let few = notes(800);
+        assert!(few.len() == 1 && few[0].contains("little to learn from"), "{few:?}");
     }
 
     #[test]

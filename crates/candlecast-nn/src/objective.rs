@@ -47,7 +47,7 @@ fn price_targets(samples: &Samples<'_>, width: usize, scale: PriceScale) -> Resu
                     what: format!("the target of training sample {i} at horizon step {}", h + 1),
                     value: target,
                     step: 0,
-                    remedy: "check the candles of this range with `candlecast quality`".into(),
+                    remedy: "check the candles of this range with `candlecast data check`".into(),
                 });
             }
             values.push(target as f32);

@@ -17,7 +17,7 @@ pub enum RegistryError {
         source: io::Error,
     },
     /// Truncated, altered, or not what its name says.
-    #[error("model file `{}` is damaged ({reason}): restore it from a backup, roll back to an earlier version, or train again", .file.display())]
+    #[error("model file `{}` is damaged ({reason}): restore it from a backup, let another version serve with `candlecast models promote ID`, or train again", .file.display())]
     Corrupt {
         /// Damaged file.
         file: PathBuf,

@@ -51,8 +51,9 @@ pub enum StoreError {
     },
     /// A file is not what it should be.
     #[error(
-        "file {} cannot be used: {reason}; move it away and import its year again, or restore it from a backup",
-        .path.display()
+        "file {} cannot be used: {reason}; move it away and import {} again, or restore it from a backup",
+        .path.display(),
+        year_of(.path)
     )]
     Corrupt {
         /// The file.
@@ -114,12 +115,18 @@ impl StoreError {
     }
 }
 
+/// What to import in the place of a damaged partition: the year in its name.
+fn year_of(path: &Path) -> String {
+    let year = path.file_stem().and_then(|stem| stem.to_str()?.strip_prefix("year="));
+    year.map_or_else(|| "its year".into(), |year| format!("the year {year}"))
+}
+
 fn advice(nearest: &[SeriesKey]) -> String {
     if nearest.is_empty() {
-        return "nothing is stored yet, import or fetch candles first".into();
+        return "nothing is stored yet, bring candles in with `candlecast import` first".into();
     }
     let names: Vec<String> = nearest.iter().map(ToString::to_string).collect();
-    format!("did you mean {}? Otherwise import or fetch its candles first", names.join(" or "))
+    format!("did you mean {}? Otherwise bring its candles in with `candlecast import` first", names.join(" or "))
 }
 
 #[cfg(test)]
@@ -139,12 +146,19 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_partition_names_the_year_to_import() {
+        let text = |path: &str| StoreError::corrupt(Path::new(path), "cut").to_string();
+        assert!(text("/lake/interval=1h/year=2023.parquet").contains("import the year 2023 again"));
+        assert!(text("/lake/other.parquet").contains("import its year again"));
+    }
+
+    #[test]
     fn an_unknown_series_comes_with_advice() {
         let key = SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1);
         let other = SeriesKey { interval: Interval::M1, ..key.clone() };
         let known = StoreError::UnknownSeries { key: key.clone(), nearest: vec![other] };
         assert!(known.to_string().contains("did you mean binance:BTCUSDT:1m?"));
         let none = StoreError::UnknownSeries { key, nearest: vec![] };
-        assert!(none.to_string().contains("import or fetch"));
+        assert!(none.to_string().contains("`candlecast import`"));
     }
 }

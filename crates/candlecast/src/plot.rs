@@ -8,6 +8,8 @@ use candlecast_learn::{ModelReport, Report};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+use crate::tables::count;
+
 /// Colours that stay apart for colour-blind readers (Okabe and Ito).
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
@@ -226,7 +228,7 @@ fn past_forecasts(e: &Evaluation, m: &ModelReport) -> Chart {
         band.push((x, close[row] * (mean - width).exp(), close[row] * (mean + width).exp()));
     }
     Chart {
-        title: format!("{}: price {horizon} steps after each of the last {} origins", m.name, n - first),
+        title: format!("{}: price {} after each of the last {} origins", m.name, count(horizon, "step"), n - first),
         x_label: "origin",
         y_label: "price",
         curves: vec![

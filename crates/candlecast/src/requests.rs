@@ -54,28 +54,25 @@ pub(crate) enum WindowArg {
     Expanding,
 }
 
-/// How models are trained.
+/// Days in a rolling window by default.
+const DEFAULT_TRAIN_DAYS: u32 = 365;
+
+/// What a fit is of.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct PipelineArgs {
+pub(crate) struct FitArgs {
     /// How far ahead: a duration (24h) or a number of steps
     #[arg(long, default_value = "24h")]
     pub(crate) horizon: String,
-    /// Share of outcomes that intervals are to cover
-    #[arg(long, default_value_t = 0.9)]
-    pub(crate) level: f64,
-    /// Training window
-    #[arg(long, value_enum, default_value = "rolling")]
-    pub(crate) window: WindowArg,
+    /// Training window [default: rolling; expanding where train and features rank get --days or --from]
+    #[arg(long, value_enum)]
+    pub(crate) window: Option<WindowArg>,
     /// Days in a rolling window [default: 365]
     #[arg(long, value_name = "DAYS")]
     pub(crate) train_days: Option<u32>,
-    /// Days between refits
-    #[arg(long, visible_alias = "retrain-interval", default_value_t = 7, value_name = "DAYS")]
-    pub(crate) retrain_days: u32,
     /// Fewest candles a fit may have (200 at the least)
     #[arg(long, default_value_t = MIN_CANDLES.0, value_name = "N")]
     pub(crate) min_candles: usize,
-    /// Features instead of the models' own: ids, groups or sets, by comma
+    /// Features instead of the models' own: ids, groups, sets or all, by comma
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub(crate) features: Vec<String>,
     /// Scaler instead of the models' own: standard, min-max, robust, none
@@ -86,21 +83,50 @@ pub(crate) struct PipelineArgs {
     pub(crate) set: Vec<String>,
 }
 
+/// How models are trained and scored.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PipelineArgs {
+    #[command(flatten)]
+    pub(crate) fit: FitArgs,
+    /// Share of outcomes that intervals are to cover
+    #[arg(long, default_value_t = 0.9)]
+    pub(crate) level: f64,
+    /// Days between refits
+    #[arg(long, visible_alias = "retrain-interval", default_value_t = 7, value_name = "DAYS")]
+    pub(crate) retrain_days: u32,
+}
+
 impl PipelineArgs {
-    /// The common part for a series.
-    pub(crate) fn common(&self, key: &SeriesKey) -> Result<Common, AppError> {
-        let mut common = Common::new(key.interval.horizon_steps(&self.horizon)?);
+    /// As [`FitArgs::common`].
+    pub(crate) fn common(&self, key: &SeriesKey, range_given: bool) -> Result<Common, AppError> {
+        let mut common = self.fit.common(key, range_given)?;
         common.level = self.level;
-        common.window = match self.window {
-            WindowArg::Rolling => TrainWindow::Rolling { days: self.train_days.unwrap_or(365) },
-            WindowArg::Expanding => TrainWindow::Expanding,
-        };
         common.retrain_days = self.retrain_days;
+        common.check()?;
+        Ok(common)
+    }
+}
+
+impl FitArgs {
+    /// The common part for a series. `range_given` as in [`FitArgs::window`].
+    pub(crate) fn common(&self, key: &SeriesKey, range_given: bool) -> Result<Common, AppError> {
+        let mut common = Common::new(key.interval.horizon_steps(&self.horizon)?);
+        common.window = self.window(range_given);
         common.min_candles = self.min_candles;
         common.features = (!self.features.is_empty()).then(|| FeatureSet(self.features.clone()));
         common.scaler = self.scaler;
         common.check()?;
         Ok(common)
+    }
+
+    /// How far back training reaches: as `--window` and `--train-days` say; without them, a range to learn from whose
+    /// beginning was asked for (`range_given`) is learnt from as a whole.
+    fn window(&self, range_given: bool) -> TrainWindow {
+        match (self.window, self.train_days) {
+            (Some(WindowArg::Expanding), _) => TrainWindow::Expanding,
+            (None, None) if range_given => TrainWindow::Expanding,
+            (_, days) => TrainWindow::Rolling { days: days.unwrap_or(DEFAULT_TRAIN_DAYS) },
+        }
     }
 
     /// Requests for the models called `names`, with the parameters set for each.
@@ -140,5 +166,30 @@ impl PipelineArgs {
             params[at].insert(name.trim().to_owned(), value.clone());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        fit: FitArgs,
+    }
+
+    #[test]
+    fn what_is_said_of_the_window_beats_the_range() {
+        let window = |args: &[&str], range_given| {
+            Line::try_parse_from([&["fit"][..], args].concat()).unwrap().fit.window(range_given)
+        };
+        let rolling = |days| TrainWindow::Rolling { days };
+        assert_eq!(window(&[], false), rolling(365));
+        assert_eq!(window(&[], true), TrainWindow::Expanding);
+        assert_eq!(window(&["--window", "rolling"], true), rolling(365));
+        assert_eq!(window(&["--train-days", "60"], true), rolling(60));
+        assert_eq!(window(&["--window", "expanding"], false), TrainWindow::Expanding);
     }
 }

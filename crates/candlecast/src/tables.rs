@@ -33,6 +33,11 @@ pub(crate) fn price(value: Option<f64>) -> String {
     )
 }
 
+/// A number of things: `1 step`, `24 steps`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 fn fixed(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "-".into(), |v| format!("{v:.decimals$}"))
 }
@@ -125,11 +130,11 @@ pub(crate) fn checks(docs: &[CheckDoc]) -> String {
 /// The comparison table with what belongs beside it.
 pub(crate) fn evaluation(e: &Evaluation) -> String {
     let mut text = format!(
-        "{} {}, {} steps ahead, {} origins, {}{}\n",
+        "{} {}, {} ahead, {}, {}{}\n",
         e.key.symbol,
         e.key.interval,
-        e.report.horizon,
-        e.report.origins,
+        count(e.report.horizon, "step"),
+        count(e.report.origins, "origin"),
         span(e.scored),
         synthetic(&e.key),
     );
@@ -233,14 +238,14 @@ fn direction_line(m: &ModelReport) -> Option<String> {
 
 pub(crate) fn trained(t: &Trained, key: &SeriesKey) -> String {
     let mut text =
-        format!("{} on {key}: forward chain over {} origins{}\n", t.meta.id, t.report.origins, synthetic(key));
+        format!("{} on {key}: forward chain over {}{}\n", t.meta.id, count(t.report.origins, "origin"), synthetic(key));
     text.push_str(&report(&t.report));
     text.push_str(&format!(
-        "\nsaved {} ({} samples to learn from, {} to stop on, {} steps, {})",
+        "\nsaved {} ({} to learn from, {} to stop on, {}, {})",
         t.path.display(),
-        t.fit.n_train,
+        count(t.fit.n_train, "sample"),
         t.fit.n_valid,
-        t.fit.steps,
+        count(t.fit.steps, "step"),
         match &t.candidate_because {
             None => "active".to_owned(),
             Some(why) => format!("candidate: {why}"),
@@ -280,7 +285,7 @@ pub(crate) fn forecast(p: &Predicted) -> String {
     if let Some((name, confidence)) = &p.regime {
         text.push_str(&format!("\nregime: {name} ({:.0} %)", 100.0 * confidence));
     }
-    for line in warnings(p) {
+    for line in p.warnings() {
         text.push_str(&format!("\nwarning: {line}"));
     }
     text
@@ -300,41 +305,24 @@ pub(crate) fn forecast_line(p: &Predicted) -> String {
     let f = &p.forecast;
     let Some(last) = f.steps.last() else { return String::new() };
     let mut text = format!(
-        "{} {} {}: {} -> {} ({:+.2} %) in {} steps, {:.0} % within {} .. {}, confidence {:.2}{}",
+        "{} {} {}: {} -> {} ({:+.2} %) in {}, {:.0} % within {} .. {}, confidence {:.2}{}",
         f.key,
         p.meta.model_type.to_ascii_lowercase(),
         p.meta.version,
         price(Some(f.origin_price)),
         price(Some(last.price)),
         100.0 * (last.price / f.origin_price - 1.0),
-        last.step,
+        count(last.step, "step"),
         100.0 * f.level,
         price(Some(last.lower)),
         price(Some(last.upper)),
         last.confidence,
         synthetic(&f.key),
     );
-    for line in warnings(p) {
+    for line in p.warnings() {
         text.push_str(&format!("\n  warning: {line}"));
     }
     text
-}
-
-fn warnings(p: &Predicted) -> Vec<String> {
-    let mut lines = Vec::new();
-    if p.stale_data {
-        lines.push(format!(
-            "the data are old: the last candle closed {} hours ago; bring newer candles in",
-            p.data_age_s / 3_600
-        ));
-    }
-    if p.stale {
-        lines.push(format!("the model is of {}: train it again", day(p.meta.trained_at)));
-    }
-    if let Some(why) = &p.fell_back {
-        lines.push(format!("an older version answered: {why}"));
-    }
-    lines
 }
 
 pub(crate) fn models(listed: &[Listed]) -> String {
@@ -360,14 +348,14 @@ pub(crate) fn models(listed: &[Listed]) -> String {
 pub(crate) fn model(m: &Meta, path: &std::path::Path) -> String {
     let pretty = |v: &serde_json::Value| serde_json::to_string_pretty(v).unwrap_or_default();
     format!(
-        "{} ({}), {}\ntrained {} on {} candles, {}\nhorizon {} steps, seed {}, {}, {}\nfeatures: {}\nmetrics {}\nbaselines {}\nconfiguration {}\nsha256 {}\n{}",
+        "{} ({}), {}\ntrained {} on {} candles, {}\nhorizon {}, seed {}, {}, {}\nfeatures: {}\nmetrics {}\nbaselines {}\nconfiguration {}\nsha256 {}\n{}",
         m.id,
         m.status,
         m.name,
         day(m.trained_at),
         m.data_points,
         span(Some(TimeRange { from: m.data_range.from, to: m.data_range.to })),
-        m.horizon_steps,
+        count(m.horizon_steps, "step"),
         m.seed,
         m.program_version,
         m.instruction_set,
@@ -446,10 +434,10 @@ pub(crate) fn audit(a: &candlecast_app::Audited) -> String {
 /// Features in order of use.
 pub(crate) fn ranking(r: &candlecast_app::Ranking) -> String {
     let mut text = format!(
-        "{} {}, return over {} steps, {}{}\nlearnt on {} origins, {}; permuted on {} of {} validation origins, {}\n",
+        "{} {}, return over {}, {}{}\nlearnt on {} origins, {}; permuted on {} of {} validation origins, {}\n",
         r.key.symbol,
         r.key.interval,
-        r.horizon,
+        count(r.horizon, "step"),
         r.model,
         synthetic(&r.key),
         r.train.origins,

@@ -41,6 +41,7 @@ pub struct ForecastDoc {
     data_age_seconds: i64,
     stale_data: bool,
     synthetic: bool,
+    warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fell_back: Option<String>,
 }
@@ -76,10 +77,12 @@ impl From<&Predicted> for ForecastDoc {
             regime: p.regime.as_ref().map(|r| r.0.clone()),
             regime_confidence: p.regime.as_ref().map(|r| r.1),
             stale: p.stale,
-            age_seconds: 0,
+            // Nothing is kept from earlier calls, so an answer is as old as the newest closed candle.
+            age_seconds: p.data_age_s,
             data_age_seconds: p.data_age_s,
             stale_data: p.stale_data,
             synthetic: f.key.venue.is_synthetic(),
+            warnings: p.warnings(),
             fell_back: p.fell_back.clone(),
         }
     }

@@ -40,8 +40,12 @@ pub(crate) struct SplitArgs {
     /// How data are split
     #[arg(long, value_enum, default_value = "walk-forward")]
     pub(crate) method: MethodArg,
-    #[command(flatten)]
-    pub(crate) range: RangeArgs,
+    /// First instant of the origins (a date is 00:00 UTC) [default: the last 30 days, before --to if that is given]
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) from: Option<Timestamp>,
+    /// First instant after the origins [default: the end of the data]
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) to: Option<Timestamp>,
     /// First instant of the training part (method simple)
     #[arg(long, value_parser = time, value_name = "TIME")]
     pub(crate) train_start: Option<Timestamp>,
@@ -65,8 +69,8 @@ const DEFAULT_TEST_DAYS: i64 = 30;
 impl SplitArgs {
     /// The method over a stored series; without `--from` the last 30 days are tested.
     pub(crate) async fn method(&self, app: &App, key: &SeriesKey) -> Result<Method, AppError> {
-        let mut range = self.range.range();
-        if self.range.from.is_none()
+        let mut range = RangeArgs { from: self.from, to: self.to }.range();
+        if self.from.is_none()
             && let Some(stored) = app.store().coverage(key).await?.range
         {
             let end = range.to.min(stored.to);
@@ -91,8 +95,8 @@ impl SplitArgs {
 pub(crate) async fn run(args: &CompareArgs, app: &App, output: Output) -> Result<(), AppError> {
     plot::check_path(args.plot.as_deref())?;
     let key = app.find_series(&args.series.wanted()).await?;
-    let models = args.pipeline.models(&args.models)?;
-    let common = args.pipeline.common(&key)?;
+    let models = args.pipeline.fit.models(&args.models)?;
+    let common = args.pipeline.common(&key, false)?;
     let method = args.split.method(app, &key).await?;
     let evaluation = {
         let bar = Arc::new(Bar::new(output));

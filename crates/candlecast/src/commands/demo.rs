@@ -72,6 +72,7 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
     }
     if let Some(path) = &args.plot {
         plot::evaluation(&evaluation, path)?;
+        output.remark(&format!("plot: {}", path.display()));
     }
     let best = evaluation
         .report

@@ -1,13 +1,14 @@
 //! `candlecast doctor`.
 
-use candlecast_app::{App, AppError, instruction_set};
+use candlecast_app::{App, AppError, Blame, Watch, instruction_set};
 use clap::Args;
 use serde_json::json;
 
 use crate::output::Output;
+use crate::progress::Bar;
 use crate::tables;
 
-/// Check the data folder, the stores, memory and processor, and say what to fix
+/// Check the data folder, memory and processor, read every candle and every model, and say what to fix
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {}
 
@@ -19,8 +20,8 @@ struct Finding {
 
 pub(crate) async fn run(_: &DoctorArgs, app: &App, output: Output) -> Result<(), AppError> {
     let mut findings = vec![folder(app), processor(app), memory(app)];
-    findings.push(candles(app).await);
-    findings.push(models(app));
+    findings.push(candles(app, output).await?);
+    findings.push(models(app, output)?);
     let bad = findings.iter().filter(|f| !f.ok).count();
     let doc = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -34,7 +35,11 @@ pub(crate) async fn run(_: &DoctorArgs, app: &App, output: Output) -> Result<(),
             .collect();
         tables::plain(&["check", "", "detail"], rows)
     })?;
-    if bad > 0 { Err(AppError::data("unhealthy", format!("{bad} checks failed, see above"))) } else { Ok(()) }
+    if bad > 0 {
+        Err(AppError::data("unhealthy", format!("{} failed, see above", tables::count(bad, "check"))))
+    } else {
+        Ok(())
+    }
 }
 
 fn folder(app: &App) -> Finding {
@@ -81,27 +86,37 @@ fn memory(app: &App) -> Finding {
     }
 }
 
-async fn candles(app: &App) -> Finding {
-    match app.coverage().await {
-        Ok(list) => {
-            let damaged: Vec<String> = list.iter().flat_map(|c| c.damaged.clone()).collect();
-            let rows: usize = list.iter().map(|c| c.rows).sum();
-            let detail =
-                if damaged.is_empty() { format!("{} series, {rows} candles", list.len()) } else { damaged.join("; ") };
-            Finding { what: "candles", ok: damaged.is_empty(), detail }
+/// Reads every candle, so that every checksum is compared.
+async fn candles(app: &App, output: Output) -> Result<Finding, AppError> {
+    let list = match app.coverage().await {
+        Ok(list) => list,
+        Err(e) => return Ok(Finding { what: "candles", ok: false, detail: e.detail }),
+    };
+    let bar = Bar::new(output);
+    let (mut rows, mut damaged) = (0, Vec::<String>::new());
+    for (done, coverage) in list.iter().enumerate() {
+        app.check_cancelled()?;
+        bar.progress(&coverage.key.to_string(), done as u64, list.len() as u64);
+        match app.check(&coverage.key).await {
+            Ok(checked) => {
+                rows += checked.rows;
+                damaged.extend(checked.damaged);
+            }
+            Err(e) => damaged.push(e.detail),
         }
-        Err(e) => Finding { what: "candles", ok: false, detail: e.detail },
     }
+    let detail = if damaged.is_empty() { format!("{} series, {rows} candles", list.len()) } else { damaged.join("; ") };
+    Ok(Finding { what: "candles", ok: damaged.is_empty(), detail })
 }
 
-fn models(app: &App) -> Finding {
-    match app.models() {
-        Ok(list) => {
-            let corrupt: Vec<String> =
-                list.iter().filter_map(|l| l.reason.as_ref().map(|r| format!("{}: {r}", l.name))).collect();
-            let detail = if corrupt.is_empty() { format!("{} saved", list.len()) } else { corrupt.join("; ") };
-            Finding { what: "models", ok: corrupt.is_empty(), detail }
+/// Reads every model file, so that every digest is compared.
+fn models(app: &App, output: Output) -> Result<Finding, AppError> {
+    match app.verify_models(&Bar::new(output)) {
+        Ok((saved, damaged)) => {
+            let detail = if damaged.is_empty() { format!("{saved} saved") } else { damaged.join("; ") };
+            Ok(Finding { what: "models", ok: damaged.is_empty(), detail })
         }
-        Err(e) => Finding { what: "models", ok: false, detail: e.detail },
+        Err(e) if e.blame == Blame::Cancelled => Err(e),
+        Err(e) => Ok(Finding { what: "models", ok: false, detail: e.detail }),
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::output::Output;
 use crate::progress::Bar;
-use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs};
+use crate::requests::{FitArgs, RangeArgs, SeriesArgs};
 use crate::tables;
 
 /// List, describe, compute and rank features
@@ -47,7 +47,7 @@ enum FeaturesCommand {
         series: SeriesArgs,
         #[command(flatten)]
         range: RangeArgs,
-        /// Ids, groups (group:momentum) or sets (default, ohlcv), by comma
+        /// Ids, groups (group:momentum), sets (default, ohlcv) or all, by comma
         #[arg(long, value_delimiter = ',', default_value = "default")]
         features: Vec<String>,
         /// File that ends in .csv or .parquet; without it the last candles are printed
@@ -59,7 +59,7 @@ enum FeaturesCommand {
     },
     /// What each feature tells about the return ahead, on the part of the data that would train
     #[command(
-        after_help = "Choose features on candles before those that you test on: end the range there with --to.\n\nExample:\n  candlecast features rank --symbol BTCUSDT --horizon 24h --to 2023-01-01 --output ranks.json"
+        after_help = "Choose features on candles before those that you test on: end the range there with --to.\n\nThe window is that of train: the newest 365 days, or, with --from, the range as a whole (expanding); --window or --train-days decide otherwise. --features all ranks the whole catalog.\n\nExample:\n  candlecast features rank --symbol BTCUSDT --horizon 24h --to 2023-01-01 --output ranks.json"
     )]
     Rank(RankArgs),
 }
@@ -77,7 +77,7 @@ struct RankArgs {
     #[arg(long, default_value_t = RankOptions::default().max_correlation, value_name = "SHARE")]
     max_correlation: f64,
     #[command(flatten)]
-    pipeline: PipelineArgs,
+    fit: FitArgs,
     /// File that ends in .json; gets the whole result
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -108,8 +108,8 @@ async fn rank(args: &RankArgs, app: &App, output: Output) -> Result<(), AppError
     }
     let key = app.find_series(&args.series.wanted()).await?;
     let model = args.model.clone().unwrap_or_else(|| candlecast_app::default_rank_model().to_owned());
-    let request = args.pipeline.models(&[model])?.remove(0);
-    let common = args.pipeline.common(&key)?;
+    let request = args.fit.models(&[model])?.remove(0);
+    let common = args.fit.common(&key, args.range.from.is_some())?;
     let options = RankOptions { max_correlation: args.max_correlation, ..RankOptions::default() };
     let ranking = {
         let bar = Arc::new(Bar::new(output));
@@ -127,7 +127,7 @@ async fn compute(command: FeaturesCommand, app: &App, output: Output) -> Result<
     let FeaturesCommand::Compute { series, range, features, output: path, last } = command else {
         return Ok(());
     };
-    let engine = Engine::new(&FeatureSet(features))?;
+    let engine = Engine::new(&candlecast_app::with_all(&FeatureSet(features)))?;
     let key = app.find_series(&series.wanted()).await?;
     let market = app.market(&key, candlecast_app::MAX_FILL).await?;
     let computed = Arc::clone(&market);

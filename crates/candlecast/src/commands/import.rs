@@ -64,14 +64,7 @@ pub(crate) async fn run(args: &ImportArgs, app: &App, output: Output) -> Result<
     if !docs.is_empty() || failures.is_empty() {
         output.result(&docs, || docs.iter().map(tables::import).collect::<Vec<_>>().join("\n"))?;
     }
-    let n = failures.len();
-    let Some(first) = failures.first().cloned() else { return Ok(()) };
-    if n == 1 {
-        return Err(first);
-    }
-    // One problem for all of them, so that a reader of JSON finds one document.
-    let lines: Vec<&str> = failures.iter().map(|e| e.detail.as_str()).collect();
-    Err(AppError { detail: format!("{n} of {} files failed:\n  {}", files.len(), lines.join("\n  ")), ..first })
+    AppError::joined(&failures, files.len(), "files").map_or(Ok(()), Err)
 }
 
 /// Files as named; globs in alphabetical order.

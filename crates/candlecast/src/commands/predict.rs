@@ -83,9 +83,5 @@ async fn all(args: &PredictArgs, app: &App, output: Output) -> Result<(), AppErr
     }
     let docs: Vec<ForecastDoc> = predicted.iter().map(Into::into).collect();
     output.result(&docs, || predicted.iter().map(tables::forecast_line).collect::<Vec<_>>().join("\n"))?;
-    let Some(first) = failures.first().cloned() else { return Ok(()) };
-    for e in failures.iter().skip(1) {
-        output.problem(e);
-    }
-    Err(first)
+    AppError::joined(&failures, predicted.len() + failures.len(), "forecasts").map_or(Ok(()), Err)
 }

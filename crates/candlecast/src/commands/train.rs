@@ -6,7 +6,6 @@ use std::sync::Arc;
 use candlecast_app::doc::TrainDoc;
 use candlecast_app::{App, AppError};
 use candlecast_core::TimeRange;
-use candlecast_learn::TrainWindow;
 use clap::Args;
 
 use crate::output::Output;
@@ -16,7 +15,9 @@ use crate::{plot, tables};
 
 /// Train a model, say how far it can be trusted, and save it
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h")]
+#[command(
+    after_help = "Learns from the newest 365 days, or, with --days or --from, from the range as a whole (an expanding window); --window or --train-days decide otherwise.\n\nExample:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h"
+)]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     series: SeriesArgs,
@@ -30,7 +31,7 @@ pub(crate) struct TrainArgs {
     days: Option<u32>,
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// Begin the saved fit with the weights of the version that serves
+    /// Begin the saved fit with the weights of the version that serves; the forward chain does not
     #[arg(long)]
     warm_start: bool,
     /// Draw the training curve, errors and coverage into a .png, .svg or .html file
@@ -41,8 +42,8 @@ pub(crate) struct TrainArgs {
 pub(crate) async fn run(args: &TrainArgs, app: &App, output: Output) -> Result<(), AppError> {
     plot::check_path(args.plot.as_deref())?;
     let key = app.find_series(&args.series.wanted()).await?;
-    let request = args.pipeline.models(std::slice::from_ref(&args.model))?.remove(0);
-    let mut common = args.pipeline.common(&key)?;
+    let request = args.pipeline.fit.models(std::slice::from_ref(&args.model))?.remove(0);
+    let mut common = args.pipeline.common(&key, args.days.is_some() || args.range.from.is_some())?;
     let mut range = args.range.range();
     if let Some(days) = args.days
         && let Some(stored) = app.store().coverage(&key).await?.range
@@ -50,10 +51,6 @@ pub(crate) async fn run(args: &TrainArgs, app: &App, output: Output) -> Result<(
         common.min_candles = common.min_candles.min(candlecast_app::MIN_CANDLES.1);
         let end = range.to.min(stored.to);
         range = TimeRange { from: end.plus_ms(-i64::from(days) * 86_400_000), to: range.to };
-    }
-    if args.pipeline.train_days.is_none() && (args.days.is_some() || args.range.from.is_some()) {
-        // A range that was asked for is trained on as a whole.
-        common.window = TrainWindow::Expanding;
     }
     let trained = {
         let bar = Arc::new(Bar::new(output));

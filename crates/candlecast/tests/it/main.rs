@@ -4,8 +4,10 @@
 mod bad_input;
 mod candle_files;
 mod contract;
+mod demo;
 mod determinism;
 mod kill;
 mod program;
 mod real_data;
+mod resume;
 mod shape;

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::candle_files::{HEADER, HOUR_MS, START_MS, csv, gzip, rows, zip};
 use crate::program::{N_CANDLES, Program, SERIES, line};
 
@@ -172,7 +174,10 @@ fn decompression_bombs_are_refused() {
 #[test]
 fn missing_files_are_named() {
     let program = Program::new();
-    program.refuse(&["import", "none/BTCUSDT-1h.csv"], 1, "bad-file", &["none/BTCUSDT-1h.csv"]);
+    let missing = program.refuse(&["import", "none/BTCUSDT-1h.csv"], 2, "no-such-file", &["none/BTCUSDT-1h.csv"]);
+    assert_eq!((&missing["status"], &missing["field"]), (&json!(404), &json!("files")));
+    assert_eq!(missing["detail"].as_str().unwrap().matches("none/BTCUSDT-1h.csv").count(), 1, "{missing}");
+    program.refuse(&["import", "a.csv", "b.csv"], 2, "no-such-file", &["2 of 2 files failed", "a.csv", "b.csv"]);
     program.refuse(&["import", "none-*.csv"], 2, "no-such-file", &["none-*.csv", "no file matches"]);
 }
 

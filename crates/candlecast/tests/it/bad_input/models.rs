@@ -36,6 +36,14 @@ fn status(program: &Program, id: &str) -> Value {
     entry.unwrap_or_else(|| panic!("{id} is not listed: {listed}"))["status"].clone()
 }
 
+fn assert_unhealthy(program: &Program, words: &[&str]) {
+    let doctor = program.run(&["--json", "doctor"]);
+    assert_eq!((doctor.code, doctor.problem()["code"].as_str()), (Some(1), Some("unhealthy")), "{doctor:?}");
+    for word in words {
+        assert!(doctor.stdout.contains(word), "no `{word}` in {doctor:?}");
+    }
+}
+
 #[test]
 fn a_damaged_model_is_never_used_and_serves_again_once_restored() {
     let program = Program::with_candles();
@@ -51,14 +59,9 @@ fn a_damaged_model_is_never_used_and_serves_again_once_restored() {
             program.refuse(&["models", "show", ID], 1, "corrupt-model", &[ID, "is damaged"]);
             if damaged.len() != whole.len() {
                 assert_eq!(status(&program, ID), "corrupt");
-                let doctor = program.run(&["--json", "doctor"]);
-                assert_eq!(
-                    (doctor.code, doctor.problem()["code"].as_str()),
-                    (Some(1), Some("unhealthy")),
-                    "{doctor:?}"
-                );
-                assert!(doctor.stdout.contains("is damaged"), "{doctor:?}");
             }
+            // The doctor reads the files whole, so a single byte shows too.
+            assert_unhealthy(&program, &["is damaged", ID, "models promote ID"]);
         }
         fs::write(&file, &whole).unwrap();
         assert_eq!(program.json(&predict()), forecast);
@@ -93,6 +96,30 @@ fn training_again_replaces_a_damaged_model() {
     train(&program);
     assert_eq!(program.json(&predict())["predictions"], forecast["predictions"]);
     assert_eq!(status(&program, ID), "corrupt");
+}
+
+#[test]
+fn all_failures_of_predict_are_one_problem() {
+    let program = Program::with_candles();
+    let linear = train(&program);
+    let hybrid = program.json(&line(&[&["train", "--model", "hybrid"], SERIES, SHORT, NOW]));
+    let hybrid = PathBuf::from(hybrid["model"]["path"].as_str().unwrap());
+    let all = line(&[&["--json", "predict", "--all"], NOW]);
+    // Of the same size, so that the lists do not see it.
+    let alter = |file: &PathBuf| {
+        let whole = fs::read(file).unwrap();
+        fs::write(file, &damages(&whole, find(&whole, b"candlecast") + 3)[1]).unwrap();
+    };
+    alter(&linear);
+    let one = program.run(&all);
+    assert_eq!((one.code, one.document().as_array().unwrap().len()), (Some(1), 1), "{one:?}");
+    assert_eq!(one.problem()["code"], "corrupt-model");
+    alter(&hybrid);
+    let both = program.run(&all);
+    let detail = both.problem()["detail"].as_str().unwrap().to_owned();
+    for words in ["2 of 2 forecasts failed", "LINEAR", "HYBRID"] {
+        assert!(detail.contains(words), "{detail}");
+    }
 }
 
 #[test]

@@ -119,6 +119,7 @@ fn unknown_names_come_with_the_nearest_right_one() {
     let feature: &[&str] = &["rsl_14", "did you mean rsi_14"];
     program.refuse(&line(&[TRAIN, SERIES, SHORT, &["--features", "rsl_14"]]), 2, "bad-feature", feature);
     program.refuse(&["features", "describe", "rsl_14"], 2, "bad-feature", feature);
+    program.refuse(&["features", "describe", "nosuch"], 2, "bad-feature", &["nosuch", "candlecast features list"]);
     program.refuse(
         &line(&[TRAIN, SERIES, SHORT, &["--features", "sma_0"]]),
         2,
@@ -168,6 +169,56 @@ fn options_are_held_to_their_bounds() {
     program.refuse(&export, 2, "bad-output", &["x.txt", ".parquet"]);
     let nowhere = line(&[&["data", "export", "--output", "none/x.csv"], SERIES]);
     program.refuse(&nowhere, 1, "file-failed", &["none/x.csv"]);
+}
+
+#[test]
+fn naive_forecasts_are_not_trained() {
+    let program = Program::with_candles();
+    let naive = line(&[&["train", "--model", "naive"], SERIES, SHORT]);
+    let problem = program.refuse(&naive, 2, "baseline", &["naive", "needs no training", "candlecast compare"]);
+    assert_eq!(problem["field"], "model");
+}
+
+#[test]
+fn a_warm_start_needs_something_that_serves() {
+    let program = Program::with_candles();
+    let warm = line(&[TRAIN, SERIES, SHORT, &["--warm-start"]]);
+    program.refuse(&warm, 2, "bad-warm-start", &["linear", "no version serves yet", "--warm-start"]);
+}
+
+#[test]
+fn the_greatest_need_of_memory_is_named() {
+    let program = Program::with_candles();
+    let config = program.write("small.toml", "max_memory = '1MB'\n");
+    let compare =
+        line(&[&["--config", &config], &["compare", "--models", "lstm", "--set", "profile=deep"], SERIES, SHORT]);
+    program.refuse(&compare, 1, "memory-limit", &["lstm would need about"]);
+}
+
+/// Options that would change nothing are not offered.
+#[test]
+fn a_ranking_has_no_options_of_scoring() {
+    let program = Program::with_candles();
+    for option in [["--level", "0.9"], ["--retrain-days", "7"]] {
+        program.refuse(&line(&[&["features", "rank"], SERIES, &option]), 2, "bad-usage", &[option[0]]);
+    }
+}
+
+#[test]
+fn help_says_what_the_defaults_are() {
+    let program = Program::new();
+    let help = |command: &[&str]| {
+        let text = program.run(&line(&[command, &["--help"]])).stdout;
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for command in ["compare", "backtest"] {
+        let text = help(&[command]);
+        assert!(text.contains("the last 30 days") && !text.contains("all there is"), "{text}");
+    }
+    for command in [&["train"][..], &["features", "rank"]] {
+        let text = help(command);
+        assert!(text.contains("or all, by comma") && text.contains("the range as a whole"), "{text}");
+    }
 }
 
 /// What the parser of the command line finds is told to programs as fully as to people.

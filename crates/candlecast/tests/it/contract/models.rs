@@ -58,6 +58,7 @@ const FORECAST: &[(&str, Is)] = &[
     ("dataAgeSeconds", count),
     ("staleData", flag),
     ("synthetic", flag),
+    ("warnings", list),
 ];
 const STEP: &[(&str, Is)] = &[
     ("timestamp", is_instant),
@@ -133,7 +134,9 @@ fn a_forecast_comes_with_interval_confidence_and_origin() {
     let close_ms = START_MS + N_CANDLES as i64 * HOUR_MS;
     assert_eq!(forecast["origin"], instant(close_ms));
     assert_eq!((&forecast["dataAgeSeconds"], &forecast["staleData"]), (&json!(1_800), &json!(false)));
+    assert_eq!(forecast["ageSeconds"], 1_800);
     assert_eq!((&forecast["stale"], &forecast["synthetic"]), (&json!(false), &json!(false)));
+    assert_eq!(forecast["warnings"], json!([]));
     let steps = elements("predictions", &forecast["predictions"]);
     assert_eq!(steps.len(), 6);
     for (i, step) in steps.iter().enumerate() {
@@ -148,6 +151,52 @@ fn a_forecast_comes_with_interval_confidence_and_origin() {
     let later = program.json(&line(&[&["predict", "--model", "linear", "--now", "2024-03-26T12:00:00Z"], SERIES]));
     assert_eq!((&later["stale"], &later["staleData"]), (&json!(true), &json!(true)));
     assert_eq!(later["predictions"], forecast["predictions"]);
+    assert_eq!(later["warnings"].as_array().unwrap().len(), 2, "old data, old model: {later}");
+}
+
+#[test]
+fn a_forecast_from_before_the_end_of_the_training_is_marked() {
+    let program = Program::with_candles();
+    train(&program, "linear");
+    let past = line(&[&["predict", "--model", "linear", "--now", "2024-03-10T10:30:00Z"], SERIES]);
+    let warnings = program.json(&past)["warnings"].clone();
+    let words = "the model has seen the future of this origin";
+    assert!(warnings[0].as_str().unwrap().contains(words), "{warnings}");
+    assert!(program.run(&past).stdout.contains(words));
+    assert!(!program.run(&line(&[&["predict", "--model", "linear"], SERIES, NOW])).stdout.contains(words));
+}
+
+/// What serves has seen the candles that the chain is scored on, so only the saved fit begins with it.
+#[test]
+fn a_warm_start_changes_the_saved_fit_and_no_score() {
+    let program = Program::with_candles();
+    let command: &[&str] = &["train", "--model", "gbdt", "--set", "rounds=10", "--set", "patience=0"];
+    let starts: [&[&str]; 2] = [&[], &["--warm-start"]];
+    let mut trained = starts.map(|more| program.json(&line(&[command, SERIES, SHORT, NOW, more])));
+    for model in trained.iter_mut().flat_map(|t| t["models"].as_array_mut().unwrap()) {
+        model.as_object_mut().unwrap().remove("fitSeconds");
+    }
+    let [cold, warm] = trained;
+    assert_eq!(cold["models"], warm["models"]);
+    assert_eq!((&cold["steps"], &warm["steps"]), (&json!(10), &json!(20)));
+}
+
+#[test]
+fn the_window_is_what_was_asked_for() {
+    let program = Program::with_candles();
+    let points = |more: &[&str]| {
+        let train: &[&str] = &["train", "--model", "hybrid", "--horizon", "6h"];
+        program.json(&line(&[train, SERIES, NOW, more]))["model"]["dataPoints"].clone()
+    };
+    assert_eq!(points(&["--days", "60"]), 60 * 24);
+    assert_eq!(points(&["--days", "60", "--train-days", "45"]), 45 * 24);
+    let config = |more: &[&str]| {
+        points(more);
+        let listed = program.json(&["models", "list"]);
+        listed.as_array().unwrap().last().unwrap()["config"]["window"]["kind"].clone()
+    };
+    assert_eq!(config(&["--days", "60", "--window", "rolling"]), "rolling");
+    assert_eq!(config(&["--days", "60"]), "expanding");
 }
 
 #[test]
