@@ -71,7 +71,7 @@ fn all_finite(m: &Metrics) -> bool {
 
 #[test]
 fn a_price_that_never_moves_is_named() {
-    let still = series_of(&[100.0; 3_000]);
+    let still = series_of(&vec![100.0; 3_000]);
     // The volume moves, so that there is a feature; the price does not.
     let common = of_features(&["log_return_1", "volume_ratio_20"]);
     for id in every_model() {
@@ -84,7 +84,7 @@ fn a_price_that_never_moves_is_named() {
 /// The default features include some that a price at rest leaves undefined.
 #[test]
 fn a_price_that_never_moves_is_named_with_the_models_own_features() {
-    let still = series_of(&[100.0; 3_000]);
+    let still = series_of(&vec![100.0; 3_000]);
     for id in every_model() {
         let error = evaluate(&still, &[quick(id)], &Common::new(HORIZON)).expect_err(id);
         assert_eq!(error.blame, Blame::Data, "{id}: {error}");
@@ -97,7 +97,7 @@ fn a_price_that_never_moves_is_named_with_the_models_own_features() {
 
 #[test]
 fn baselines_on_a_price_that_never_moves_have_finite_scores() {
-    let report = evaluate(&series_of(&[100.0; 3_000]), &[], &Common::new(HORIZON)).unwrap();
+    let report = evaluate(&series_of(&vec![100.0; 3_000]), &[], &Common::new(HORIZON)).unwrap();
     assert_eq!(report.models.len(), 4);
     for m in &report.models {
         assert!(all_finite(&m.metrics), "{}: {:?}", m.name, m.metrics);

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::world::model;
 
-const HORIZON: usize = 6;
+const HORIZON: usize = 3;
 /// Share of random walks on which "better than naive" may be said.
 const FALSE_VERDICTS: f64 = 0.06;
 /// Share of the last return that the next one contains, negated, where something is planted.
-const PLANTED: f64 = 0.4;
+const PLANTED: f64 = 0.5;
 
 /// Rolling windows of 100 days, refits every 50.
 fn common() -> Common {
