@@ -4,7 +4,7 @@ use std::fmt;
 
 use candlecast_core::{Interval, Segment};
 
-use crate::indicator::{Indicator, IndicatorStream, Memory, Observation, finite};
+use crate::indicator::{Indicator, IndicatorStream, Memory, Observation, columns_of, finite, for_each_candle};
 
 /// A state machine from candles to `N` values. The state before the first candle is the built value itself.
 pub(crate) trait Formula<const N: usize>: fmt::Debug + Clone + Send + Sync + 'static {
@@ -57,12 +57,13 @@ impl<F: Formula<N>, const N: usize> Indicator for Own<F, N> {
 
     fn compute(&self, segment: &Segment<'_>, out: &mut [&mut [f64]]) {
         let mut state = self.begin(segment.interval);
-        for row in 0..segment.len() {
-            let values = state.step(&Observation::of(segment, row));
-            for (column, value) in out.iter_mut().zip(values) {
+        let mut columns: [&mut [f64]; N] = columns_of(out, segment.len());
+        for_each_candle(segment, |row, candle| {
+            let values = state.step(candle);
+            for (column, value) in columns.iter_mut().zip(values) {
                 column[row] = finite(value);
             }
-        }
+        });
     }
 
     fn open(&self, history: &Segment<'_>) -> Box<dyn IndicatorStream> {

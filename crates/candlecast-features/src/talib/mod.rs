@@ -4,6 +4,7 @@ mod adapter;
 mod finish;
 mod function;
 mod guard;
+mod scratch;
 
 pub(crate) use adapter::{Decay, ta};
 pub(crate) use finish::{AsIs, CloseOver, Finish, OverClose, OverVolume};
