@@ -244,6 +244,35 @@ pub struct CandleSeries {
     columns: Columns,
 }
 
+/// True when `ok` holds for every value; looks at all of them, so that no branch stands in the way.
+fn holds(column: &[f64], ok: impl Fn(f64) -> bool) -> bool {
+    column.iter().fold(true, |all, &v| all & ok(v))
+}
+
+/// True when [`Candle::check`] accepts every row of ascending `columns` of one length. Column by column without a
+/// branch, a sixth of the time of asking each candle: loading a lake is mostly this and decompression.
+fn all_valid(columns: &Columns, interval: Interval) -> bool {
+    let Columns { open_time, open, high, low, close, volume, quote_volume, trades, taker_buy_base } = columns;
+    let price = |v: f64| (v > 0.0) & (v < f64::INFINITY);
+    let amount = |v: f64| (v >= 0.0) & (v < f64::INFINITY);
+    // NaN stands for a value that is missing.
+    let amount_or_none = |v: f64| v.is_nan() | ((v >= 0.0) & (v < f64::INFINITY));
+    let optional = [quote_volume, trades, taker_buy_base];
+    let n = open_time.len();
+    let (open, high, low, close) = (&open[..n], &high[..n], &low[..n], &close[..n]);
+    let consistent = (0..n).fold(true, |all, i| {
+        all & (low[i] <= open[i]) & (low[i] <= close[i]) & (high[i] >= open[i]) & (high[i] >= close[i])
+    });
+    // Most rows follow the one before by one interval, which spares them the division.
+    let on_grid = open_time.first().is_none_or(|&t| interval.on_grid(Timestamp(t)))
+        && open_time.windows(2).all(|w| w[1].wrapping_sub(w[0]) == interval.ms() || interval.on_grid(Timestamp(w[1])));
+    consistent
+        && on_grid
+        && [open, high, low, close].into_iter().all(|column| holds(column, price))
+        && holds(volume, amount)
+        && optional.into_iter().flatten().all(|column| holds(column, amount_or_none))
+}
+
 impl CandleSeries {
     /// Checks `columns` and makes a series of them.
     pub fn new(key: SeriesKey, columns: Columns) -> Result<Self, SeriesError> {
@@ -264,8 +293,10 @@ impl CandleSeries {
         if let Some(i) = (1..expected).find(|&i| columns.open_time[i] <= columns.open_time[i - 1]) {
             return Err(SeriesError::Order { row: i, time: Timestamp(columns.open_time[i]) });
         }
-        for row in 0..expected {
-            columns.candle(row).check(key.interval).map_err(|error| SeriesError::Candle { row, error })?;
+        if !all_valid(&columns, key.interval) {
+            for row in 0..expected {
+                columns.candle(row).check(key.interval).map_err(|error| SeriesError::Candle { row, error })?;
+            }
         }
         Ok(Self { key, columns })
     }
@@ -408,6 +439,37 @@ mod tests {
 
     fn key() -> SeriesKey {
         SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn columns_are_valid_exactly_where_every_candle_is(
+            row in 0_usize..5,
+            column in 0_usize..9,
+            value in proptest::prop_oneof![
+                proptest::num::f64::ANY,
+                0.0..300.0_f64,
+                proptest::strategy::Just(0.0),
+                proptest::strategy::Just(f64::INFINITY),
+            ],
+            shift in proptest::prop_oneof![proptest::strategy::Just(0_i64), -3_i64..3],
+        ) {
+            let mut columns = Columns::default();
+            for hour in 0..5 {
+                let amounts = (Some(5.0), Some(3.0), None);
+                let candle = candle(hour, 100.0 + hour as f64);
+                columns.push(&Candle { quote_volume: amounts.0, trades: amounts.1, taker_buy_base: amounts.2, ..candle });
+            }
+            columns.open_time[row] += shift;
+            let c = &mut columns;
+            let optional = [&mut c.quote_volume, &mut c.trades, &mut c.taker_buy_base];
+            let mut all = vec![&mut c.open, &mut c.high, &mut c.low, &mut c.close, &mut c.volume];
+            all.extend(optional.into_iter().flatten());
+            let n = all.len();
+            all[column % n][row] = value;
+            let one_by_one = (0..5).all(|row| columns.candle(row).check(Interval::H1).is_ok());
+            proptest::prop_assert_eq!(all_valid(&columns, Interval::H1), one_by_one);
+        }
     }
 
     fn candle(hour: i64, close: f64) -> Candle {
