@@ -108,11 +108,16 @@ fn parts(selected: &[Selected]) -> Result<Vec<Part>, FeatureError> {
 
 /// All outputs of `indicator` over all rows, `[output][row]`.
 pub(crate) fn over_series(indicator: &dyn Indicator, series: &FilledSeries) -> Vec<Vec<f64>> {
-    let mut columns = vec![vec![f64::NAN; series.len()]; indicator.outputs().len()];
+    // An indicator writes every row of a segment; what lies in none has no value.
+    let mut columns: Vec<Vec<f64>> = indicator.outputs().iter().map(|_| vec![0.0; series.len()]).collect();
+    let mut covered = 0;
     for (range, segment) in series.segment_ranges().iter().zip(series.segments()) {
+        columns.iter_mut().for_each(|c| c[covered..range.start].fill(f64::NAN));
+        covered = range.end;
         let mut slices: Vec<&mut [f64]> = columns.iter_mut().map(|c| &mut c[range.clone()]).collect();
         indicator.compute(&segment, &mut slices);
     }
+    columns.iter_mut().for_each(|c| c[covered..].fill(f64::NAN));
     columns
 }
 

@@ -126,6 +126,9 @@ where
         if n == 0 {
             return;
         }
+        if G::EVERYWHERE && P::AS_IS && self.compute_in_place(segment, columns_of(out, n)) {
+            return;
+        }
         let mut raw: [Vec<f64>; N] = scratch::take(n);
         let slices = raw.each_mut().map(Vec::as_mut_slice);
         // An error leaves no values, which is what the whole column then says.
@@ -158,6 +161,32 @@ where
             None => State::Waiting(Buffer::of(history)),
         };
         Box::new(TaStream::<F, G, P, N, M> { live, lookback: self.lookback, state })
+    }
+}
+
+impl<F, G, P, const N: usize, const M: usize> Ta<F, G, P, N, M>
+where
+    F: Function<N>,
+{
+    /// TA-Lib writes into the columns themselves, behind the warm-up. False if its values do not begin there.
+    fn compute_in_place(&self, segment: &Segment<'_>, columns: [&mut [f64]; N]) -> bool {
+        let n = segment.len();
+        let lookback = self.lookback.min(n);
+        let mut values = columns.map(|column| {
+            let (warmup, values) = column.split_at_mut(lookback);
+            warmup.fill(f64::NAN);
+            values
+        });
+        if lookback == n {
+            return true;
+        }
+        let slices = values.each_mut().map(|column| &mut **column);
+        let whole = self.live.function.batch(&self.live.core, segment, slices);
+        if !whole.is_ok_and(|range| range.beg_idx == lookback && range.count == n - lookback) {
+            return false;
+        }
+        values.into_iter().flatten().for_each(|v| *v = finite(*v));
+        true
     }
 }
 

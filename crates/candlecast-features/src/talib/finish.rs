@@ -8,6 +8,9 @@ use crate::rolling::{Sums, Window};
 /// A step from `N` values of TA-Lib to `M` values of the feature. It sees every candle from the first on. Its state
 /// may depend on candles only, not on TA-Lib's values: a stream that opens on a history passes NaN for those.
 pub(crate) trait Finish<const N: usize, const M: usize>: fmt::Debug + Clone + Send + Sync + 'static {
+    /// True if TA-Lib's values are the feature's.
+    const AS_IS: bool = false;
+
     /// Candles that it needs itself, less one.
     fn lookback(&self) -> usize {
         0
@@ -22,6 +25,8 @@ pub(crate) trait Finish<const N: usize, const M: usize>: fmt::Debug + Clone + Se
 pub(crate) struct AsIs;
 
 impl<const N: usize> Finish<N, N> for AsIs {
+    const AS_IS: bool = true;
+
     #[inline]
     fn step(&mut self, _: &Observation, raw: [f64; N]) -> [f64; N] {
         raw

@@ -9,6 +9,9 @@ use crate::rolling::{Extremes, Sums, Window};
 
 /// Watches every candle and says where values are defined.
 pub(crate) trait Guard: fmt::Debug + Clone + Send + Sync + 'static {
+    /// True if values are defined everywhere, so that nobody need ask.
+    const EVERYWHERE: bool = false;
+
     /// True where the values at this candle are defined. In the warm-up the answer does not matter.
     fn defined(&mut self, o: &Observation) -> bool;
 }
@@ -18,6 +21,8 @@ pub(crate) trait Guard: fmt::Debug + Clone + Send + Sync + 'static {
 pub(crate) struct Always;
 
 impl Guard for Always {
+    const EVERYWHERE: bool = true;
+
     #[inline]
     fn defined(&mut self, _: &Observation) -> bool {
         true
