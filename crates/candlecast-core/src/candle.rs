@@ -245,12 +245,14 @@ pub struct CandleSeries {
 }
 
 /// True when `ok` holds for every value; looks at all of them, so that no branch stands in the way.
+#[allow(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
 fn holds(column: &[f64], ok: impl Fn(f64) -> bool) -> bool {
     column.iter().fold(true, |all, &v| all & ok(v))
 }
 
 /// True when [`Candle::check`] accepts every row of ascending `columns` of one length. Column by column without a
 /// branch, a sixth of the time of asking each candle: loading a lake is mostly this and decompression.
+#[allow(clippy::needless_bitwise_bool, clippy::manual_range_contains, reason = "a lazy operator is a branch")]
 fn all_valid(columns: &Columns, interval: Interval) -> bool {
     let Columns { open_time, open, high, low, close, volume, quote_volume, trades, taker_buy_base } = columns;
     let price = |v: f64| (v > 0.0) & (v < f64::INFINITY);
