@@ -3,19 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use candlecast_core::{CandleSeries, FilledSeries, Interval, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
 use candlecast_learn::Market;
 use candlecast_learn::walk_forward::Hooks;
+use candlecast_meta::{MetadataStore, SqlStore};
 use candlecast_registry::Registry;
 use candlecast_store::{CandleStore, ParquetLake};
+use tokio::sync::OnceCell;
 
 use crate::checkpoints::Checkpoints;
 use crate::{AppError, Settings};
 
-/// Everything a use case needs.
-#[derive(Debug)]
+/// Everything a use case needs. A clone shares all of it.
+#[derive(Debug, Clone)]
 pub struct App {
     /// Settings.
     pub settings: Settings,
@@ -25,8 +27,8 @@ pub struct App {
     pub registry: Registry,
     /// Root of all randomness.
     pub seed: Seed,
-    /// "Now", injected so that it can be set.
-    pub now: Timestamp,
+    clock: AppClock,
+    metadata: Arc<OnceCell<Arc<dyn MetadataStore>>>,
     pool: Arc<rayon::ThreadPool>,
     cancel: Arc<AtomicBool>,
 }
@@ -55,9 +57,18 @@ pub struct AppOptions {
     /// Threads for computation; all cores if `None`.
     pub threads: Option<usize>,
     /// "Now".
-    pub now: Timestamp,
+    pub clock: AppClock,
     /// Set from outside to cancel.
     pub cancel: Arc<AtomicBool>,
+}
+
+/// Where "now" comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppClock {
+    /// The system's clock.
+    System,
+    /// Always this instant, as `--now` says.
+    Fixed(Timestamp),
 }
 
 impl App {
@@ -76,10 +87,50 @@ impl App {
             store: Arc::new(store),
             registry,
             seed: options.seed,
-            now: options.now,
+            clock: options.clock,
+            metadata: Arc::new(OnceCell::new()),
             pool: Arc::new(pool),
             cancel: options.cancel,
         })
+    }
+
+    /// "Now".
+    pub fn now(&self) -> Timestamp {
+        match self.clock {
+            AppClock::Fixed(now) => now,
+            AppClock::System => Timestamp(
+                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0)),
+            ),
+        }
+    }
+
+    /// The metadata database, opened at the first call: the one at `database_url`, else `candlecast.db` in the data
+    /// folder.
+    pub async fn metadata(&self) -> Result<&Arc<dyn MetadataStore>, AppError> {
+        self.metadata
+            .get_or_try_init(|| async {
+                let store = match &self.settings.database_url {
+                    Some(url) => SqlStore::connect(url, self.now()).await?,
+                    None => {
+                        let dir = &self.settings.data_dir;
+                        std::fs::create_dir_all(dir).map_err(|e| crate::error::file_error(dir, &e))?;
+                        SqlStore::open_in(dir, self.now()).await?
+                    }
+                };
+                Ok(Arc::new(store) as Arc<dyn MetadataStore>)
+            })
+            .await
+    }
+
+    /// The same platform with a seed and a cancellation of its own, for one job among several.
+    #[must_use]
+    pub fn with(&self, seed: Seed, cancel: Arc<AtomicBool>) -> Self {
+        Self { seed, cancel, ..self.clone() }
+    }
+
+    /// Set to ask the work to stop.
+    pub fn cancel(&self) -> &Arc<AtomicBool> {
+        &self.cancel
     }
 
     /// Threads for computation.

@@ -216,6 +216,28 @@ impl From<candlecast_registry::RegistryError> for AppError {
     }
 }
 
+impl From<candlecast_meta::MetaError> for AppError {
+    fn from(e: candlecast_meta::MetaError) -> Self {
+        use candlecast_meta::MetaError as M;
+        let (code, status) = match e {
+            M::Unreachable { .. } | M::Busy { .. } => ("metadata-unreachable", 503),
+            M::DiskFull { .. } => ("disk-full", 507),
+            M::ReadOnly { .. } => ("not-allowed", 500),
+            M::NotFound { .. } => ("not-found", 404),
+            M::Conflict { .. } | M::LeaseLost { .. } => ("conflict", 409),
+            M::Invalid { field, .. } => return Self::usage("bad-value", field, e.to_string()),
+            _ => ("metadata-failed", 500),
+        };
+        Self::new(code, status, Blame::Data, e.to_string())
+    }
+}
+
+impl From<candlecast_exchange::ExchangeError> for AppError {
+    fn from(e: candlecast_exchange::ExchangeError) -> Self {
+        Self::new("exchange-failed", 502, Blame::Data, e.to_string())
+    }
+}
+
 /// A file that could not be read or written.
 pub(crate) fn file_error(path: &std::path::Path, e: &std::io::Error) -> AppError {
     AppError::data("file-failed", format!("{}: {e}", path.display()))

@@ -21,7 +21,7 @@ mod rank;
 mod settings;
 mod train;
 
-pub use app::{App, AppOptions, RunHooks, Unwatched, Wanted, Watch};
+pub use app::{App, AppClock, AppOptions, RunHooks, Unwatched, Wanted, Watch};
 pub use audit::{AuditFinding, AuditOptions, Audited, with_all};
 pub use contender::{Common, MAX_FILL, MIN_CANDLES, ModelRequest, Stable};
 pub use error::{AppError, Blame};

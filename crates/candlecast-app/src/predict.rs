@@ -88,7 +88,7 @@ impl App {
         let market = self.market(key, state.config.max_fill).await?;
         let learner = entry.build(&state.config.params)?;
         let Loaded { meta, payload, fell_back } = loaded;
-        let (now, ttl) = (self.now, self.settings.model_ttl_s);
+        let (now, ttl) = (self.now(), self.settings.model_ttl_s);
         self.compute(move || {
             let SavedModel { pipeline, calibration, trained_to } = payload;
             let pipeline = FittedPipeline::restore(pipeline, learner.as_ref())

@@ -21,6 +21,8 @@ pub struct Settings {
     pub model_ttl_s: i64,
     /// Memory a training may use, in bytes.
     pub max_memory: u64,
+    /// PostgreSQL of the metadata; the file `candlecast.db` in the data folder if `None`.
+    pub database_url: Option<String>,
 }
 
 /// What flags say.
@@ -75,6 +77,7 @@ impl Settings {
             keep_versions: file.keep_versions.unwrap_or(5).max(1),
             model_ttl_s: ttl.or(file.model_ttl_s).unwrap_or(86_400),
             max_memory: memory.unwrap_or(DEFAULT_MAX_MEMORY),
+            database_url: env("DATABASE_URL"),
         })
     }
 }

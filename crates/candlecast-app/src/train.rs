@@ -160,7 +160,7 @@ impl App {
         let json = |e: serde_json::Error| AppError::data("save-failed", e.to_string());
         let new = NewModel {
             name: Some(format!("{} {}", config.model, crate::catalog::series_label(key))),
-            trained_at: self.now,
+            trained_at: self.now(),
             accuracy: scores.metrics.directional_accuracy,
             training_duration_ms: (fitted.seconds * 1000.0) as u64,
             data_points: fitted.n_candles as u64,

@@ -11,10 +11,9 @@ mod tables;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use candlecast_app::{App, AppError, AppOptions, Flags, Settings};
-use candlecast_core::{Seed, Timestamp};
+use candlecast_app::{App, AppClock, AppError, AppOptions, Flags, Settings};
+use candlecast_core::Seed;
 use clap::Parser;
 
 use crate::cli::{Cli, Global};
@@ -70,12 +69,12 @@ fn run(cli: Cli, output: &Output) -> Result<(), AppError> {
     let options = AppOptions {
         seed: Seed(cli.global.seed),
         threads: cli.global.threads,
-        now: cli.global.now.map_or_else(system_now, Ok)?,
+        clock: cli.global.now.map_or(AppClock::System, AppClock::Fixed),
         cancel,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .enable_time()
+        .enable_all()
         .build()
         .map_err(|e| AppError::data("no-threads", format!("the runtime could not be started: {e}")))?;
     runtime.block_on(async {
@@ -95,11 +94,4 @@ fn on_interrupt(cancel: &Arc<AtomicBool>) {
     if let Err(e) = set {
         tracing::warn!(error = %e, "interrupts end the program at once: no handler could be set");
     }
-}
-
-fn system_now() -> Result<Timestamp, AppError> {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map(|d| Timestamp(d.as_millis() as i64))
-        .map_err(|_| AppError::data("bad-clock", "the system clock stands before 1970: set it"))
 }

@@ -7,11 +7,13 @@ use super::{Finding, SourceFile};
 const RULE: &str = "crate-graph";
 
 /// What the crates that join everything may use.
-const ALL_PARTS: &[&str] =
-    &["core", "features", "learn", "models", "nn", "detect", "trading", "tune", "store", "ingest", "registry"];
+const ALL_PARTS: &[&str] = &[
+    "core", "features", "learn", "models", "nn", "detect", "trading", "tune", "store", "ingest", "meta", "exchange",
+    "registry",
+];
 
 /// Crate and the crates it may depend on, without the prefix `candlecast-`; `candlecast` is the binary.
-static MAY_USE: [(&str, &[&str]); 16] = [
+static MAY_USE: [(&str, &[&str]); 18] = [
     ("core", &[]),
     ("features", &["core"]),
     ("learn", &["core"]),
@@ -22,6 +24,8 @@ static MAY_USE: [(&str, &[&str]); 16] = [
     ("tune", &["core"]),
     ("store", &["core"]),
     ("ingest", &["core"]),
+    ("meta", &["core"]),
+    ("exchange", &["core", "ingest"]),
     ("registry", &["core", "learn"]),
     ("app", ALL_PARTS),
     ("server", &["core", "app"]),

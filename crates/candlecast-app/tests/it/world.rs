@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use candlecast_app::{App, AppOptions, Flags, ModelRequest, Settings};
+use candlecast_app::{App, AppClock, AppOptions, Flags, ModelRequest, Settings};
 use candlecast_core::{CandleSeries, Seed, SeriesKey, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -20,8 +20,12 @@ pub(crate) fn world() -> World {
     let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
     let settings = Settings::load(&flags, |_| None).unwrap();
     let cancel = Arc::new(AtomicBool::new(false));
-    let options =
-        AppOptions { seed: Seed(42), threads: Some(2), now: Timestamp::year_start(2024), cancel: Arc::clone(&cancel) };
+    let options = AppOptions {
+        seed: Seed(42),
+        threads: Some(2),
+        clock: AppClock::Fixed(Timestamp::year_start(2024)),
+        cancel: Arc::clone(&cancel),
+    };
     World { app: App::open(settings, options).unwrap(), cancel, _folder: folder }
 }
 

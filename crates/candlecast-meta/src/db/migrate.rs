@@ -1,0 +1,129 @@
+//! The schema's history. Migrations are only ever added; one that was applied is checked by its SHA-256.
+
+use std::fmt::Write as _;
+
+use candlecast_core::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::{Record, Statement};
+use crate::MetaError;
+
+/// One step of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Migration {
+    pub(crate) version: i64,
+    pub(crate) name: &'static str,
+    pub(crate) sql: &'static str,
+}
+
+/// Steps for SQLite.
+pub(crate) const SQLITE: &[Migration] =
+    &[Migration { version: 1, name: "base", sql: include_str!("../../migrations/sqlite/0001_base.sql") }];
+
+/// Steps for PostgreSQL.
+pub(crate) const POSTGRES: &[Migration] =
+    &[Migration { version: 1, name: "base", sql: include_str!("../../migrations/postgres/0001_base.sql") }];
+
+/// Where the applied steps are recorded.
+pub(crate) const HISTORY_TABLE: &str = "CREATE TABLE IF NOT EXISTS candlecast_schema (
+    version BIGINT PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at BIGINT NOT NULL
+)";
+
+/// A step that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Applied {
+    version: i64,
+    name: String,
+    checksum: String,
+}
+
+impl Applied {
+    pub(crate) fn select() -> Statement {
+        Statement::new("SELECT version, name, checksum FROM candlecast_schema ORDER BY version")
+    }
+
+    pub(crate) fn read(row: &Record) -> Result<Self, MetaError> {
+        Ok(Self { version: row.int("version")?, name: row.text("name")?, checksum: row.text("checksum")? })
+    }
+}
+
+impl Migration {
+    /// The record that it was applied.
+    pub(crate) fn insert(&self, now: Timestamp) -> Statement {
+        Statement::new("INSERT INTO candlecast_schema (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)")
+            .bind(self.version)
+            .bind(self.name)
+            .bind(self.checksum())
+            .bind(now)
+    }
+
+    /// SHA-256 of the SQL, hexadecimal. Line ends are those of Unix, so that a checkout on Windows agrees.
+    fn checksum(&self) -> String {
+        Sha256::digest(self.sql.replace("\r\n", "\n").as_bytes()).iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a String does not fail");
+            text
+        })
+    }
+}
+
+/// The steps still to do. Refuses a schema that is newer than this program or has another history.
+pub(crate) fn pending<'a>(known: &'a [Migration], applied: &[Applied]) -> Result<&'a [Migration], MetaError> {
+    let newest_known = known.last().map_or(0, |m| m.version);
+    if let Some(newer) = applied.iter().map(|a| a.version).filter(|&v| v > newest_known).max() {
+        return Err(MetaError::Newer { found: newer, known: newest_known });
+    }
+    for (position, done) in applied.iter().enumerate() {
+        let same = known.get(position).is_some_and(|m| m.version == done.version && m.checksum() == done.checksum);
+        if !same {
+            return Err(MetaError::Changed { version: done.version, name: done.name.clone() });
+        }
+    }
+    Ok(known.get(applied.len()..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(version: i64, sql: &'static str) -> Migration {
+        Migration { version, name: "step", sql }
+    }
+
+    fn done(step: &Migration) -> Applied {
+        Applied { version: step.version, name: step.name.into(), checksum: step.checksum() }
+    }
+
+    #[test]
+    fn versions_count_from_one_in_both_dialects() {
+        for steps in [SQLITE, POSTGRES] {
+            assert!(steps.iter().enumerate().all(|(i, s)| s.version == i as i64 + 1));
+        }
+        let names = |steps: &[Migration]| steps.iter().map(|s| s.name).collect::<Vec<_>>();
+        assert_eq!(names(SQLITE), names(POSTGRES));
+    }
+
+    #[test]
+    fn checksums_ignore_line_ends_only() {
+        assert_eq!(step(1, "a\nb").checksum(), step(1, "a\r\nb").checksum());
+        assert_ne!(step(1, "a\nb").checksum(), step(1, "a b").checksum());
+        assert_eq!(step(1, "").checksum(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[test]
+    fn what_is_missing_is_done_and_another_history_is_refused() {
+        let known = [step(1, "a"), step(2, "b"), step(3, "c")];
+        assert_eq!(pending(&known, &[]), Ok(&known[..]));
+        assert_eq!(pending(&known, &[done(&known[0])]), Ok(&known[1..]));
+        assert_eq!(pending(&known, &known.map(|s| done(&s))), Ok(&known[3..]));
+
+        let changed = [done(&known[0]), done(&step(2, "other"))];
+        assert_eq!(pending(&known, &changed), Err(MetaError::Changed { version: 2, name: "step".into() }));
+        let hole = [done(&known[0]), done(&known[2])];
+        assert_eq!(pending(&known, &hole), Err(MetaError::Changed { version: 3, name: "step".into() }));
+        let newer = known.map(|s| done(&s));
+        assert_eq!(pending(&known[..2], &newer), Err(MetaError::Newer { found: 3, known: 2 }));
+    }
+}

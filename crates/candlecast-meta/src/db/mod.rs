@@ -1,0 +1,94 @@
+//! The two databases behind one face: statements in, records out, errors told in [`MetaError`].
+
+mod fault;
+mod migrate;
+mod postgres;
+mod record;
+mod sqlite;
+mod statement;
+
+use std::path::Path;
+
+use candlecast_core::Timestamp;
+
+pub(crate) use record::Record;
+pub(crate) use statement::{Arg, Statement};
+
+use self::postgres::PostgresDatabase;
+use self::sqlite::SqliteDatabase;
+use crate::MetaError;
+
+/// An open database.
+#[derive(Debug, Clone)]
+pub(crate) enum Database {
+    Sqlite(SqliteDatabase),
+    Postgres(PostgresDatabase),
+}
+
+impl Database {
+    pub(crate) async fn open_sqlite(file: &Path, now: Timestamp) -> Result<Self, MetaError> {
+        SqliteDatabase::open(file, now).await.map(Self::Sqlite)
+    }
+
+    pub(crate) async fn open_postgres(url: &str, now: Timestamp) -> Result<Self, MetaError> {
+        PostgresDatabase::open(url, now).await.map(Self::Postgres)
+    }
+
+    /// Reads.
+    pub(crate) async fn rows(&self, statement: Statement) -> Result<Vec<Record>, MetaError> {
+        match self {
+            Self::Sqlite(db) => db.rows(statement).await,
+            Self::Postgres(db) => db.rows(statement).await,
+        }
+    }
+
+    /// Reads at most one record.
+    pub(crate) async fn row(&self, statement: Statement) -> Result<Option<Record>, MetaError> {
+        Ok(self.rows(statement).await?.into_iter().next())
+    }
+
+    /// Changes, and returns what `RETURNING` names.
+    pub(crate) async fn changed_rows(&self, statement: Statement) -> Result<Vec<Record>, MetaError> {
+        match self {
+            Self::Sqlite(db) => db.changed_rows(statement).await,
+            Self::Postgres(db) => db.rows(statement).await,
+        }
+    }
+
+    /// Changes, and returns the first of what `RETURNING` names.
+    pub(crate) async fn changed_row(&self, statement: Statement) -> Result<Option<Record>, MetaError> {
+        Ok(self.changed_rows(statement).await?.into_iter().next())
+    }
+
+    /// Changes, and returns how many records.
+    pub(crate) async fn change(&self, statement: Statement) -> Result<u64, MetaError> {
+        match self {
+            Self::Sqlite(db) => db.change(statement).await,
+            Self::Postgres(db) => db.change(statement).await,
+        }
+    }
+
+    /// Changes in one transaction; how many records each statement changed.
+    pub(crate) async fn change_all(&self, statements: Vec<Statement>) -> Result<Vec<u64>, MetaError> {
+        match self {
+            Self::Sqlite(db) => db.change_all(statements).await,
+            Self::Postgres(db) => db.change_all(statements).await,
+        }
+    }
+
+    /// Waits for calls under way and closes.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(db) => db.close().await,
+            Self::Postgres(db) => db.close().await,
+        }
+    }
+
+    /// File or server, without password.
+    pub(crate) fn place(&self) -> &str {
+        match self {
+            Self::Sqlite(db) => db.place(),
+            Self::Postgres(db) => db.place(),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! SQLite: one file, one connection that writes, some that read.
+//!
+//! A single writing connection makes the writers of a process take turns without ever seeing "locked"; other
+//! processes on the file are waited for (`busy_timeout`). With a write-ahead log and `synchronous = NORMAL` a
+//! killed program loses nothing that was acknowledged; a power cut may lose the last moments, never the rest.
+
+use std::path::Path;
+use std::time::Duration;
+
+use candlecast_core::{Seed, Timestamp};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection, SqlitePool};
+
+use super::fault::sqlite_fault;
+use super::migrate::{self, Applied, Migration};
+use super::{Arg, Record, Statement};
+use crate::{MetaError, Retry};
+
+/// How long another process may hold the file before a write gives up.
+const BUSY: Duration = Duration::from_secs(10);
+/// How long a call waits for its turn within this process.
+const TURN: Duration = Duration::from_secs(30);
+/// Connections that read.
+const READERS: u32 = 4;
+
+#[derive(Debug, Clone)]
+pub(crate) struct SqliteDatabase {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    place: String,
+}
+
+impl SqliteDatabase {
+    pub(crate) async fn open(file: &Path, now: Timestamp) -> Result<Self, MetaError> {
+        // Switching a new file to its write-ahead log does not wait for others that do the same.
+        let together = Retry { first_ms: 10, longest_ms: 200, budget_ms: 10_000, seed: Seed::default() };
+        together.run(|| Self::open_with(file, now, migrate::SQLITE)).await
+    }
+
+    async fn open_with(file: &Path, now: Timestamp, steps: &[Migration]) -> Result<Self, MetaError> {
+        let place = file.display().to_string();
+        let fault = |error: sqlx::Error| opening(sqlite_fault(&error, &place));
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let writer = kept(1).connect_with(options.clone()).await.map_err(fault)?;
+        migrate_up(&writer, &place, now, steps).await?;
+        let readers = kept(READERS).connect_with(options.pragma("query_only", "1")).await.map_err(fault)?;
+        Ok(Self { writer, readers, place })
+    }
+
+    pub(crate) async fn rows(&self, statement: Statement) -> Result<Vec<Record>, MetaError> {
+        fetch(&self.readers, statement, &self.place).await
+    }
+
+    pub(crate) async fn changed_rows(&self, statement: Statement) -> Result<Vec<Record>, MetaError> {
+        fetch(&self.writer, statement, &self.place).await
+    }
+
+    pub(crate) async fn change(&self, statement: Statement) -> Result<u64, MetaError> {
+        let pool = &self.writer;
+        let done = pool.execute(query(statement)).await.map_err(|error| sqlite_fault(&error, &self.place))?;
+        Ok(done.rows_affected())
+    }
+
+    /// On failure the connection is replaced: on a full disk SQLite rolls back by itself, the driver does not
+    /// learn of it, and every later transaction on that connection would be refused.
+    pub(crate) async fn change_all(&self, statements: Vec<Statement>) -> Result<Vec<u64>, MetaError> {
+        let fault = |error: sqlx::Error| sqlite_fault(&error, &self.place);
+        let mut connection = self.writer.acquire().await.map_err(fault)?;
+        let result = in_transaction(&mut connection, statements).await.map_err(fault);
+        if result.is_err() {
+            // What went wrong is reported already; a failure to close adds nothing.
+            drop(connection.close().await);
+        }
+        result
+    }
+
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+/// Runs all statements or none.
+async fn in_transaction(connection: &mut SqliteConnection, statements: Vec<Statement>) -> sqlx::Result<Vec<u64>> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut changed = Vec::with_capacity(statements.len());
+    for statement in statements {
+        changed.push((&mut *transaction).execute(query(statement)).await?.rows_affected());
+    }
+    transaction.commit().await?;
+    Ok(changed)
+}
+
+/// A pool that keeps its connections: reopening a file buys nothing.
+fn kept(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(TURN)
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .test_before_acquire(false)
+}
+
+/// Failing for want of rights or of a folder is, while opening, a matter of the path.
+fn opening(error: MetaError) -> MetaError {
+    match error {
+        MetaError::Unreachable { place, detail } | MetaError::Database { place, detail } => {
+            MetaError::Open { place, detail }
+        }
+        other => other,
+    }
+}
+
+/// Applies the missing steps, all or none, under the file's write lock.
+async fn migrate_up(pool: &SqlitePool, place: &str, now: Timestamp, steps: &[Migration]) -> Result<(), MetaError> {
+    let fault = |error: sqlx::Error| sqlite_fault(&error, place);
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
+    (&mut *transaction).execute(migrate::HISTORY_TABLE).await.map_err(fault)?;
+    let rows = (&mut *transaction).fetch_all(query(Applied::select())).await.map_err(fault)?;
+    let applied =
+        rows.into_iter().map(|row| Applied::read(&Record::Sqlite(row))).collect::<Result<Vec<_>, MetaError>>()?;
+    for step in migrate::pending(steps, &applied)? {
+        (&mut *transaction).execute(AssertSqlSafe(step.sql)).await.map_err(fault)?;
+        (&mut *transaction).execute(query(step.insert(now))).await.map_err(fault)?;
+    }
+    transaction.commit().await.map_err(fault)
+}
+
+async fn fetch(pool: &SqlitePool, statement: Statement, place: &str) -> Result<Vec<Record>, MetaError> {
+    let rows = pool.fetch_all(query(statement)).await.map_err(|error| sqlite_fault(&error, place))?;
+    Ok(rows.into_iter().map(Record::Sqlite).collect())
+}
+
+fn query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
+    let mut query: Query<'static, Sqlite, SqliteArguments> = sqlx::query(AssertSqlSafe(statement.sql));
+    for arg in statement.args {
+        query = match arg {
+            Arg::Int(value) => query.bind(value),
+            Arg::Real(value) => query.bind(value),
+            Arg::Text(value) => query.bind(value),
+            Arg::Blob(value) => query.bind(value),
+        };
+    }
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_704_067_200_000);
+
+    fn fold(scope: &str, body: &str) -> Statement {
+        Statement::new(
+            "INSERT INTO ml_folds (scope, trial, fold, metrics, duration_ms, finished_at) VALUES ($1, 0, 0, $2, 0, 0)",
+        )
+        .bind(scope)
+        .bind(body)
+    }
+
+    async fn count(db: &SqliteDatabase) -> i64 {
+        let rows = db.rows(Statement::new("SELECT COUNT(*) AS n FROM ml_folds")).await.unwrap();
+        rows[0].int("n").unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_and_nothing_is_half_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = SqliteDatabase::open(&dir.path().join("full.db"), NOW).await.unwrap();
+        let rows = db.rows(Statement::new("PRAGMA page_count")).await.unwrap();
+        let pages = rows[0].int("page_count").unwrap();
+        let limit = format!("PRAGMA max_page_count = {}", pages + 4);
+        db.changed_rows(Statement::new(limit)).await.unwrap();
+        let batch = vec![fold("small", "{}"), fold("large", &"x".repeat(1 << 20))];
+        let error = db.change_all(batch).await.unwrap_err();
+        assert!(matches!(error, MetaError::DiskFull { .. }) && !error.is_transient(), "{error}");
+        assert_eq!(count(&db).await, 0, "the small record of the failed batch must be gone");
+        db.change_all(vec![fold("one", "{}"), fold("two", "{}")]).await.unwrap();
+        assert_eq!(count(&db).await, 2, "writing goes on once there is space");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_be_written_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = SqliteDatabase::open(&dir.path().join("read.db"), NOW).await.unwrap();
+        db.changed_rows(Statement::new("PRAGMA query_only = 1")).await.unwrap();
+        let error = db.change(fold("a", "{}")).await.unwrap_err();
+        assert!(matches!(error, MetaError::ReadOnly { .. }) && !error.is_transient(), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_failed_migration_leaves_the_schema_as_it_was() {
+        const BROKEN: Migration = Migration {
+            version: 2,
+            name: "broken",
+            sql: "CREATE TABLE fresh (a BIGINT); CREATE TABLE ml_runs (a BIGINT);",
+        };
+        const GOOD: Migration = Migration { version: 2, name: "good", sql: "CREATE TABLE fresh (a BIGINT);" };
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("steps.db");
+        SqliteDatabase::open(&file, NOW).await.unwrap().close().await;
+        assert!(SqliteDatabase::open_with(&file, NOW, &[migrate::SQLITE[0], BROKEN]).await.is_err());
+        let db = SqliteDatabase::open_with(&file, NOW, &[migrate::SQLITE[0], GOOD]).await.unwrap();
+        db.change(Statement::new("INSERT INTO fresh (a) VALUES (1)")).await.unwrap();
+        db.close().await;
+        let newer = SqliteDatabase::open(&file, NOW).await.unwrap_err();
+        assert_eq!(newer, MetaError::Newer { found: 2, known: 1 });
+    }
+}

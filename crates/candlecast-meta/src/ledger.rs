@@ -1,0 +1,64 @@
+//! The ledger: every configuration ever tried on a period. The more was tried, the less the best of it means, so
+//! nothing here can be deleted: the trait offers no way, and the database refuses it.
+
+use async_trait::async_trait;
+use candlecast_core::{SeriesKey, TimeRange, Timestamp};
+use serde_json::Value;
+
+use crate::{MetaError, Page, PageRequest};
+
+/// A configuration that was tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LedgerEntry {
+    /// Identity, given by the caller, so that recording twice records once.
+    pub id: String,
+    /// How it came to be tried, such as `evaluate`, `search`, `compare`.
+    pub kind: String,
+    /// Series.
+    pub series: SeriesKey,
+    /// Such as `price`, `strategy`.
+    pub task: String,
+    /// Kebab-case id of the model or strategy.
+    pub model_type: String,
+    /// The configuration.
+    pub config: Value,
+    /// Its hash; equal ones are the same configuration.
+    pub config_hash: String,
+    /// Period it was scored on, not empty.
+    pub period: TimeRange,
+    /// Score, in the units of its kind.
+    pub score: Option<f64>,
+    /// Sharpe ratio per observation, where trades were simulated.
+    pub sharpe: Option<f64>,
+    /// Run it belongs to.
+    pub run_id: Option<String>,
+    /// When.
+    pub tried_at: Timestamp,
+}
+
+/// How much was tried on a period.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tried {
+    /// Entries whose period overlaps.
+    pub n_entries: u64,
+    /// Different configurations among them.
+    pub n_configurations: u64,
+    /// Configurations with a Sharpe ratio.
+    pub n_sharpes: u64,
+    /// Variance of the configurations' mean Sharpe ratios, with divisor n - 1; `None` for fewer than two. The
+    /// deflated Sharpe ratio needs it (Bailey and Lopez de Prado 2014).
+    pub sharpe_variance: Option<f64>,
+}
+
+/// The record of what was tried.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Records what was tried, all or none; returns how many entries are new.
+    async fn record_tries(&self, entries: &[LedgerEntry]) -> Result<u64, MetaError>;
+
+    /// Entries, newest first; of one series or of all.
+    async fn ledger(&self, series: Option<&SeriesKey>, page: PageRequest) -> Result<Page<LedgerEntry>, MetaError>;
+
+    /// How much was tried on a series over periods that overlap `period`, optionally for one task.
+    async fn tried(&self, series: &SeriesKey, period: TimeRange, task: Option<&str>) -> Result<Tried, MetaError>;
+}

@@ -1,0 +1,55 @@
+//! What candlecast remembers: runs, models, jobs, predictions, studies and the ledger of everything tried.
+//!
+//! [`MetadataStore`] joins one small trait for each concern; [`SqlStore`] is all of them over SQLite (the file
+//! `candlecast.db` in the data folder) or PostgreSQL (`DATABASE_URL`). The SQL is one for both; where the dialects
+//! differ the module says so.
+//!
+//! - Times come from the caller; nothing here reads a clock.
+//! - Identities come from the caller, too, so that a call whose answer was lost may be repeated; [`Retry`] does so
+//!   while [`MetaError::is_transient`].
+//! - Lists are read newest first in pages ([`PageRequest`]); the hundredth page costs what the first does.
+//! - The schema is a list of migrations that is only ever added to; a newer schema, or one with another history, is
+//!   refused untouched.
+
+mod check;
+mod db;
+mod error;
+mod jobs;
+mod ledger;
+mod models;
+mod named;
+mod page;
+mod predictions;
+mod retry;
+mod runs;
+mod sql;
+mod sql_store;
+mod studies;
+
+pub use error::{MetaError, Rule};
+pub use jobs::{
+    Cancelled, Checkpoint, Enqueued, Job, JobFilter, JobLimits, JobState, JobStore, Lease, LogLevel, LogLine, NewJob,
+    Outcome, Progress, Signal,
+};
+pub use ledger::{Ledger, LedgerEntry, Tried};
+pub use models::{Model, ModelFilter, ModelStatus, ModelStore};
+pub use page::{Cursor, MAX_PAGE, Page, PageRequest};
+pub use predictions::{
+    LoggedPrediction, NewPrediction, PredictionFilter, PredictionId, PredictionStatus, PredictionStore, PredictionsOf,
+    PriceInterval, RollingAccuracy, Settled,
+};
+pub use retry::Retry;
+pub use runs::{NewRun, Run, RunFilter, RunState, RunStore};
+pub use sql_store::{DATABASE_FILE, SqlStore};
+pub use studies::{Fold, Goal, NewStudy, Study, StudyStore, Trial, TrialEnd, TrialState};
+
+/// Everything candlecast remembers.
+pub trait MetadataStore:
+    RunStore + ModelStore + JobStore + PredictionStore + StudyStore + Ledger + std::fmt::Debug
+{
+}
+
+impl<S: RunStore + ModelStore + JobStore + PredictionStore + StudyStore + Ledger + std::fmt::Debug + ?Sized>
+    MetadataStore for S
+{
+}

@@ -1,0 +1,61 @@
+//! Jobs and their log lines as rows.
+
+use crate::MetaError;
+use crate::db::Record;
+use crate::jobs::{Job, JobLimits, LogLine, Progress};
+
+/// The columns of [`job`].
+pub(crate) const JOB_COLUMNS: &str = "id, kind, priority, state, payload, dedupe_key, resumable, max_attempts, \
+    attempts_left, max_run_ms, threads, attempt, cancel_asked, owner, lease_until, created_at, run_after, started_at, \
+    updated_at, finished_at, stage, stage_no, stages, fold, folds, done_share, eta_ms, result, error";
+
+pub(crate) fn job(row: &Record) -> Result<Job, MetaError> {
+    Ok(Job {
+        id: row.text("id")?,
+        kind: row.text("kind")?,
+        priority: row.narrow("priority")?,
+        state: row.parsed("state")?,
+        payload: row.json("payload")?,
+        dedupe_key: row.text_if_any("dedupe_key")?,
+        resumable: row.flag("resumable")?,
+        limits: JobLimits {
+            max_attempts: row.narrow("max_attempts")?,
+            max_run_ms: row.narrow_if_any("max_run_ms")?,
+            threads: row.narrow_if_any("threads")?,
+        },
+        attempt: row.narrow("attempt")?,
+        attempts_left: row.narrow("attempts_left")?,
+        cancel_asked: row.flag("cancel_asked")?,
+        owner: row.text_if_any("owner")?,
+        lease_until: row.time_if_any("lease_until")?,
+        created_at: row.time("created_at")?,
+        run_after: row.time("run_after")?,
+        started_at: row.time_if_any("started_at")?,
+        updated_at: row.time("updated_at")?,
+        finished_at: row.time_if_any("finished_at")?,
+        progress: progress(row)?,
+        result: row.json_if_any("result")?,
+        error: row.text_if_any("error")?,
+    })
+}
+
+fn progress(row: &Record) -> Result<Option<Progress>, MetaError> {
+    let Some(stage) = row.text_if_any("stage")? else { return Ok(None) };
+    Ok(Some(Progress {
+        stage,
+        stage_of: row.narrow_if_any("stage_no")?.zip(row.narrow_if_any("stages")?),
+        fold_of: row.narrow_if_any("fold")?.zip(row.narrow_if_any("folds")?),
+        done_share: row.real("done_share")?,
+        eta_ms: row.narrow_if_any("eta_ms")?,
+    }))
+}
+
+pub(crate) fn log_line(row: &Record) -> Result<LogLine, MetaError> {
+    Ok(LogLine {
+        attempt: row.narrow("attempt")?,
+        line: row.narrow("line")?,
+        at: row.time("logged_at")?,
+        level: row.parsed("level")?,
+        message: row.text("message")?,
+    })
+}

@@ -1,0 +1,211 @@
+//! The prediction log in SQL.
+
+use async_trait::async_trait;
+use candlecast_core::{TimeRange, Timestamp};
+
+use super::select::Select;
+use crate::db::{Record, Statement};
+use crate::predictions::{
+    LoggedPrediction, NewPrediction, PredictionFilter, PredictionId, PredictionStatus, PredictionStore, PredictionsOf,
+    PriceInterval, RollingAccuracy, Settled,
+};
+use crate::{MetaError, Page, PageRequest, SqlStore, check};
+
+const COLUMNS: &str = "model_id, venue, symbol, \"interval\", origin, step, target_time, made_at, base_price, \
+    prediction, lower_price, upper_price, interval_level, confidence, status, actual, error, validated_at";
+
+/// Columns that are written when a prediction is logged.
+const MADE_COLUMNS: &str = "model_id, venue, symbol, \"interval\", origin, step, target_time, made_at, base_price, \
+    prediction, lower_price, upper_price, interval_level, confidence, status";
+
+/// Values a logged prediction takes.
+const MADE_VALUES: usize = 14;
+
+/// Predictions written by one statement; 14 values each, of at most 32,766 that SQLite takes.
+const BATCH: usize = 500;
+
+/// Both sides have a direction.
+const DIRECTIONAL: &str = "prediction <> base_price AND actual <> base_price";
+
+#[async_trait]
+impl PredictionStore for SqlStore {
+    async fn append_predictions(&self, predictions: &[NewPrediction]) -> Result<u64, MetaError> {
+        let statements = predictions.chunks(BATCH).map(insert).collect::<Result<Vec<_>, MetaError>>()?;
+        Ok(self.db.change_all(statements).await?.iter().sum())
+    }
+
+    async fn predictions(
+        &self,
+        filter: &PredictionFilter,
+        page: PageRequest,
+    ) -> Result<Page<LoggedPrediction>, MetaError> {
+        let mut select = Select::new(COLUMNS, "ml_predictions", "target_time");
+        choose(&mut select, &filter.of, filter.target);
+        if let Some(status) = filter.status {
+            with_status(&mut select, status);
+        }
+        select.page(&self.db, page, read).await
+    }
+
+    async fn due_predictions(
+        &self,
+        of: &PredictionsOf,
+        now: Timestamp,
+        page: PageRequest,
+    ) -> Result<Page<LoggedPrediction>, MetaError> {
+        let mut select = Select::new(COLUMNS, "ml_predictions", "target_time");
+        select.oldest_first();
+        choose(&mut select, of, TimeRange { to: now.plus_ms(1), ..TimeRange::ALL });
+        with_status(&mut select, PredictionStatus::Pending);
+        select.page(&self.db, page, read).await
+    }
+
+    async fn settle_predictions(&self, settled: &[Settled], now: Timestamp) -> Result<u64, MetaError> {
+        let statements = settled.iter().map(|one| settle(one, now)).collect::<Result<Vec<_>, MetaError>>()?;
+        Ok(self.db.change_all(statements).await?.iter().sum())
+    }
+
+    async fn rolling_accuracy(
+        &self,
+        of: &PredictionsOf,
+        target: TimeRange,
+        step: Option<u32>,
+    ) -> Result<Vec<RollingAccuracy>, MetaError> {
+        let mut select = accuracy_select();
+        choose(&mut select, of, target);
+        select.any_of("step", step);
+        let statement = select.grouped("model_id, venue, symbol, \"interval\"");
+        self.db.rows(statement).await?.iter().map(accuracy).collect()
+    }
+
+    async fn forget_predictions(&self, before: Timestamp) -> Result<u64, MetaError> {
+        let statement = Statement::new("DELETE FROM ml_predictions WHERE target_time < $1 AND status <> 'pending'");
+        self.db.change(statement.bind(before)).await
+    }
+}
+
+fn choose(select: &mut Select, of: &PredictionsOf, target: TimeRange) {
+    match of {
+        PredictionsOf::All => {}
+        PredictionsOf::Model(id) => select.compare("model_id =", id.as_str()),
+        PredictionsOf::Series(series) => select.series(series),
+    }
+    if target.from != TimeRange::ALL.from {
+        select.compare("target_time >=", target.from);
+    }
+    if target.to != TimeRange::ALL.to {
+        select.compare("target_time <", target.to);
+    }
+}
+
+/// The status as a constant, not a value: only so are the partial indices used.
+fn with_status(select: &mut Select, status: PredictionStatus) {
+    select.literal(&format!("status = '{status}'"));
+}
+
+fn insert(predictions: &[NewPrediction]) -> Result<Statement, MetaError> {
+    let rows: Vec<String> = (0..predictions.len())
+        .map(|i| {
+            let places: Vec<String> = (1..=MADE_VALUES).map(|k| format!("${}", i * MADE_VALUES + k)).collect();
+            format!("({}, 'pending')", places.join(", "))
+        })
+        .collect();
+    let sql = format!("INSERT INTO ml_predictions ({MADE_COLUMNS}) VALUES {} ON CONFLICT DO NOTHING", rows.join(", "));
+    predictions.iter().try_fold(Statement::new(sql), bind_made)
+}
+
+fn bind_made(statement: Statement, made: &NewPrediction) -> Result<Statement, MetaError> {
+    if made.step == 0 {
+        return Err(MetaError::invalid("step", "0", "count steps from 1"));
+    }
+    if let Some(PriceInterval { lower, upper, .. }) = made.interval.filter(|i| i.lower > i.upper) {
+        return Err(MetaError::invalid("interval", &format!("{lower}..{upper}"), "give the lower bound first"));
+    }
+    Ok(statement
+        .bind(check::id("model_id", &made.model_id)?)
+        .bind(made.series.venue.as_str())
+        .bind(made.series.symbol.as_str())
+        .bind(made.series.interval.to_string())
+        .bind(made.origin)
+        .bind(made.step)
+        .bind(made.target_time)
+        .bind(made.made_at)
+        .bind(check::finite("base_price", made.base_price)?)
+        .bind(check::finite("prediction", made.prediction)?)
+        .bind(check::finite_if_any("lower", made.interval.map(|i| i.lower))?)
+        .bind(check::finite_if_any("upper", made.interval.map(|i| i.upper))?)
+        .bind(check::finite_if_any("level", made.interval.map(|i| i.level))?)
+        .bind(check::finite_if_any("confidence", made.confidence)?))
+}
+
+fn settle(settled: &Settled, now: Timestamp) -> Result<Statement, MetaError> {
+    let Some(actual) = settled.actual else {
+        let sql = "UPDATE ml_predictions SET status = 'unscorable', validated_at = $2 \
+                   WHERE seq = $1 AND status = 'pending'";
+        return Ok(Statement::new(sql).bind(settled.id.0).bind(now));
+    };
+    let sql = "UPDATE ml_predictions SET status = 'validated', validated_at = $2, actual = $3, \
+               error = prediction - $3 WHERE seq = $1 AND status = 'pending'";
+    Ok(Statement::new(sql).bind(settled.id.0).bind(now).bind(check::finite("actual", actual)?))
+}
+
+fn accuracy_select() -> Select {
+    let columns = format!(
+        "model_id, venue, symbol, \"interval\", COUNT(*) AS n_predictions, AVG(ABS(error)) AS mae, \
+         AVG(ABS(actual - base_price)) AS mae_naive, AVG(error * error) AS mse, \
+         AVG(CASE WHEN actual <> 0 THEN ABS(error / actual) END) AS mean_share, \
+         COUNT(CASE WHEN {DIRECTIONAL} THEN 1 END) AS n_directional, \
+         COUNT(CASE WHEN {DIRECTIONAL} AND (prediction > base_price) = (actual > base_price) THEN 1 END) AS n_right, \
+         COUNT(lower_price) AS n_intervals, \
+         COUNT(CASE WHEN actual BETWEEN lower_price AND upper_price THEN 1 END) AS n_inside"
+    );
+    let mut select = Select::aggregate(&columns, "ml_predictions");
+    with_status(&mut select, PredictionStatus::Validated);
+    select
+}
+
+fn accuracy(row: &Record) -> Result<RollingAccuracy, MetaError> {
+    let count = |column: &str| row.narrow::<u64>(column);
+    let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
+    let (n_directional, n_intervals) = (count("n_directional")?, count("n_intervals")?);
+    Ok(RollingAccuracy {
+        model_id: row.text("model_id")?,
+        series: row.series()?,
+        n_predictions: count("n_predictions")?,
+        mae: row.real("mae")?,
+        mae_naive: row.real("mae_naive")?,
+        rmse: row.real("mse")?.sqrt(),
+        mape: row.real_if_any("mean_share")?.map(|share| share * 100.0),
+        directional_accuracy: share(count("n_right")?, n_directional),
+        n_directional,
+        coverage: share(count("n_inside")?, n_intervals),
+        n_intervals,
+    })
+}
+
+fn read(row: &Record) -> Result<LoggedPrediction, MetaError> {
+    Ok(LoggedPrediction {
+        id: PredictionId(row.int("seq")?),
+        made: NewPrediction {
+            model_id: row.text("model_id")?,
+            series: row.series()?,
+            origin: row.time("origin")?,
+            step: row.narrow("step")?,
+            target_time: row.time("target_time")?,
+            made_at: row.time("made_at")?,
+            base_price: row.real("base_price")?,
+            prediction: row.real("prediction")?,
+            interval: interval(row)?,
+            confidence: row.real_if_any("confidence")?,
+        },
+        status: row.parsed("status")?,
+        actual: row.real_if_any("actual")?,
+        error: row.real_if_any("error")?,
+        validated_at: row.time_if_any("validated_at")?,
+    })
+}
+
+fn interval(row: &Record) -> Result<Option<PriceInterval>, MetaError> {
+    let Some(lower) = row.real_if_any("lower_price")? else { return Ok(None) };
+    Ok(Some(PriceInterval { lower, upper: row.real("upper_price")?, level: row.real("interval_level")? }))
+}

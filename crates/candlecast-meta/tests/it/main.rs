@@ -1,0 +1,19 @@
+//! Integration tests of the metadata database: the same laws on SQLite and on PostgreSQL.
+//!
+//! PostgreSQL takes part when `CANDLECAST_TEST_POSTGRES` names a server (`postgres://user@host/database`); every
+//! test keeps to a schema of its own there.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod backends;
+mod fixtures;
+mod job_laws;
+mod job_model;
+mod ledger_laws;
+mod migrations;
+mod model_laws;
+mod outage;
+mod prediction_laws;
+mod run_laws;
+mod study_laws;
+mod workers;

@@ -1,0 +1,94 @@
+//! The schema over time.
+
+use candlecast_meta::{
+    JobFilter, JobState, JobStore, Ledger, LogLevel, MetaError, ModelFilter, ModelStore, PageRequest, PredictionFilter,
+    PredictionStore, RunFilter, RunStore, SqlStore, StudyStore,
+};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+
+use crate::backends::postgres_url;
+use crate::fixtures::T0;
+
+/// A database of schema 1 with a record in every table, as `.dump` of the sqlite3 shell writes it. It is never
+/// made anew: every later program must open it.
+const FORMAT_1: &str = include_str!("../fixtures/schema-1.sql");
+
+async fn sqlite(file: &std::path::Path, sql: &str) {
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    (&mut connection).execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_schema_1_opens_with_all_it_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("old.db");
+    sqlite(&file, FORMAT_1).await;
+    let store = SqlStore::open_file(&file, T0).await.unwrap();
+    let page = PageRequest::default();
+    assert_eq!(store.runs(&RunFilter::default(), page).await.unwrap().items[0].asked.id, "run-1");
+    assert_eq!(store.models(&ModelFilter::default(), page).await.unwrap().items[0].id, "BTCUSDT_LSTM_1.0.0");
+    let job = store.jobs(&JobFilter::default(), page).await.unwrap().items.remove(0);
+    assert_eq!((job.id.as_str(), job.state, job.attempt), ("job-1", JobState::Interrupted, 1));
+    assert_eq!(job.progress.unwrap().fold_of, Some((7, 52)));
+    assert_eq!(store.job_log("job-1", None, 10).await.unwrap()[0].level, LogLevel::Info);
+    assert_eq!(store.checkpoint("job-1").await.unwrap().unwrap().body, [0, 1, 255]);
+    let predictions = store.predictions(&PredictionFilter::default(), page).await.unwrap().items;
+    assert_eq!((predictions[0].error, predictions[0].made.step), (Some(-250.5), 24));
+    assert_eq!(store.trials("study-1").await.unwrap()[0].value, Some(0.125));
+    assert_eq!(store.folds("study-1", 0).await.unwrap()[0].duration_ms, 1_500);
+    assert_eq!(store.ledger(None, page).await.unwrap().items[0].sharpe, Some(0.05));
+}
+
+#[tokio::test]
+async fn a_schema_with_another_history_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("changed.db");
+    SqlStore::open_file(&file, T0).await.unwrap().close().await;
+    SqlStore::open_file(&file, T0).await.expect("opening twice is no change").close().await;
+    sqlite(&file, "UPDATE candlecast_schema SET checksum = 'other' WHERE version = 1").await;
+    let error = SqlStore::open_file(&file, T0).await.unwrap_err();
+    assert_eq!(error, MetaError::Changed { version: 1, name: "base".into() });
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let newer = "INSERT INTO candlecast_schema VALUES (999, 'later', 'x', 0)";
+    let expected = |error: MetaError| matches!(error, MetaError::Newer { found: 999, .. });
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("newer.db");
+    SqlStore::open_file(&file, T0).await.unwrap().close().await;
+    sqlite(&file, newer).await;
+    assert!(expected(SqlStore::open_file(&file, T0).await.unwrap_err()));
+
+    let Some(url) = postgres_url("newer").await else { return };
+    SqlStore::connect(&url, T0).await.unwrap().close().await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    (&mut connection).execute(newer).await.unwrap();
+    assert!(expected(SqlStore::connect(&url, T0).await.unwrap_err()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn programs_that_start_together_migrate_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let starts: Vec<_> = (0..6)
+        .map(|_| {
+            let folder = dir.path().to_owned();
+            tokio::spawn(async move { SqlStore::open_in(&folder, T0).await })
+        })
+        .collect();
+    for start in starts {
+        start.await.unwrap().unwrap();
+    }
+    let Some(url) = postgres_url("together").await else { return };
+    let starts: Vec<_> = (0..6)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { SqlStore::connect(&url, T0).await })
+        })
+        .collect();
+    for start in starts {
+        start.await.unwrap().unwrap();
+    }
+}

@@ -1,0 +1,135 @@
+//! Laws of the prediction log.
+
+use candlecast_core::TimeRange;
+use candlecast_meta::{
+    MetaError, NewPrediction, PageRequest, PredictionFilter, PredictionStatus, PredictionStore, PredictionsOf, Settled,
+    SqlStore,
+};
+
+use crate::backends::backends;
+use crate::fixtures::{T0, at, prediction, series};
+
+async fn all(store: &SqlStore, of: PredictionsOf) -> Vec<(i64, u32)> {
+    let filter = PredictionFilter { of, ..PredictionFilter::default() };
+    let mut page = PageRequest::first(7);
+    let mut found = Vec::new();
+    loop {
+        let part = store.predictions(&filter, page).await.unwrap();
+        found.extend(part.items.iter().map(|p| (p.made.target_time.ms(), p.made.step)));
+        page.after = part.next;
+        if part.next.is_none() {
+            return found;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_prediction_stands() {
+    for store in &backends("prediction_first").await.stores {
+        let first = prediction("m", 0, 1, 101.0);
+        let bare = NewPrediction { interval: None, confidence: None, ..prediction("m", 0, 2, 102.0) };
+        assert_eq!(store.append_predictions(&[first.clone(), bare.clone()]).await, Ok(2));
+        let rewritten = NewPrediction { prediction: 90.0, ..first.clone() };
+        assert_eq!(store.append_predictions(&[rewritten]).await, Ok(0));
+        let page = store.predictions(&PredictionFilter::default(), PageRequest::default()).await.unwrap();
+        assert_eq!(page.items.iter().map(|p| p.made.clone()).collect::<Vec<_>>(), [bare, first.clone()]);
+
+        // One that cannot be stored takes the whole batch with it.
+        let bad = NewPrediction { prediction: f64::INFINITY, ..prediction("m", 0, 4, 0.0) };
+        let batch = [prediction("m", 0, 3, 100.0), bad];
+        assert!(matches!(store.append_predictions(&batch).await, Err(MetaError::Invalid { .. })));
+        assert!(store.append_predictions(&[NewPrediction { step: 0, ..first }]).await.is_err());
+        assert_eq!(all(store, PredictionsOf::All).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn pages_cover_everything_once_newest_target_first() {
+    for store in &backends("prediction_pages").await.stores {
+        let mut made = Vec::new();
+        for hour in 0..30 {
+            for step in 1..=24 {
+                made.push(prediction(if hour % 2 == 0 { "even" } else { "odd" }, hour, step, 100.5));
+            }
+        }
+        assert_eq!(store.append_predictions(&made).await, Ok(720));
+        let found = all(store, PredictionsOf::All).await;
+        assert!(found.is_sorted_by(|a, b| a.0 >= b.0));
+        let mut unique = found.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!((found.len(), unique.len()), (720, 720));
+        assert_eq!(all(store, PredictionsOf::Model("odd".into())).await.len(), 360);
+        assert_eq!(all(store, PredictionsOf::Series(series("BTCUSDT"))).await.len(), 720);
+        assert!(all(store, PredictionsOf::Series(series("ETHUSDT"))).await.is_empty());
+
+        let target = TimeRange { from: at(120), to: at(240) };
+        let filter = PredictionFilter { target, ..PredictionFilter::default() };
+        let inside = store.predictions(&filter, PageRequest::first(1_000)).await.unwrap();
+        assert_eq!(inside.items.len(), made.iter().filter(|p| target.contains(p.target_time)).count());
+    }
+}
+
+#[tokio::test]
+async fn due_predictions_are_settled_once() {
+    for store in &backends("prediction_due").await.stores {
+        let made: Vec<_> = (1..=5).map(|step| prediction("m", 0, step, 100.0 + f64::from(step))).collect();
+        store.append_predictions(&made).await.unwrap();
+        let due = store.due_predictions(&PredictionsOf::All, at(180), PageRequest::first(2)).await.unwrap();
+        assert_eq!(due.items.iter().map(|p| p.made.step).collect::<Vec<_>>(), [1, 2]);
+        let rest = PageRequest { after: due.next, limit: 2 };
+        let rest = store.due_predictions(&PredictionsOf::All, at(180), rest).await.unwrap();
+        assert_eq!(rest.items.iter().map(|p| p.made.step).collect::<Vec<_>>(), [3]);
+
+        let settled =
+            [Settled { id: due.items[0].id, actual: Some(104.0) }, Settled { id: due.items[1].id, actual: None }];
+        assert_eq!(store.settle_predictions(&settled, at(181)).await, Ok(2));
+        let other = [Settled { id: due.items[0].id, actual: Some(1.0) }];
+        assert_eq!(store.settle_predictions(&other, at(182)).await, Ok(0));
+        let by_status = async |status| {
+            let filter = PredictionFilter { status: Some(status), ..PredictionFilter::default() };
+            store.predictions(&filter, PageRequest::default()).await.unwrap().items
+        };
+        let validated = by_status(PredictionStatus::Validated).await;
+        assert_eq!(validated.len(), 1);
+        let one = &validated[0];
+        assert_eq!((one.actual, one.error, one.validated_at), (Some(104.0), Some(-3.0), Some(at(181))));
+        assert_eq!(by_status(PredictionStatus::Unscorable).await.len(), 1);
+        assert_eq!(by_status(PredictionStatus::Pending).await.len(), 3);
+
+        assert_eq!(store.forget_predictions(at(100_000)).await, Ok(2));
+        assert_eq!(by_status(PredictionStatus::Pending).await.len(), 3, "what is open is not forgotten");
+    }
+}
+
+#[tokio::test]
+async fn accuracy_is_that_of_the_definitions() {
+    for store in &backends("prediction_accuracy").await.stores {
+        // Base price 100. Right and inside, wrong and outside, a tie of the price, a tie of the prediction.
+        let cases = [(102.0, 103.0), (98.0, 104.0), (101.0, 100.0), (100.0, 101.0)];
+        let made: Vec<_> = cases.iter().zip(0..).map(|(&(price, _), hour)| prediction("m", hour, 1, price)).collect();
+        store.append_predictions(&made).await.unwrap();
+        store.append_predictions(&[prediction("m", 50, 1, 1.0)]).await.unwrap();
+        let due = store.due_predictions(&PredictionsOf::All, at(10 * 60), PageRequest::default()).await.unwrap();
+        let settled: Vec<_> =
+            due.items.iter().zip(cases).map(|(p, (_, actual))| Settled { id: p.id, actual: Some(actual) }).collect();
+        store.settle_predictions(&settled, at(600)).await.unwrap();
+
+        let found = store.rolling_accuracy(&PredictionsOf::Model("m".into()), TimeRange::ALL, None).await.unwrap();
+        assert_eq!(found.len(), 1);
+        let one = &found[0];
+        assert_eq!((one.model_id.as_str(), one.n_predictions), ("m", 4));
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        close(one.mae, (1.0 + 6.0 + 1.0 + 1.0) / 4.0);
+        close(one.mae_naive, (3.0 + 4.0 + 0.0 + 1.0) / 4.0);
+        close(one.rmse, ((1.0_f64 + 36.0 + 1.0 + 1.0) / 4.0).sqrt());
+        close(one.mape.unwrap(), 25.0 * (1.0 / 103.0 + 6.0 / 104.0 + 1.0 / 100.0 + 1.0 / 101.0));
+        assert_eq!((one.n_directional, one.directional_accuracy), (2, Some(0.5)));
+        assert_eq!((one.n_intervals, one.coverage), (4, Some(0.75)));
+
+        let first_two = TimeRange { from: T0, to: at(121) };
+        let part = store.rolling_accuracy(&PredictionsOf::All, first_two, Some(1)).await.unwrap();
+        assert_eq!(part[0].n_predictions, 2);
+        assert_eq!(store.rolling_accuracy(&PredictionsOf::All, first_two, Some(2)).await, Ok(vec![]));
+    }
+}
