@@ -185,19 +185,26 @@ impl<'a> Segment<'a> {
     /// The first `n` candles.
     #[must_use]
     pub fn prefix(&self, n: usize) -> Segment<'a> {
+        self.rows(0..n)
+    }
+
+    /// The candles `range`, counted from the first.
+    #[must_use]
+    pub fn rows(&self, range: Range<usize>) -> Segment<'a> {
+        let optional = |column: Option<&'a [f64]>| column.map(|v| &v[range.clone()]);
         Segment {
             interval: self.interval,
-            first_row: self.first_row,
-            open_time: &self.open_time[..n],
-            open: &self.open[..n],
-            high: &self.high[..n],
-            low: &self.low[..n],
-            close: &self.close[..n],
-            volume: &self.volume[..n],
-            quote_volume: self.quote_volume.map(|v| &v[..n]),
-            trades: self.trades.map(|v| &v[..n]),
-            taker_buy_base: self.taker_buy_base.map(|v| &v[..n]),
-            filled: &self.filled[..n],
+            first_row: self.first_row + range.start,
+            open_time: &self.open_time[range.clone()],
+            open: &self.open[range.clone()],
+            high: &self.high[range.clone()],
+            low: &self.low[range.clone()],
+            close: &self.close[range.clone()],
+            volume: &self.volume[range.clone()],
+            quote_volume: optional(self.quote_volume),
+            trades: optional(self.trades),
+            taker_buy_base: optional(self.taker_buy_base),
+            filled: &self.filled[range.clone()],
         }
     }
 }

@@ -21,6 +21,10 @@ use candlecast_core::{FeatureSet, FeatureTable, FilledSeries, Interval};
 use candlecast_features::Engine;
 use serde_json::json;
 
+/// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CANDLES: usize = 1_000_000;
 /// Leading rows that the peer compares.
 const HEAD: usize = 20_000;

@@ -19,6 +19,11 @@ use clap::Parser;
 use crate::cli::{Cli, Global};
 use crate::output::Output;
 
+/// Keeps what is freed for a moment: columns of a series come and go, and pages from the system cost more than most
+/// features do.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

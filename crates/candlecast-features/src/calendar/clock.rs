@@ -20,7 +20,7 @@ pub(crate) const HOUR: FeatureSpec = FeatureSpec {
     scale: Scale::FREE,
     requires: &[],
     version: 1,
-    build: |ids, _| Ok(own(ids, 0, Memory::Finite(1), Circle { period_ms: DAY_MS, start_ms: 0, step_ms: 0 })),
+    build: |ids, _| Ok(own(ids, 0, Memory::Finite(1), Circle::new(DAY_MS, 0))),
 };
 
 pub(crate) const WEEKDAY: FeatureSpec = FeatureSpec {
@@ -37,9 +37,7 @@ pub(crate) const WEEKDAY: FeatureSpec = FeatureSpec {
     scale: Scale::FREE,
     requires: &[],
     version: 1,
-    build: |ids, _| {
-        Ok(own(ids, 0, Memory::Finite(1), Circle { period_ms: 7 * DAY_MS, start_ms: MONDAY_MS, step_ms: 0 }))
-    },
+    build: |ids, _| Ok(own(ids, 0, Memory::Finite(1), Circle::new(7 * DAY_MS, MONDAY_MS))),
 };
 
 pub(crate) const FUNDING: FeatureSpec = FeatureSpec {
@@ -64,25 +62,48 @@ const DAY_MS: i64 = 86_400_000;
 const MONDAY_MS: i64 = 4 * DAY_MS;
 const FUNDING_MS: i64 = 8 * 3_600_000;
 
+/// Most places of a period that are worked out beforehand.
+const MAX_PLACES: i64 = 1_440;
+
 /// Place of the close instant in a period, as sine and cosine.
 #[derive(Debug, Clone)]
 struct Circle {
     period_ms: i64,
     start_ms: i64,
     step_ms: i64,
+    /// The values of each place, where there are few: a lookup takes a fifth of the time of a sine and a cosine.
+    places: Vec<[f64; 2]>,
+}
+
+impl Circle {
+    fn new(period_ms: i64, start_ms: i64) -> Self {
+        Self { period_ms, start_ms, step_ms: 0, places: Vec::new() }
+    }
+
+    fn at(&self, place_ms: i64) -> [f64; 2] {
+        let (sin, cos) = (std::f64::consts::TAU * (place_ms as f64 / self.period_ms as f64)).sin_cos();
+        [sin, cos]
+    }
 }
 
 impl Formula<2> for Circle {
     fn begin(&mut self, interval: Interval) {
         self.step_ms = interval.ms();
+        let places = self.period_ms / self.step_ms;
+        if places <= MAX_PLACES {
+            self.places = (0..places).map(|place| self.at(place * self.step_ms)).collect();
+        }
     }
 
     #[inline]
     fn step(&mut self, o: &Observation) -> [f64; 2] {
         let close = o.candle.open_time.0 + self.step_ms - self.start_ms;
-        let share = close.rem_euclid(self.period_ms) as f64 / self.period_ms as f64;
-        let (sin, cos) = (std::f64::consts::TAU * share).sin_cos();
-        [sin, cos]
+        let place_ms = close.rem_euclid(self.period_ms);
+        // Exact: candles open on the grid of their interval, from which weeks start on Monday.
+        match self.places.get((place_ms / self.step_ms) as usize) {
+            Some(values) if place_ms % self.step_ms == 0 => *values,
+            _ => self.at(place_ms),
+        }
     }
 }
 

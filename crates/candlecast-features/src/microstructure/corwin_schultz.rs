@@ -27,28 +27,34 @@ pub(crate) const SPEC: FeatureSpec = FeatureSpec {
 
 #[derive(Debug, Clone)]
 struct CorwinSchultz {
-    last: Option<Extremes>,
+    /// The last candle, and its squared log range.
+    last: Option<(Extremes, f64)>,
     window: Window<Sums<1>>,
     n: f64,
 }
 
-/// The spread that two successive ranges speak of.
-fn spread(a: Extremes, b: Extremes) -> f64 {
-    let squared = |e: Extremes| (e.high / e.low).ln().powi(2);
+/// Squared log range.
+#[inline]
+fn squared_range(e: Extremes) -> f64 {
+    (e.high / e.low).ln().powi(2)
+}
+
+/// The spread that two successive ranges speak of, from the sum of their squared log ranges and that of both.
+#[inline]
+fn spread(beta: f64, gamma: f64) -> f64 {
     let k = 3.0 - 2.0 * std::f64::consts::SQRT_2;
-    let beta = squared(a) + squared(b);
-    let gamma = squared(a.join(b));
     let alpha = ((2.0 * beta).sqrt() - beta.sqrt()) / k - (gamma / k).sqrt();
-    // 2 (e^a - 1) / (1 + e^a) without overflow.
-    (2.0 * (alpha / 2.0).tanh()).max(0.0)
+    // 2 (e^a - 1) / (1 + e^a) without overflow; negative for half of all pairs, which are 0.
+    if alpha > 0.0 { 2.0 * (alpha / 2.0).tanh() } else { 0.0 }
 }
 
 impl Formula<1> for CorwinSchultz {
     #[inline]
     fn step(&mut self, o: &Observation) -> [f64; 1] {
         let candle = Extremes::of(o.candle.high, o.candle.low);
-        let Some(last) = self.last.replace(candle) else { return [f64::NAN] };
-        let sum = self.window.push(Sums([spread(last, candle)]));
+        let squared = squared_range(candle);
+        let Some((last, last_squared)) = self.last.replace((candle, squared)) else { return [f64::NAN] };
+        let sum = self.window.push(Sums([spread(last_squared + squared, squared_range(last.join(candle)))]));
         [sum.map_or(f64::NAN, |s| s.0[0] / self.n)]
     }
 }
@@ -60,8 +66,9 @@ mod tests {
     #[test]
     fn a_range_that_is_all_spread_is_found() {
         // Without volatility every candle spans exactly bid to ask.
-        let candle = Extremes::of(100.5, 99.5);
-        assert!((spread(candle, candle) - 0.01).abs() < 1e-4);
-        assert_eq!(spread(Extremes::of(101.0, 100.0), Extremes::of(104.0, 103.0)), 0.0);
+        let squared = squared_range(Extremes::of(100.5, 99.5));
+        assert!((spread(2.0 * squared, squared) - 0.01).abs() < 1e-4);
+        let (low, high) = (Extremes::of(101.0, 100.0), Extremes::of(104.0, 103.0));
+        assert_eq!(spread(squared_range(low) + squared_range(high), squared_range(low.join(high))), 0.0);
     }
 }

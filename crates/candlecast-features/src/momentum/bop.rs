@@ -1,9 +1,8 @@
 //! Balance of power.
 
+use crate::formula::{Formula, own};
+use crate::indicator::{Memory, Observation};
 use crate::spec::{FeatureSpec, Group, Scale};
-use crate::talib::{AsIs, Decay, Ranged, ta, ta_function};
-
-ta_function!(Bop {} = bop, bop_lookback, bop_open, BopStream, (open, high, low, close) -> 1 (value));
 
 pub(crate) const SPEC: FeatureSpec = FeatureSpec {
     id: "bop",
@@ -19,5 +18,17 @@ pub(crate) const SPEC: FeatureSpec = FeatureSpec {
     scale: Scale::FREE,
     requires: &[],
     version: 1,
-    build: |ids, _| ta(ids, Bop {}, Ranged::high_low(1, 1), AsIs, Decay::Window),
+    build: |ids, _| Ok(own(ids, 0, Memory::Finite(1), Bop)),
 };
+
+#[derive(Debug, Clone)]
+struct Bop;
+
+impl Formula<1> for Bop {
+    #[inline]
+    fn step(&mut self, o: &Observation) -> [f64; 1] {
+        let c = &o.candle;
+        // 0 / 0 without a range: not a number, as it should be.
+        [(c.close - c.open) / (c.high - c.low)]
+    }
+}

@@ -1,7 +1,7 @@
 //! Commodity channel index.
 
 use crate::spec::{FeatureSpec, Group, ParamRange, Scale};
-use crate::talib::{AsIs, Decay, Ranged, ta, ta_function};
+use crate::talib::{AsIs, Decay, Ranged, Typical, ta, ta_function};
 
 ta_function!(Cci { period: i32 } = cci, cci_lookback, cci_open, CciStream, (high, low, close) -> 1 (value));
 
@@ -19,5 +19,5 @@ pub(crate) const SPEC: FeatureSpec = FeatureSpec {
     scale: Scale::FREE,
     requires: &[],
     version: 1,
-    build: |ids, p| ta(ids, Cci { period: p[0] as i32 }, Ranged::typical(p[0] as usize), AsIs, Decay::Window),
+    build: |ids, p| ta(ids, Cci { period: p[0] as i32 }, Ranged::new(Typical, p[0] as usize, 1), AsIs, Decay::Window),
 };

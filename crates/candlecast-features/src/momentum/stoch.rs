@@ -3,7 +3,7 @@
 use ta_lib::MAType;
 
 use crate::spec::{FeatureSpec, Group, ParamRange, Scale};
-use crate::talib::{AsIs, Decay, Ranged, ta, ta_function};
+use crate::talib::{AsIs, Decay, HighLow, Ranged, ta, ta_function};
 
 ta_function!(Stoch { fast_k: i32, slow_k: i32, slow_k_average: MAType, slow_d: i32, slow_d_average: MAType } =
     stoch, stoch_lookback, stoch_open, StochStream, (high, low, close) -> 2 (k, d));
@@ -35,6 +35,6 @@ pub(crate) const SPEC: FeatureSpec = FeatureSpec {
             slow_d_average: MAType::SMA,
         };
         let smooth = p[1] as usize + p[2] as usize - 1;
-        ta(ids, function, Ranged::high_low(p[0] as usize, smooth), AsIs, Decay::Window)
+        ta(ids, function, Ranged::new(HighLow, p[0] as usize, smooth), AsIs, Decay::Window)
     },
 };

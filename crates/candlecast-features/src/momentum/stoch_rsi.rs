@@ -3,7 +3,7 @@
 use ta_lib::MAType;
 
 use crate::spec::{FeatureSpec, Group, ParamRange, Scale};
-use crate::talib::{AsIs, Decay, Ranged, ta, ta_function};
+use crate::talib::{AsIs, Close, Decay, Ranged, ta, ta_function};
 
 ta_function!(Stochrsi { rsi: i32, fast_k: i32, fast_d: i32, average: MAType } =
     stochrsi, stochrsi_lookback, stochrsi_open, StochrsiStream, (close) -> 2 (k, d));
@@ -28,6 +28,6 @@ pub(crate) const SPEC: FeatureSpec = FeatureSpec {
     version: 1,
     build: |ids, p| {
         let function = Stochrsi { rsi: p[0] as i32, fast_k: p[1] as i32, fast_d: p[2] as i32, average: MAType::SMA };
-        ta(ids, function, Ranged::close(p[1] as usize, p[2] as usize), AsIs, Decay::Wilder(p[0], 1))
+        ta(ids, function, Ranged::new(Close, p[1] as usize, p[2] as usize), AsIs, Decay::Wilder(p[0], 1))
     },
 };

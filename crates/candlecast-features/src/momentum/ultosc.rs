@@ -1,7 +1,7 @@
 //! Ultimate oscillator.
 
 use crate::spec::{FeatureSpec, Group, ParamRange, Scale, increasing};
-use crate::talib::{AsIs, Decay, Ranged, ta, ta_function};
+use crate::talib::{AsIs, Decay, HighLow, Ranged, ta, ta_function};
 
 ta_function!(Ultosc { short: i32, middle: i32, long: i32 } =
     ultosc, ultosc_lookback, ultosc_open, UltoscStream, (high, low, close) -> 1 (value));
@@ -28,6 +28,6 @@ pub(crate) const SPEC: FeatureSpec = FeatureSpec {
         increasing(&ids, p, 0, 1, "short and middle")?;
         increasing(&ids, p, 1, 2, "middle and long")?;
         let function = Ultosc { short: p[0] as i32, middle: p[1] as i32, long: p[2] as i32 };
-        ta(ids, function, Ranged::high_low(p[0] as usize + 1, 1), AsIs, Decay::Window)
+        ta(ids, function, Ranged::new(HighLow, p[0] as usize + 1, 1), AsIs, Decay::Window)
     },
 };

@@ -1,7 +1,7 @@
 //! Williams' %R.
 
 use crate::spec::{FeatureSpec, Group, ParamRange, Scale};
-use crate::talib::{AsIs, Decay, Ranged, ta, ta_function};
+use crate::talib::{AsIs, Decay, HighLow, Ranged, ta, ta_function};
 
 ta_function!(Willr { period: i32 } = willr, willr_lookback, willr_open, WillrStream, (high, low, close) -> 1 (value));
 
@@ -19,5 +19,5 @@ pub(crate) const SPEC: FeatureSpec = FeatureSpec {
     scale: Scale::FREE,
     requires: &[],
     version: 1,
-    build: |ids, p| ta(ids, Willr { period: p[0] as i32 }, Ranged::high_low(p[0] as usize, 1), AsIs, Decay::Window),
+    build: |ids, p| ta(ids, Willr { period: p[0] as i32 }, Ranged::new(HighLow, p[0] as usize, 1), AsIs, Decay::Window),
 };

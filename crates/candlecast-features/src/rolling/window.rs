@@ -19,44 +19,48 @@ pub(crate) trait Aggregate: fmt::Debug + Copy + Send + Sync + 'static {
 /// The newest `len` items.
 #[derive(Debug, Clone)]
 pub(crate) struct Window<A> {
-    len: usize,
-    block: Vec<A>,
+    /// Items of the running block, the first `at` of them.
+    block: Box<[A]>,
+    at: usize,
+    /// Those items joined.
     prefix: A,
-    /// `suffix[k]` joins items `k..` of the last full block; empty before there is one.
-    suffix: Vec<A>,
+    /// `suffix[k]` joins items `k..` of the last full block, once there is one.
+    suffix: Box<[A]>,
+    full: bool,
 }
 
 impl<A: Aggregate> Window<A> {
     /// A window of `len` items; 0 is taken as 1.
     pub(crate) fn new(len: usize) -> Self {
-        let len = len.max(1);
-        Self { len, block: Vec::with_capacity(len), prefix: A::EMPTY, suffix: Vec::new() }
+        let empty = vec![A::EMPTY; len.max(1)].into_boxed_slice();
+        Self { block: empty.clone(), at: 0, prefix: A::EMPTY, suffix: empty, full: false }
     }
 
     /// Takes an item; the aggregate of the newest `len` items once there are as many.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "measured: out of line, aggregates go through memory at every row")]
+    #[inline(always)]
     pub(crate) fn push(&mut self, item: A) -> Option<A> {
-        self.block.push(item);
+        self.block[self.at] = item;
+        self.at += 1;
         self.prefix = self.prefix.join(item);
-        if self.block.len() < self.len {
-            return self.suffix.get(self.block.len()).map(|older| older.join(self.prefix));
+        match self.suffix.get(self.at) {
+            Some(older) => self.full.then(|| older.join(self.prefix)),
+            None => Some(self.turn()),
         }
-        Some(self.turn())
     }
 
     /// Turns the full block into suffixes; its aggregate.
+    #[inline(never)]
     fn turn(&mut self) -> A {
-        let whole = self.prefix;
-        self.suffix.clear();
-        self.suffix.resize(self.len, A::EMPTY);
         let mut joined = A::EMPTY;
-        for (slot, item) in self.suffix.iter_mut().zip(&self.block).rev() {
+        for item in self.block.iter_mut().rev() {
             joined = item.join(joined);
-            *slot = joined;
+            *item = joined;
         }
-        self.block.clear();
-        self.prefix = A::EMPTY;
-        whole
+        std::mem::swap(&mut self.block, &mut self.suffix);
+        self.at = 0;
+        self.full = true;
+        std::mem::replace(&mut self.prefix, A::EMPTY)
     }
 }
 

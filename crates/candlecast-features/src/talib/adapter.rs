@@ -126,7 +126,8 @@ where
         if n == 0 {
             return;
         }
-        if G::EVERYWHERE && P::AS_IS && self.compute_in_place(segment, columns_of(out, n)) {
+        if N == M && self.raw_in_place(segment, columns_of(out, n)) {
+            self.finish_in_place(segment, out);
             return;
         }
         let mut raw: [Vec<f64>; N] = scratch::take(n);
@@ -167,9 +168,11 @@ where
 impl<F, G, P, const N: usize, const M: usize> Ta<F, G, P, N, M>
 where
     F: Function<N>,
+    G: Guard,
+    P: Finish<N, M>,
 {
     /// TA-Lib writes into the columns themselves, behind the warm-up. False if its values do not begin there.
-    fn compute_in_place(&self, segment: &Segment<'_>, columns: [&mut [f64]; N]) -> bool {
+    fn raw_in_place(&self, segment: &Segment<'_>, columns: [&mut [f64]; N]) -> bool {
         let n = segment.len();
         let lookback = self.lookback.min(n);
         let mut values = columns.map(|column| {
@@ -182,11 +185,40 @@ where
         }
         let slices = values.each_mut().map(|column| &mut **column);
         let whole = self.live.function.batch(&self.live.core, segment, slices);
-        if !whole.is_ok_and(|range| range.beg_idx == lookback && range.count == n - lookback) {
-            return false;
+        whole.is_ok_and(|range| range.beg_idx == lookback && range.count == n - lookback)
+    }
+
+    /// Makes the feature's values of TA-Lib's in the same columns, of which there are as many.
+    fn finish_in_place(&self, segment: &Segment<'_>, columns: &mut [&mut [f64]]) {
+        let n = segment.len();
+        let mut live = self.live.clone();
+        let mut columns: [&mut [f64]; M] = columns_of(columns, n);
+        for start in (0..n).step_by(BLOCK) {
+            let rows = start..n.min(start + BLOCK);
+            let block = segment.rows(rows.clone());
+            let mut values = columns.each_mut().map(|column| &mut column[rows.clone()]);
+            if P::AS_IS && live.guard.pass(&block) {
+                values.iter_mut().for_each(|column| without_infinities(column));
+                continue;
+            }
+            for_each_candle(&block, |row, candle| {
+                let raw = std::array::from_fn(|output| values[output][row]);
+                let finished: [f64; M] = live.finished(candle, raw);
+                for (column, value) in values.iter_mut().zip(finished) {
+                    column[row] = value;
+                }
+            });
         }
-        values.into_iter().flatten().for_each(|v| *v = finite(*v));
-        true
+    }
+}
+
+/// Rows that are finished at a time.
+const BLOCK: usize = 512;
+
+/// Infinite values become NaN. Reading costs half of reading and writing, and there is hardly ever one.
+fn without_infinities(values: &mut [f64]) {
+    if values.iter().fold(false, |any, v| any | v.is_infinite()) {
+        values.iter_mut().for_each(|v| *v = finite(*v));
     }
 }
 

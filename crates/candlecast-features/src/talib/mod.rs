@@ -9,4 +9,4 @@ mod scratch;
 pub(crate) use adapter::{Decay, ta};
 pub(crate) use finish::{AsIs, CloseOver, Finish, OverClose, OverVolume};
 pub(crate) use function::{Function, Values, ta_function};
-pub(crate) use guard::{Always, CloseMoved, Guard, MoneyMoved, RangeMoved, Ranged, Traded};
+pub(crate) use guard::{Always, Close, CloseMoved, Guard, HighLow, MoneyMoved, RangeMoved, Ranged, Traded, Typical};

@@ -1,7 +1,7 @@
 //! Kaufman's efficiency ratio.
 
 use crate::spec::{FeatureSpec, Group, ParamRange, Scale};
-use crate::talib::{AsIs, Decay, Ranged, ta, ta_function};
+use crate::talib::{AsIs, Close, Decay, Ranged, ta, ta_function};
 
 ta_function!(Er { period: i32 } = er, er_lookback, er_open, ErStream, (close) -> 1 (value));
 
@@ -19,5 +19,5 @@ pub(crate) const SPEC: FeatureSpec = FeatureSpec {
     scale: Scale::FREE,
     requires: &[],
     version: 1,
-    build: |ids, p| ta(ids, Er { period: p[0] as i32 }, Ranged::close(p[0] as usize + 1, 1), AsIs, Decay::Window),
+    build: |ids, p| ta(ids, Er { period: p[0] as i32 }, Ranged::new(Close, p[0] as usize + 1, 1), AsIs, Decay::Window),
 };

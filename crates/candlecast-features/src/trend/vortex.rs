@@ -1,7 +1,7 @@
 //! Vortex indicator.
 
 use crate::spec::{FeatureSpec, Group, ParamRange, Scale};
-use crate::talib::{AsIs, Decay, Ranged, ta, ta_function};
+use crate::talib::{AsIs, Decay, HighLow, Ranged, ta, ta_function};
 
 ta_function!(Vortex { period: i32 } = vortex, vortex_lookback, vortex_open, VortexStream, (high, low, close) -> 2 (plus, minus));
 
@@ -20,6 +20,6 @@ pub(crate) const SPEC: FeatureSpec = FeatureSpec {
     requires: &[],
     version: 1,
     build: |ids, p| {
-        ta(ids, Vortex { period: p[0] as i32 }, Ranged::high_low(p[0] as usize + 1, 1), AsIs, Decay::Window)
+        ta(ids, Vortex { period: p[0] as i32 }, Ranged::new(HighLow, p[0] as usize + 1, 1), AsIs, Decay::Window)
     },
 };

@@ -4,7 +4,7 @@ use ta_lib::MAType;
 
 use crate::indicator::Observation;
 use crate::spec::{FeatureSpec, Group, ParamRange, Scale};
-use crate::talib::{Always, AsIs, Decay, Finish, Ranged, ta, ta_function};
+use crate::talib::{Always, AsIs, Close, Decay, Finish, Ranged, ta, ta_function};
 
 ta_function!(Bbands { period: i32, up: f64, down: f64, average: MAType } =
     bbands, bbands_lookback, bbands_open, BbandsStream, (close) -> 3 (upper, middle, lower));
@@ -48,7 +48,7 @@ pub(crate) const RATIO: FeatureSpec = FeatureSpec {
     scale: Scale::FREE,
     requires: &[],
     version: 1,
-    build: |ids, p| ta(ids, bands(p), Ranged::close(p[0] as usize, 1), BandRatios, Decay::Window),
+    build: |ids, p| ta(ids, bands(p), Ranged::new(Close, p[0] as usize, 1), BandRatios, Decay::Window),
 };
 
 /// Distances of the close from the bands, their width and the place of the close between them.

@@ -2,7 +2,7 @@
 
 use crate::indicator::Observation;
 use crate::spec::{FeatureSpec, Group, ParamRange, Scale};
-use crate::talib::{Always, AsIs, Decay, Finish, Ranged, ta, ta_function};
+use crate::talib::{Always, AsIs, Decay, Finish, HighLow, Ranged, ta, ta_function};
 
 ta_function!(Donchian { period: i32 } =
     donchian, donchian_lookback, donchian_open, DonchianStream, (high, low) -> 3 (upper, middle, lower));
@@ -42,7 +42,7 @@ pub(crate) const RATIO: FeatureSpec = FeatureSpec {
     version: 1,
     build: |ids, p| {
         let n = p[0] as usize;
-        ta(ids, Donchian { period: p[0] as i32 }, Ranged::high_low(n, 1), ChannelPlace, Decay::Window)
+        ta(ids, Donchian { period: p[0] as i32 }, Ranged::new(HighLow, n, 1), ChannelPlace, Decay::Window)
     },
 };
 
