@@ -1,31 +1,22 @@
-//! Every listed feature, and the default set, over a million generated candles.
+//! Every listed feature over a million generated candles, and the default set candle by candle.
 //!
-//! `cargo bench -p candlecast-features -- NAME` runs the benches whose names hold NAME. The peer is
-//! `bench-peers/features.py`: TA-Lib's C library called from Python on the same functions.
+//! `cargo bench -p candlecast-features -- NAME` runs the benches whose names hold NAME. The default set over all
+//! candles, and the functions of TA-Lib beside their peer, are measured by the example `bench_features`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 // criterion_group! makes a public function without documentation.
 #![allow(missing_docs, unreachable_pub)]
 
+mod million;
+
 use std::hint::black_box;
 use std::time::Duration;
 
-use candlecast_core::market::{MarketConfig, generate};
-use candlecast_core::{FeatureSet, FilledSeries, Interval};
+use candlecast_core::FeatureSet;
 use candlecast_features::{Engine, Observation, catalog};
 use criterion::{Criterion, criterion_group, criterion_main};
 
-const CANDLES: usize = 1_000_000;
-
-fn million() -> FilledSeries {
-    let config = MarketConfig {
-        coins: vec![("BTCUSDT", 30_000.0)],
-        interval: Interval::M1,
-        n_candles: CANDLES,
-        ..MarketConfig::default()
-    };
-    FilledSeries::new(&generate(&config)[0].series, 3)
-}
+use million::million;
 
 fn every_feature(c: &mut Criterion) {
     let series = million();
@@ -47,19 +38,6 @@ fn every_feature(c: &mut Criterion) {
     group.finish();
 }
 
-fn default_set(c: &mut Criterion) {
-    let series = million();
-    let engine = Engine::new(&FeatureSet::of(&["default"])).expect("a known name");
-    let mut group = c.benchmark_group("set_1m");
-    group.sample_size(10).measurement_time(Duration::from_secs(5));
-    group.bench_function("default", |b| b.iter(|| black_box(engine.compute(black_box(&series)))));
-    group.bench_function("default_one_thread", |b| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread can be started");
-        b.iter(|| pool.install(|| black_box(engine.compute(black_box(&series)))));
-    });
-    group.finish();
-}
-
 fn live(c: &mut Criterion) {
     let series = million();
     let engine = Engine::new(&FeatureSet::of(&["default"])).expect("a known name");
@@ -73,5 +51,5 @@ fn live(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, every_feature, default_set, live);
+criterion_group!(benches, every_feature, live);
 criterion_main!(benches);

@@ -8,6 +8,9 @@
 //! columns of both. So the peer works on the same candles and can prove that it computes the same.
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
+#[path = "../benches/million/mod.rs"]
+mod million;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::{self, File};
@@ -16,8 +19,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use candlecast_core::market::{MarketConfig, generate};
-use candlecast_core::{FeatureSet, FeatureTable, FilledSeries, Interval};
+use candlecast_core::{FeatureSet, FeatureTable, FilledSeries};
 use candlecast_features::Engine;
 use serde_json::json;
 
@@ -25,7 +27,6 @@ use serde_json::json;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const CANDLES: usize = 1_000_000;
 /// Leading rows that the peer compares.
 const HEAD: usize = 20_000;
 const RUNS: usize = 7;
@@ -81,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let folder = PathBuf::from(arguments.first().ok_or("usage: bench_features FOLDER [RUNS]")?);
     let runs = arguments.get(1).map_or(Ok(RUNS), |runs| runs.parse())?.max(1);
-    let series = million();
+    let series = million::million();
     let mut head = BTreeMap::new();
     let mut functions = serde_json::Map::new();
     let alone = pool(1)?;
@@ -100,16 +101,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     keep_head(&mut head, engine.compute(&series));
     write_all(&folder, &series, &head, &json!({ "functions": functions, "default": engine.outputs() }))?;
     Ok(())
-}
-
-fn million() -> FilledSeries {
-    let config = MarketConfig {
-        coins: vec![("BTCUSDT", 30_000.0)],
-        interval: Interval::M1,
-        n_candles: CANDLES,
-        ..MarketConfig::default()
-    };
-    FilledSeries::new(&generate(&config)[0].series, 3)
 }
 
 fn pool(threads: usize) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {

@@ -33,7 +33,7 @@ pub struct Comparison {
     /// Diebold-Mariano (Harvey-Leybourne-Newbold) on absolute log-return errors averaged over the steps of an
     /// origin; one-sided.
     pub test: Option<Test>,
-    /// Its p-value, Holm-corrected over the models compared that are no baselines; plain for baselines.
+    /// Its p-value, Holm-corrected: of a model over the models compared, of a baseline over models and baselines.
     pub corrected: Option<f64>,
     /// Clark-West for squared loss; only for models that nest the naive forecast, which baselines do not.
     pub clark_west: Option<Test>,
@@ -370,10 +370,11 @@ fn compare(scored: &mut [Scored], naive: usize, horizon: usize) {
             step.p_value = p;
         }
     });
-    // The models that somebody chose to try are the family; the naive forecasts were not tried in hope.
+    // The models that somebody chose to try are a family of their own: baselines, which were not tried in hope, do not
+    // raise their p-values.
     let tried = |s: &Scored| s.report.vs_naive.test.filter(|_| !s.report.baseline).map(|t| t.p_value);
     let corrected = holm(&scored.iter().map(tried).collect::<Vec<_>>());
-    // A naive forecast is called better only where it would survive the correction over the whole table.
+    // A baseline is called better only where it survives the correction over the whole table.
     let of_all = holm(&scored.iter().map(|s| s.report.vs_naive.test.map(|t| t.p_value)).collect::<Vec<_>>());
     for (i, (s, corrected)) in scored.iter_mut().zip(corrected).enumerate() {
         let vs = &mut s.report.vs_naive;

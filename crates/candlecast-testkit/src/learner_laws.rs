@@ -3,7 +3,7 @@
 mod forecasts;
 mod hostile;
 mod stopping;
-mod world;
+mod tape;
 
 use candlecast_core::Seed;
 use candlecast_core::catalog::Entry;

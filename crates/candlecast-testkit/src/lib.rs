@@ -1,4 +1,5 @@
-//! Law suites: what every implementation of a trait must satisfy, as one function a trait. Development only.
+//! Law suites: what every implementation of a trait must satisfy, as one function a trait; and the made data that they
+//! and other tests run on. Development only.
 //!
 //! A suite panics at the first broken law and says which one.
 
@@ -6,7 +7,9 @@ mod learner_laws;
 mod store_fixtures;
 mod store_laws;
 mod store_model;
+mod world;
 
 pub use learner_laws::{LearnerLaws, assert_learner_laws};
 pub use store_fixtures::{assert_same_candles, candle_at, series_of};
 pub use store_laws::assert_store_laws;
+pub use world::{World, lagged_percent, normals, reverting_returns};

@@ -46,6 +46,23 @@ const fn step_into(stdout: &'static str, command: &'static [&'static str]) -> St
     Step { command, stdout: Some(stdout) }
 }
 
+/// A walk-forward over many random walks with these arguments: the example of `candlecast-app`.
+macro_rules! random_walks {
+    [$($argument:literal),+] => {
+        step(&[
+            "{cargo}",
+            "run",
+            "--release",
+            "--package",
+            "candlecast-app",
+            "--example",
+            "random_walks",
+            "--",
+            $($argument),+
+        ])
+    };
+}
+
 /// Every feature that the catalog lists, by its groups.
 const ALL_FEATURES: &str = "group:price,group:average,group:momentum,group:trend,group:volatility,group:volume,\
                             group:microstructure,group:correlation,group:calendar,group:regime";
@@ -158,15 +175,7 @@ pub(super) static LONG_RUNS: [LongRun; 7] = [
         name: "planted",
         title: "Verdicts where predictability is planted",
         needs_peers: false,
-        steps: &[step(&[
-            "{cargo}",
-            "run",
-            "--release",
-            "--package",
-            "candlecast-app",
-            "--example",
-            "random_walks",
-            "--",
+        steps: &[random_walks![
             "--runs",
             "5",
             "--candles",
@@ -176,8 +185,8 @@ pub(super) static LONG_RUNS: [LongRun; 7] = [
             "--horizon",
             "3",
             "--models",
-            "hybrid,linear,lstm,gru,gbdt,random-forest",
-        ])],
+            "hybrid,linear,lstm,gru,gbdt,random-forest"
+        ]],
         shares: Some(Shares {
             models: &["hybrid", "linear", "lstm", "gru", "gbdt", "random-forest"],
             bound: Bound::AtLeast(100.0),
@@ -187,38 +196,14 @@ pub(super) static LONG_RUNS: [LongRun; 7] = [
         name: "random-walks",
         title: "Verdicts on 500 random walks",
         needs_peers: false,
-        steps: &[step(&[
-            "{cargo}",
-            "run",
-            "--release",
-            "--package",
-            "candlecast-app",
-            "--example",
-            "random_walks",
-            "--",
-            "--runs",
-            "500",
-        ])],
+        steps: &[random_walks!["--runs", "500"]],
         shares: Some(Shares { models: &["hybrid", "linear"], bound: Bound::AtMost(6.0) }),
     },
     LongRun {
         name: "random-walks-learners",
         title: "Verdicts of the costly learners on 100 random walks",
         needs_peers: false,
-        steps: &[step(&[
-            "{cargo}",
-            "run",
-            "--release",
-            "--package",
-            "candlecast-app",
-            "--example",
-            "random_walks",
-            "--",
-            "--runs",
-            "100",
-            "--models",
-            "lstm,gru,gbdt,random-forest",
-        ])],
+        steps: &[random_walks!["--runs", "100", "--models", "lstm,gru,gbdt,random-forest"]],
         shares: Some(Shares { models: &["lstm", "gru", "gbdt", "random-forest"], bound: Bound::AtMost(6.0) }),
     },
 ];

@@ -5,4 +5,5 @@
 mod audit_rank;
 mod degenerate;
 mod honesty;
+mod resume;
 mod world;

@@ -182,7 +182,7 @@ mod tests {
             1731748079999,"416461.99940000",1760,"343792.90000000","249110.96803000","0"]]"#;
         let candles = Binance::Spot.read_klines(body).unwrap();
         assert_eq!((candles[0].open_time, candles[0].high, candles[0].trades), (from, 0.7256, Some(1760.0)));
-        assert_eq!(candles[0].quote_volume, Some(416_461.9994));
+        assert_eq!(candles[0].quote_volume, Some(416_461.999_4));
         assert_eq!(Binance::Spot.read_time(r#"{"serverTime":1633998511098}"#), Ok(Timestamp(1_633_998_511_098)));
         let cut = Binance::Spot.read_klines(&body[..60]);
         assert!(matches!(cut, Err(Misread::Unreadable(_))), "{cut:?}");

@@ -79,7 +79,7 @@ impl Scene<'_> {
                 Answer::ok(messages::binance(&self.binance(target), step), weight)
             }
             "/v5/market/kline" => {
-                let range = self.range(target.number("start"), target.number("end").map(|t| t + 1));
+                let range = Self::range(target.number("start"), target.number("end").map(|t| t + 1));
                 Answer::ok(messages::bybit(&self.newest(range, 1_000), self.now), 1)
             }
             "/0/public/OHLC" => {
@@ -101,7 +101,7 @@ impl Scene<'_> {
 
     fn binance(&mut self, target: &Target<'_>) -> Vec<Candle> {
         let limit = target.number("limit").unwrap_or(500) as usize;
-        let mut rows = self.shown(self.range(target.number("startTime"), None));
+        let mut rows = self.shown(Self::range(target.number("startTime"), None));
         rows.truncate(limit);
         self.arranged(rows)
     }
@@ -114,11 +114,11 @@ impl Scene<'_> {
         if points > 300 {
             return Answer::refused("granularity too small for the requested time range");
         }
-        let range = self.range(start, end.map(|t| t + 1));
+        let range = Self::range(start, end.map(|t| t + 1));
         Answer::ok(messages::coinbase(&self.newest(range, 300)), 1)
     }
 
-    fn range(&self, from: Option<i64>, to: Option<i64>) -> TimeRange {
+    fn range(from: Option<i64>, to: Option<i64>) -> TimeRange {
         let all = TimeRange::ALL;
         TimeRange { from: from.map_or(all.from, Timestamp), to: to.map_or(all.to, Timestamp) }
     }

@@ -71,7 +71,7 @@ impl Feed {
     fn kline_at(&self, market: &Market) -> Option<Timestamp> {
         let (row, step) = (self.kline / 2, market.series.key().interval.ms());
         let open = *market.series.open_time()[..market.series.len() - 1].get(row)?;
-        Some(Timestamp(if self.kline % 2 == 0 { open + step / 2 } else { open + step }))
+        Some(Timestamp(if self.kline.is_multiple_of(2) { open + step / 2 } else { open + step }))
     }
 
     fn take_kline(&mut self, market: &Market) -> Option<Step> {

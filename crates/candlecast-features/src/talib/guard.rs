@@ -85,10 +85,17 @@ pub(crate) trait Span: fmt::Debug + Copy + Send + Sync + 'static {
     fn equal_in_a_row(block: &Segment<'_>, level: f64) -> Option<usize>;
 }
 
+/// True if any flag is; asks for all of them, so that no branch keeps the loop from being vectorised.
+fn any(flags: impl Iterator<Item = bool>) -> bool {
+    let mut any = false;
+    flags.for_each(|flag| any |= flag);
+    any
+}
+
 /// True if no two neighbours are equal, nor `before` and the first.
 fn neighbours_differ(before: f64, values: &[f64]) -> bool {
     values.first().is_none_or(|first| *first != before)
-        && !values.iter().zip(values.iter().skip(1)).fold(false, |any, (a, b)| any | (a == b))
+        && !any(values.iter().zip(values.iter().skip(1)).map(|(a, b)| a == b))
 }
 
 /// Highs and lows.
@@ -102,8 +109,7 @@ impl Span for HighLow {
     }
 
     fn equal_in_a_row(block: &Segment<'_>, _: f64) -> Option<usize> {
-        let any = block.high.iter().zip(block.low).fold(false, |any, (high, low)| any | (high == low));
-        (!any).then_some(0)
+        (!any(block.high.iter().zip(block.low).map(|(high, low)| high == low))).then_some(0)
     }
 }
 
@@ -216,7 +222,7 @@ impl Guard for Traded {
     }
 
     fn pass(&mut self, block: &Segment<'_>) -> bool {
-        if block.volume.iter().fold(false, |any, volume| any | (*volume == 0.0)) {
+        if any(block.volume.iter().map(|volume| *volume == 0.0)) {
             return false;
         }
         self.idle = 0;

@@ -1,17 +1,16 @@
 //! [`GbdtConfig`] as a [`Learner`]: from samples to boosters and back.
 
-use std::ops::ControlFlow;
-
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
-    CLASSES, Curve, FitContext, FitError, FitObserver, FitOutcome, Fitted, Inputs, Learner, ModelState, Progress,
-    RestoreError, Samples, ScalerKind, Stop, Task, TrainState,
+    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, RestoreError, Samples,
+    ScalerKind, Task, TrainState,
 };
 use serde_json::json;
 
 use super::booster::{Booster, Ensemble, Standing, TrainingData};
 use super::fitted::{FittedGbdt, Target};
 use super::rounds::Rounds;
+use super::twice::Choice;
 use super::{GbdtConfig, Objective};
 use crate::tree::{Matrix, Workers, anchor_returns, anchor_steps, inputs};
 use crate::{checks, holdout};
@@ -42,9 +41,8 @@ impl Learner for GbdtConfig {
         if let Task::Direction { .. } = train.task() {
             Objective::Softmax { classes: CLASSES }.check_variety(&classes(train))?;
         }
-        let limits = cx.resume.and_then(|resume| resume.state.fact::<Vec<usize>>("limits").ok());
-        if let Some(limits) = limits {
-            return self.fit_on(train, None, Some(limits), cx);
+        if let Some(choice) = cx.resume.map(Choice::kept).transpose()?.flatten() {
+            return self.refit(train, choice, cx.resume, cx);
         }
         match (cx.valid, holdout::holdout(train)) {
             (None, Some((fitted, held))) if self.patience > 0 => self.fit_twice(train, &fitted, &held, cx),
@@ -57,75 +55,13 @@ impl Learner for GbdtConfig {
     }
 }
 
-/// Counts the rounds of one of two fits as part of the whole.
-struct Stage<'a> {
-    inner: &'a mut dyn FitObserver,
-    /// Rounds of the fits before.
-    before: usize,
-    /// Rounds of this one so far.
-    last: usize,
-    of: usize,
-}
-
-impl FitObserver for Stage<'_> {
-    fn on_step(&mut self, progress: &Progress, snapshot: &dyn Fn() -> TrainState) -> ControlFlow<Stop> {
-        self.last = progress.step;
-        self.inner.on_step(&Progress { step: self.before + progress.step, of: self.of, ..*progress }, snapshot)
-    }
-}
-
 impl GbdtConfig {
-    /// Chooses the rounds of each booster on `held`, then fits all of `train` with so many.
-    fn fit_twice(
-        &self,
-        train: &Samples<'_>,
-        fitted: &Samples<'_>,
-        held: &Samples<'_>,
-        cx: &mut FitContext<'_>,
-    ) -> Result<FitOutcome, FitError> {
-        let before: Vec<usize> = match cx.warm {
-            Some(warm) => warm.fact("trees")?,
-            None => vec![],
-        };
-        let mut first = Stage { inner: &mut *cx.observer, before: 0, last: 0, of: 2 * self.rounds };
-        let mut choosing = FitContext {
-            seed: cx.seed,
-            valid: None,
-            threads: cx.threads,
-            warm: cx.warm,
-            resume: cx.resume,
-            observer: &mut first,
-        };
-        let chosen = self.fit_on(fitted, Some(held), None, &mut choosing)?;
-        let done = first.last;
-        if matches!(chosen.stopped, Stop::Cancelled | Stop::Pruned) {
-            return Ok(chosen);
-        }
-        let outputs = if matches!(train.task(), Task::Price { .. }) { 1 } else { CLASSES };
-        let counts: Vec<usize> = chosen.model.state().fact("trees")?;
-        let new_trees = |(i, &n): (usize, &usize)| n.saturating_sub(before.get(i).copied().unwrap_or(0));
-        let limits = counts.iter().enumerate().map(|c| new_trees(c) / outputs).collect();
-        // A resume state belongs to the first of the two fits, which is over.
-        let mut second = Stage { inner: &mut *cx.observer, before: done, last: 0, of: 2 * self.rounds };
-        let mut rest = FitContext {
-            seed: cx.seed,
-            valid: None,
-            threads: cx.threads,
-            warm: cx.warm,
-            resume: None,
-            observer: &mut second,
-        };
-        let refit = self.fit_on(train, None, Some(limits), &mut rest)?;
-        let stopped = if refit.stopped == Stop::Budget { chosen.stopped } else { refit.stopped };
-        Ok(FitOutcome { stopped, curve: chosen.curve, ..refit })
-    }
-
-    /// Fits on `train` with early stopping on `valid`; `limits` are rounds a booster.
-    fn fit_on(
+    /// Fits on `train` with early stopping on `valid`, or with the rounds of `choice`.
+    pub(super) fn fit_on(
         &self,
         train: &Samples<'_>,
         valid: Option<&Samples<'_>>,
-        limits: Option<Vec<usize>>,
+        choice: Option<&Choice>,
         cx: &mut FitContext<'_>,
     ) -> Result<FitOutcome, FitError> {
         let x = inputs(train);
@@ -134,14 +70,14 @@ impl GbdtConfig {
         let x = Matrix::new(&x, train.width())?;
         let valid_x = valid_x.as_ref().map(|x| Matrix::new(x, train.width())).transpose()?;
         let data = TrainingData::new(x, valid_x, self.max_bins);
-        let mut parts = self.boosters(train, valid, limits.as_deref(), &data, cx)?;
+        let mut parts = self.boosters(train, valid, choice.map(|c| c.limits.as_slice()), &data, cx)?;
         let curve = parts.resume(cx.resume)?;
         let Parts { shell, mut boosters } = parts;
         let workers = Workers::new(cx.threads);
         let rounds = Rounds { config: self, data: &data, seed: cx.seed.derive("gbdt", 0), workers: &workers };
         let observer = &mut *cx.observer;
         let (stopped, curve) = rounds.run(&mut boosters, curve, &mut |boosters, progress, curve| {
-            let snapshot = || shell.snapshot(boosters, curve, limits.as_deref(), progress.step);
+            let snapshot = || shell.snapshot(boosters, curve, choice, progress.step);
             observer.on_step(progress, &snapshot)
         })?;
         let steps = boosters.iter().map(|b| b.standing.best_rounds).max().unwrap_or(0);
@@ -254,14 +190,15 @@ impl Shell {
 
     /// All trees so far with what the fit needs to go on bit for bit: trees are drawn by their number, so that no
     /// random stream has to be kept.
-    fn snapshot(&self, boosters: &[Booster], curve: &Curve, limits: Option<&[usize]>, step: usize) -> TrainState {
+    fn snapshot(&self, boosters: &[Booster], curve: &Curve, choice: Option<&Choice>, step: usize) -> TrainState {
         let mut state = self.model(boosters.iter().map(|b| b.ensemble.clone()).collect()).state();
         let standings: Vec<Standing> = boosters.iter().map(|b| b.standing).collect();
         state.facts["standings"] = json!(standings);
         state.facts["curve"] = json!(curve);
-        if let Some(limits) = limits {
-            state.facts["limits"] = json!(limits);
+        let mut checkpoint = TrainState { step, state };
+        if let Some(choice) = choice {
+            choice.keep(&mut checkpoint);
         }
-        TrainState { step, state }
+        checkpoint
     }
 }

@@ -6,6 +6,7 @@ mod learner;
 mod objective;
 mod raw;
 mod rounds;
+mod twice;
 
 use candlecast_core::Stream;
 use candlecast_core::catalog::{Entry, Param, ParamKind};

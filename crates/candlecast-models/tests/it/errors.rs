@@ -6,12 +6,11 @@ use candlecast_core::FeatureTable;
 use candlecast_learn::{Dataset, FitError, Labels, Panel, SampleId, Samples, Task, Thresholds};
 use candlecast_models::catalog;
 
-use crate::world::{World, build, fit, price, quick};
+use crate::world::{build, fit, of_returns, price, quick, reverting};
 
 #[test]
 fn a_price_that_never_moves_is_refused() {
-    let mut world = World::new(600, 0.0, 1, price(3));
-    world = World::of_returns(&vec![0.0; world.data.panels()[0].market().series().len()], &vec![0.5; 600], world.task);
+    let world = of_returns(&[0.0; 600], vec![0.5; 600], price(3));
     for entry in catalog() {
         let result = fit(&*build(entry.id, &quick(entry.id)), &world.train(), Some(&world.valid()), 1);
         let error = result.expect_err(entry.id);
@@ -22,9 +21,9 @@ fn a_price_that_never_moves_is_refused() {
 
 #[test]
 fn too_few_samples_are_refused() {
-    let world = World::new(600, 0.0, 2, price(3));
+    let world = reverting(600, 0.0, 2, price(3));
     for entry in catalog() {
-        let few = world.samples(0.0, 0.05);
+        let few = world.part(0.0, 0.05);
         let error = fit(&*build(entry.id, &quick(entry.id)), &few, None, 1).expect_err(entry.id);
         assert_eq!(error, FitError::TooFewSamples { have: few.len(), need: 50 }, "{}", entry.id);
     }
@@ -32,7 +31,7 @@ fn too_few_samples_are_refused() {
 
 #[test]
 fn two_hundred_candles_are_enough_to_fit() {
-    let world = World::new(200, 0.0, 3, price(24));
+    let world = reverting(200, 0.0, 3, price(24));
     for entry in catalog() {
         let outcome = fit(&*build(entry.id, &quick(entry.id)), &world.train(), None, 1);
         assert!(outcome.is_ok(), "{} {outcome:?}", entry.id);
@@ -42,7 +41,7 @@ fn two_hundred_candles_are_enough_to_fit() {
 #[test]
 fn a_single_class_is_refused() {
     let task = Task::Direction { horizon: 2, labels: Labels::Fixed { threshold: 10.0 } };
-    let world = World::new(600, 0.0, 4, task);
+    let world = reverting(600, 0.0, 4, task);
     assert_eq!(world.thresholds, Some(Thresholds { sell: -10.0, buy: 10.0 }));
     for id in ["linear", "gbdt", "random-forest"] {
         let error = fit(&*build(id, &quick(id)), &world.train(), None, 1).expect_err(id);
@@ -54,7 +53,7 @@ fn a_single_class_is_refused() {
 
 #[test]
 fn nan_among_the_features_is_named() {
-    let world = World::new(600, 0.0, 5, price(3));
+    let world = reverting(600, 0.0, 5, price(3));
     let market = Arc::clone(world.data.panels()[0].market());
     let mut column = vec![1.0; 600];
     column[100] = f64::NAN;
@@ -70,7 +69,7 @@ fn nan_among_the_features_is_named() {
 
 #[test]
 fn trees_without_features_are_refused() {
-    let world = World::new(600, 0.0, 6, price(3));
+    let world = reverting(600, 0.0, 6, price(3));
     let market = Arc::clone(world.data.panels()[0].market());
     let data = Dataset::single(Panel::new(market, &FeatureTable::default()));
     let samples = Samples::new(&data, &world.ids, 1, world.task, None);

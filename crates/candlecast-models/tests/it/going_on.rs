@@ -6,7 +6,7 @@ use candlecast_core::Seed;
 use candlecast_learn::{FitContext, FitObserver, FitOutcome, Learner, ModelState, Progress, Samples, Stop, TrainState};
 use serde_json::json;
 
-use crate::world::{World, build, direction, fit, predict, price};
+use crate::world::{build, direction, fit, predict, price, reverting};
 
 /// Keeps the checkpoint of one step, and stops at another.
 #[derive(Default)]
@@ -44,7 +44,7 @@ fn watched(
 #[test]
 fn a_warm_start_goes_on_where_the_other_fit_ended() {
     for task in [price(3), direction(3)] {
-        let world = World::new(800, 0.4, 21, task);
+        let world = reverting(800, 0.4, 21, task);
         let config = |rounds: usize| json!({ "rounds": rounds, "patience": 0, "maxDepth": 3 });
         let (half, whole) = (build("gbdt", &config(10)), build("gbdt", &config(20)));
         let first = fit(&*half, &world.train(), None, 1).unwrap().model.state();
@@ -58,7 +58,7 @@ fn a_warm_start_goes_on_where_the_other_fit_ended() {
 
 #[test]
 fn a_checkpoint_goes_on_bit_for_bit() {
-    let world = World::new(800, 0.4, 22, price(14));
+    let world = reverting(800, 0.4, 22, price(14));
     let (train, held) = (world.train(), world.valid());
     for (id, config, keep_at) in [
         ("gbdt", json!({ "rounds": 40, "patience": 8, "maxDepth": 3, "subsample": 0.7 }), 6),
@@ -77,9 +77,35 @@ fn a_checkpoint_goes_on_bit_for_bit() {
     }
 }
 
+/// Without a validation part the rounds are chosen by a first fit; what it found must outlive an interruption of the
+/// second.
+#[test]
+fn the_second_of_two_fits_goes_on_with_the_course_of_the_first() {
+    let world = reverting(1500, 0.6, 25, price(1));
+    let data = (&world.train(), None);
+    let learner = build("gbdt", &json!({ "rounds": 100, "patience": 5, "maxDepth": 3, "learningRate": 0.2 }));
+    let mut heard = Watcher::default();
+    let whole = watched(&*learner, data, (None, None), &mut heard);
+    let (first, both) = (whole.curve.train.len(), heard.steps.len());
+    assert!(whole.stopped == Stop::Early && first + 2 < both, "{:?} after {first}, then {both}", whole.stopped);
+    for keep_at in [first, first + 1, both] {
+        let mut watcher = Watcher { keep_at, ..Watcher::default() };
+        watched(&*learner, data, (None, None), &mut watcher);
+        let text = serde_json::to_string(&watcher.kept.expect("the step was reached")).unwrap();
+        let kept: TrainState = serde_json::from_str(&text).unwrap();
+        assert_eq!(kept.step, keep_at);
+        let mut rest = Watcher::default();
+        let resumed = watched(&*learner, data, (None, Some(&kept)), &mut rest);
+        assert_eq!(resumed.model.state(), whole.model.state(), "from {keep_at}");
+        let course = (resumed.stopped, resumed.steps, &resumed.curve);
+        assert_eq!(course, (whole.stopped, whole.steps, &whole.curve), "from {keep_at}");
+        assert_eq!(rest.steps, heard.steps[keep_at..], "from {keep_at}");
+    }
+}
+
 #[test]
 fn cancelling_keeps_the_best_so_far() {
-    let world = World::new(1500, 0.5, 23, price(2));
+    let world = reverting(1500, 0.5, 23, price(2));
     let (train, held) = (world.train(), world.valid());
     for (id, config) in [("gbdt", json!({})), ("random-forest", json!({ "trees": 100 }))] {
         let learner = build(id, &config);
@@ -92,7 +118,7 @@ fn cancelling_keeps_the_best_so_far() {
 
 #[test]
 fn progress_counts_rounds_and_shows_losses() {
-    let world = World::new(1500, 0.5, 24, price(2));
+    let world = reverting(1500, 0.5, 24, price(2));
     let (train, held) = (world.train(), world.valid());
     let mut watcher = Watcher::default();
     let learner = build("gbdt", &json!({ "rounds": 25, "patience": 0 }));

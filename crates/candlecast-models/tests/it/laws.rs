@@ -6,7 +6,7 @@ use candlecast_models::{catalog, permutation_importance};
 use candlecast_testkit::{LearnerLaws, assert_learner_laws};
 use serde_json::{Value, json};
 
-use crate::world::{World, build, fit, price, quick};
+use crate::world::{build, fit, price, quick, reverting};
 
 /// Settings that make fits quick and still let them find a signal.
 fn lawful(id: &str) -> Value {
@@ -27,7 +27,7 @@ fn every_model_keeps_the_laws_of_learners() {
 
 #[test]
 fn a_state_of_another_horizon_or_a_damaged_one_is_refused() {
-    let world = World::new(700, 0.3, 3, price(5));
+    let world = reverting(700, 0.3, 3, price(5));
     for entry in catalog() {
         let learner = build(entry.id, &quick(entry.id));
         let state = fit(&*learner, &world.train(), Some(&world.valid()), 1).unwrap().model.state();
@@ -43,7 +43,7 @@ fn a_state_of_another_horizon_or_a_damaged_one_is_refused() {
 
 #[test]
 fn the_feature_that_matters_is_the_most_important() {
-    let world = World::new(3000, 0.6, 4, price(1));
+    let world = reverting(3000, 0.6, 4, price(1));
     for id in ["linear", "gbdt", "random-forest"] {
         let outcome = fit(&*build(id, &quick(id)), &world.train(), Some(&world.valid()), 1).unwrap();
         let gain = outcome.model.importances().unwrap();

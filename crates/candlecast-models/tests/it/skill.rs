@@ -3,7 +3,7 @@
 use candlecast_models::catalog;
 use serde_json::{Value, json};
 
-use crate::world::{World, build, direction, fit, predict, price, relative_error};
+use crate::world::{build, direction, fit, predict, price, relative_error, reverting};
 
 fn config(id: &str) -> Value {
     match id {
@@ -16,7 +16,7 @@ fn config(id: &str) -> Value {
 
 #[test]
 fn every_model_finds_mean_reversion() {
-    let world = World::new(4000, 0.45, 11, price(3));
+    let world = reverting(4000, 0.45, 11, price(3));
     for entry in catalog() {
         let outcome = fit(&*build(entry.id, &config(entry.id)), &world.train(), Some(&world.valid()), 1).unwrap();
         let error = relative_error(&predict(&outcome, &world.test()), &world.test(), 1);
@@ -31,7 +31,7 @@ fn every_model_stays_near_naive_on_random_walks() {
     for entry in catalog() {
         let mut errors = [0.0; 2];
         for seed in 0..6 {
-            let world = World::new(2500, 0.0, 100 + seed, price(12));
+            let world = reverting(2500, 0.0, 100 + seed, price(12));
             let outcome = fit(&*build(entry.id, &config(entry.id)), &world.train(), Some(&world.valid()), 1).unwrap();
             let prediction = predict(&outcome, &world.test());
             errors[0] += relative_error(&prediction, &world.test(), 1) / 6.0;
@@ -44,7 +44,7 @@ fn every_model_stays_near_naive_on_random_walks() {
 
 #[test]
 fn directions_of_mean_reversion_are_found() {
-    let world = World::new(4000, 0.6, 12, direction(1));
+    let world = reverting(4000, 0.6, 12, direction(1));
     let test = world.test();
     for id in ["linear", "gbdt", "random-forest"] {
         let outcome = fit(&*build(id, &config(id)), &world.train(), Some(&world.valid()), 1).unwrap();

@@ -1,11 +1,13 @@
 //! Data that cannot be learnt from gives errors that say what is wrong.
 
 use candlecast_core::Seed;
-use candlecast_learn::{FitError, Samples, Thresholds};
+use candlecast_learn::{FitError, Thresholds};
 use candlecast_nn::{Cell, Isa, Session, SessionBatch, SessionConfig, SessionError};
 use serde_json::json;
 
-use crate::world::{Given, World, direction, fit, isas, learner, normals, price, session_config, shape, small};
+use crate::world::{
+    Given, direction, fit, isas, learner, normals, of_returns, price, reverting, session_config, shape, small,
+};
 
 fn noise(n: usize, seed: u64) -> Vec<f64> {
     let mut rng = Seed(seed).stream();
@@ -14,27 +16,27 @@ fn noise(n: usize, seed: u64) -> Vec<f64> {
 
 #[test]
 fn too_few_samples() {
-    let world = World::new(100, 0.0, 1, price(2));
+    let world = reverting(100, 0.0, 1, price(2));
     let model = learner("lstm", &small(&json!({})));
-    let train = world.part((0.0, 0.2), &*model);
+    let train = world.part(0.0, 0.2);
     let error = fit(&*model, &train, &Given::default()).unwrap_err();
     assert_eq!(error, FitError::TooFewSamples { have: train.len(), need: 50 });
 }
 
 #[test]
 fn constant_prices() {
-    let world = World::of_returns(&[0.0; 400], &noise(400, 1), price(2));
+    let world = of_returns(&[0.0; 400], noise(400, 1), price(2));
     let model = learner("gru", &small(&json!({})));
-    let error = fit(&*model, &world.part((0.0, 1.0), &*model), &Given::default()).unwrap_err();
+    let error = fit(&*model, &world.part(0.0, 1.0), &Given::default()).unwrap_err();
     assert!(matches!(&error, FitError::Degenerate(text) if text.contains("do not move")), "{error}");
 }
 
 #[test]
 fn one_class() {
-    let world = World::new(400, 0.0, 1, direction(2));
+    let wide = Thresholds { sell: -10.0, buy: 10.0 };
+    let world = reverting(400, 0.0, 1, direction(2)).with_thresholds(wide);
     let model = learner("gru", &small(&json!({})));
-    let wide = Some(Thresholds { sell: -10.0, buy: 10.0 });
-    let train = Samples::new(&world.data, &world.ids, model.lookback(), world.task, wide);
+    let train = world.part(0.0, 1.0);
     let error = fit(&*model, &train, &Given::default()).unwrap_err();
     assert_eq!(error, FitError::OneClass { class: 1, samples: train.len() });
 }
@@ -45,11 +47,11 @@ fn nan_and_infinite_inputs_are_named() {
     for bad in [f64::NAN, f64::INFINITY] {
         let mut column = noise(400, 3);
         column[200] = bad;
-        let world = World::of_returns(&returns, &column, price(2));
+        let world = of_returns(&returns, column, price(2));
         let model = learner("lstm", &small(&json!({})));
-        let error = fit(&*model, &world.part((0.0, 1.0), &*model), &Given::default()).unwrap_err().to_string();
+        let error = fit(&*model, &world.part(0.0, 1.0), &Given::default()).unwrap_err().to_string();
         assert!(error.contains("feature `noise` of training sample") && error.contains("drop the feature"), "{error}");
-        let (train, valid) = (world.part((0.0, 0.3), &*model), world.part((0.3, 1.0), &*model));
+        let (train, valid) = (world.part(0.0, 0.3), world.part(0.3, 1.0));
         let error = fit(&*model, &train, &Given { valid: Some(&valid), ..Given::default() }).unwrap_err().to_string();
         assert!(error.contains("of validation sample"), "{error}");
     }

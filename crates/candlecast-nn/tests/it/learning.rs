@@ -1,14 +1,15 @@
 //! What is planted is found, and what is not there is not.
 
 use candlecast_learn::{CLASSES, Learner, Prediction};
+use candlecast_testkit::World;
 use serde_json::json;
 
-use crate::world::{Given, World, direction, fit, isas, learner, price, small};
+use crate::world::{Given, direction, fit, isas, learner, price, reverting, small};
 
 /// R2 of the returns of each step against a forecast of 0, on the last quarter.
 fn r2_of_steps(world: &World, model: &dyn Learner) -> Vec<f64> {
-    let (train, valid) = (world.part((0.0, 0.6), model), world.part((0.61, 0.74), model));
-    let test = world.part((0.75, 1.0), model);
+    let (train, valid) = (world.part(0.0, 0.6), world.part(0.61, 0.74));
+    let test = world.part(0.75, 1.0);
     let fitted = fit(model, &train, &Given { valid: Some(&valid), ..Given::default() }).unwrap().model;
     let mut out = Prediction::default();
     fitted.predict_into(&test, &mut out);
@@ -27,7 +28,7 @@ fn r2_of_steps(world: &World, model: &dyn Learner) -> Vec<f64> {
 /// Returns with a first-order coefficient of -0.5: a quarter of the next return's variance can be known.
 #[test]
 fn mean_reversion_is_found_on_every_instruction_set() {
-    let world = World::new(3000, 0.5, 11, price(3));
+    let world = reverting(3000, 0.5, 11, price(3));
     for isa in isas() {
         for id in ["lstm", "gru"] {
             let config = small(&json!({"epochs": 20, "instructionSet": isa.id()}));
@@ -39,7 +40,7 @@ fn mean_reversion_is_found_on_every_instruction_set() {
 
 #[test]
 fn every_price_loss_learns() {
-    let world = World::new(2500, 0.5, 12, price(1));
+    let world = reverting(2500, 0.5, 12, price(1));
     for loss in ["mse", "huber", "pinball"] {
         let r2 = r2_of_steps(&world, &*learner("gru", &small(&json!({"epochs": 15, "loss": loss}))));
         assert!(r2[0] > 0.12, "{loss}: {r2:?}");
@@ -48,7 +49,7 @@ fn every_price_loss_learns() {
 
 #[test]
 fn a_random_walk_is_not_forecast() {
-    let world = World::new(2500, 0.0, 13, price(2));
+    let world = reverting(2500, 0.0, 13, price(2));
     let r2 = r2_of_steps(&world, &*learner("lstm", &small(&json!({"epochs": 30, "patience": 4}))));
     assert!(r2.iter().all(|&r| r < 0.01), "{r2:?}");
 }
@@ -56,7 +57,7 @@ fn a_random_walk_is_not_forecast() {
 /// Mean log loss of the test quarter against that of the training shares.
 #[test]
 fn directions_are_found_by_every_loss() {
-    let world = World::new(3000, 0.6, 14, direction(1));
+    let world = reverting(3000, 0.6, 14, direction(1));
     for (id, more) in [
         ("lstm", json!({"classLoss": "cross-entropy"})),
         ("gru", json!({"classLoss": "cross-entropy", "labelSmoothing": 0.05, "classWeights": "sqrt"})),
@@ -65,7 +66,7 @@ fn directions_are_found_by_every_loss() {
         let mut config = small(&more);
         config["epochs"] = json!(15);
         let model = learner(id, &config);
-        let (train, test) = (world.part((0.0, 0.7), &*model), world.part((0.75, 1.0), &*model));
+        let (train, test) = (world.part(0.0, 0.7), world.part(0.75, 1.0));
         let fitted = fit(&*model, &train, &Given::default()).unwrap().model;
         let mut out = Prediction::default();
         fitted.predict_into(&test, &mut out);

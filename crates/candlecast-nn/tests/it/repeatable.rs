@@ -5,7 +5,7 @@ use candlecast_nn::{Cell, Session, SessionConfig};
 use serde_json::{Value, json};
 
 use crate::world::{
-    Given, Recorder, World, direction, fit, fit_watched, isas, learner, price, random_batch, session_config, shape,
+    Given, Recorder, direction, fit, fit_watched, isas, learner, price, random_batch, reverting, session_config, shape,
     small,
 };
 
@@ -31,10 +31,10 @@ fn steps_are_the_same_bits_at_any_number_of_threads() {
 
 #[test]
 fn fits_are_the_same_bits_at_any_number_of_threads() {
-    let world = World::new(700, 0.4, 1, price(3));
+    let world = reverting(700, 0.4, 1, price(3));
     for id in ["lstm", "gru"] {
         let model = learner(id, &small(&json!({"hiddenSizes": [10, 7], "dropout": 0.2, "epochs": 3, "batchSize": 70})));
-        let (train, valid) = (world.part((0.0, 0.7), &*model), world.part((0.75, 1.0), &*model));
+        let (train, valid) = (world.part(0.0, 0.7), world.part(0.75, 1.0));
         let run = |threads| {
             let outcome = fit(&*model, &train, &Given { valid: Some(&valid), threads, ..Given::default() }).unwrap();
             (outcome.model.state(), outcome.curve)
@@ -51,7 +51,7 @@ fn through_json(state: &TrainState) -> TrainState {
 /// Every schedule, with dropout, from a checkpoint that went through JSON.
 #[test]
 fn going_on_from_a_checkpoint_equals_never_stopping() {
-    let world = World::new(600, 0.4, 2, direction(4));
+    let world = reverting(600, 0.4, 2, direction(4));
     for (id, more) in [
         ("lstm", json!({"schedule": "cosine", "warmupEpochs": 2, "hiddenSizes": [9, 8], "dropout": 0.3})),
         (
@@ -61,7 +61,7 @@ fn going_on_from_a_checkpoint_equals_never_stopping() {
         ("gru", json!({"optimizer": "adam", "weightDecay": 0.01, "l2": 0.001, "patience": 2, "epochs": 30})),
     ] {
         let model = learner(id, &small(&more));
-        let (train, valid) = (world.part((0.0, 0.7), &*model), world.part((0.75, 1.0), &*model));
+        let (train, valid) = (world.part(0.0, 0.7), world.part(0.75, 1.0));
         let given = Given { valid: Some(&valid), ..Given::default() };
         let mut whole = Recorder::default();
         let expected = fit_watched(&*model, &train, &given, &mut whole).unwrap();
@@ -88,9 +88,9 @@ fn given_with<'a>(valid: &'a candlecast_learn::Samples<'a>) -> Given<'a> {
 #[test]
 fn restored_models_predict_the_same_bits() {
     for (id, task) in [("lstm", price(5)), ("gru", price(2)), ("lstm", direction(4)), ("gru", direction(1))] {
-        let world = World::new(500, 0.4, 3, task);
+        let world = reverting(500, 0.4, 3, task);
         let model = learner(id, &small(&json!({"epochs": 2})));
-        let (train, test) = (world.part((0.0, 0.8), &*model), world.part((0.8, 1.0), &*model));
+        let (train, test) = (world.part(0.0, 0.8), world.part(0.8, 1.0));
         let fitted = fit(&*model, &train, &Given::default()).unwrap().model;
         let text = serde_json::to_string(&fitted.state()).unwrap();
         let restored = model.restore(&serde_json::from_str(&text).unwrap(), &task).unwrap();
@@ -106,9 +106,9 @@ fn restored_models_predict_the_same_bits() {
 /// Another network's weights, or facts that do not fit the configuration, are refused.
 #[test]
 fn states_of_other_networks_are_refused() {
-    let world = World::new(400, 0.4, 3, price(2));
+    let world = reverting(400, 0.4, 3, price(2));
     let model = learner("lstm", &small(&json!({"epochs": 1})));
-    let train = world.part((0.0, 0.8), &*model);
+    let train = world.part(0.0, 0.8);
     let state = fit(&*model, &train, &Given::default()).unwrap().model.state();
     let wider = learner("lstm", &small(&json!({"hiddenSize": 13})));
     for (other, task) in [(&wider, price(2)), (&learner("gru", &small(&json!({}))), price(2)), (&model, price(3))] {

@@ -3,13 +3,13 @@
 use candlecast_learn::{Prediction, Stop};
 use serde_json::json;
 
-use crate::world::{Given, Recorder, World, fit, fit_watched, learner, price, small};
+use crate::world::{Given, Recorder, fit, fit_watched, learner, price, reverting, small};
 
 #[test]
 fn the_weights_of_the_best_epoch_are_kept() {
-    let world = World::new(500, 0.0, 4, price(2));
+    let world = reverting(500, 0.0, 4, price(2));
     let model = learner("gru", &small(&json!({"hiddenSize": 32, "epochs": 60, "patience": 3, "learningRate": 0.02})));
-    let (train, valid) = (world.part((0.0, 0.6), &*model), world.part((0.65, 1.0), &*model));
+    let (train, valid) = (world.part(0.0, 0.6), world.part(0.65, 1.0));
     let mut seen = Recorder::default();
     let outcome = fit_watched(&*model, &train, &Given { valid: Some(&valid), ..Given::default() }, &mut seen).unwrap();
     // Nothing can be learnt here, so the validation loss soon rises.
@@ -28,9 +28,9 @@ fn the_weights_of_the_best_epoch_are_kept() {
 
 #[test]
 fn without_a_validation_part_all_epochs_are_run() {
-    let world = World::new(400, 0.4, 4, price(2));
+    let world = reverting(400, 0.4, 4, price(2));
     let model = learner("lstm", &small(&json!({"epochs": 4, "patience": 1})));
-    let train = world.part((0.0, 1.0), &*model);
+    let train = world.part(0.0, 1.0);
     let outcome = fit(&*model, &train, &Given::default()).unwrap();
     assert_eq!((outcome.stopped, outcome.steps), (Stop::Budget, 4));
     assert_eq!((outcome.curve.train.len(), outcome.curve.valid.len()), (4, 0));
@@ -39,9 +39,9 @@ fn without_a_validation_part_all_epochs_are_run() {
 
 #[test]
 fn cancelling_keeps_the_best_weights_so_far() {
-    let world = World::new(500, 0.4, 5, price(2));
+    let world = reverting(500, 0.4, 5, price(2));
     let model = learner("lstm", &small(&json!({"epochs": 50})));
-    let (train, valid) = (world.part((0.0, 0.6), &*model), world.part((0.65, 1.0), &*model));
+    let (train, valid) = (world.part(0.0, 0.6), world.part(0.65, 1.0));
     let given = Given { valid: Some(&valid), ..Given::default() };
     let mut observer = Recorder { stop_after: Some(3), ..Recorder::default() };
     let outcome = fit_watched(&*model, &train, &given, &mut observer).unwrap();
@@ -52,10 +52,10 @@ fn cancelling_keeps_the_best_weights_so_far() {
 
 #[test]
 fn a_warm_start_begins_where_the_given_weights_end() {
-    let world = World::new(900, 0.5, 6, price(1));
+    let world = reverting(900, 0.5, 6, price(1));
     let model = learner("gru", &small(&json!({"epochs": 15})));
     let again = learner("gru", &small(&json!({"epochs": 1, "learningRate": 1e-6})));
-    let train = world.part((0.0, 0.8), &*model);
+    let train = world.part(0.0, 0.8);
     let first = fit(&*model, &train, &Given::default()).unwrap();
     let state = first.model.state();
     let warm = fit(&*again, &train, &Given { warm: Some(&state), ..Given::default() }).unwrap();
@@ -71,9 +71,9 @@ fn a_warm_start_begins_where_the_given_weights_end() {
 /// The head starts small, so an untrained network is close to naive.
 #[test]
 fn a_barely_trained_network_predicts_about_nothing() {
-    let world = World::new(400, 0.4, 7, price(3));
+    let world = reverting(400, 0.4, 7, price(3));
     let model = learner("lstm", &small(&json!({"epochs": 1, "learningRate": 1e-6})));
-    let train = world.part((0.0, 1.0), &*model);
+    let train = world.part(0.0, 1.0);
     let fitted = fit(&*model, &train, &Given::default()).unwrap().model;
     let mut out = Prediction::default();
     fitted.predict_into(&train, &mut out);

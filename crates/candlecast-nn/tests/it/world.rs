@@ -1,28 +1,20 @@
-//! A made series with features, split by time; bare networks with random batches.
+//! Made markets with features; bare networks with random batches.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use candlecast_core::{
-    Candle, CandleSeries, Columns, FeatureTable, FilledSeries, Interval, Seed, SeriesKey, Symbol, Timestamp, Venue,
-};
+use candlecast_core::{FeatureTable, Seed};
 use candlecast_learn::{
-    Dataset, FitContext, FitError, FitObserver, FitOutcome, Labels, Learner, Market, ModelState, Panel, Progress,
-    SampleId, Samples, Silent, Stop, Task, Thresholds, TrainState,
+    FitContext, FitError, FitObserver, FitOutcome, Labels, Learner, ModelState, Progress, Samples, Silent, Stop, Task,
+    TrainState,
 };
 use candlecast_nn::{AdamConfig, Cell, Isa, Loss, SessionBatch, SessionConfig, Shape, catalog};
+use candlecast_testkit::{World, lagged_percent, reverting_returns};
 use serde_json::{Value, json};
 
-/// Longest window used in these tests.
-pub(crate) const LOOKBACK: usize = 12;
-
-/// A dataset and its origins in order of time.
-pub(crate) struct World {
-    pub(crate) data: Dataset,
-    pub(crate) ids: Vec<SampleId>,
-    pub(crate) task: Task,
-    pub(crate) thresholds: Option<Thresholds>,
-}
+/// Rows in a window of the networks of [`small`].
+const LOOKBACK: usize = 8;
+/// First origin, some rows after the first whose volatility is known.
+const FIRST_ROW: usize = 44;
 
 pub(crate) fn price(horizon: usize) -> Task {
     Task::Price { horizon }
@@ -32,66 +24,20 @@ pub(crate) fn direction(horizon: usize) -> Task {
     Task::Direction { horizon, labels: Labels::Adaptive { low: 0.25, high: 0.75 } }
 }
 
-impl World {
-    /// Candles whose returns contain `-reversion` times the last return, and normal noise of 0.7 %.
-    pub(crate) fn new(n: usize, reversion: f64, seed: u64, task: Task) -> Self {
-        let mut rng = Seed(seed).derive("world", 0).stream();
-        let mut last = 0.0;
-        let returns: Vec<f64> = (0..n)
-            .map(|_| {
-                last = -reversion * last + 0.007 * rng.normal();
-                last
-            })
-            .collect();
-        let noise: Vec<f64> = (0..n).map(|_| rng.normal()).collect();
-        Self::of_returns(&returns, &noise, task)
-    }
+/// `n` candles whose returns contain `-reversion` times the last one, and normal noise of 0.7 %.
+pub(crate) fn reverting(n: usize, reversion: f64, seed: u64, task: Task) -> World {
+    let mut rng = Seed(seed).derive("world", 0).stream();
+    let returns = reverting_returns(n, reversion, &mut rng);
+    of_returns(&returns, candlecast_testkit::normals(n, &mut rng), task)
+}
 
-    /// Candles with these log returns; features are the returns in percent and `noise`.
-    pub(crate) fn of_returns(returns: &[f64], noise: &[f64], task: Task) -> Self {
-        let mut columns = Columns::default();
-        let mut open = 100.0;
-        for (i, r) in returns.iter().enumerate() {
-            let close = open * r.exp();
-            columns.push(&Candle {
-                open_time: Timestamp(i as i64 * Interval::H1.ms()),
-                open,
-                high: open.max(close),
-                low: open.min(close),
-                close,
-                volume: 1.0,
-                quote_volume: None,
-                trades: None,
-                taker_buy_base: None,
-            });
-            open = close;
-        }
-        let key = SeriesKey::new(Venue::synthetic(), Symbol::new("BTCUSDT").unwrap(), Interval::H1);
-        let series = CandleSeries::new(key, columns).unwrap();
-        let market = Arc::new(Market::new(FilledSeries::new(&series, 3)));
-        let table = FeatureTable {
-            names: vec!["return".into(), "noise".into()],
-            columns: vec![returns.iter().map(|r| 100.0 * r).collect(), noise.to_vec()],
-        };
-        let panel = Panel::new(Arc::clone(&market), &table);
-        let ids: Vec<SampleId> = (LOOKBACK + 32..returns.len())
-            .filter(|&row| market.has_targets(row, task.horizon()))
-            .map(|row| SampleId { panel: 0, row: row as u32 })
-            .collect();
-        let future: Vec<f64> =
-            ids.iter().map(|id| (1..=task.horizon()).map(|h| returns[id.row as usize + h]).sum::<f64>()).collect();
-        let thresholds = match task {
-            Task::Direction { labels, .. } => Thresholds::fit(labels, &future[..future.len() / 2]),
-            Task::Price { .. } => None,
-        };
-        Self { data: Dataset::single(panel), ids, task, thresholds }
-    }
-
-    /// Samples from `from` to `to`, shares of the whole.
-    pub(crate) fn part(&self, (from, to): (f64, f64), learner: &dyn Learner) -> Samples<'_> {
-        let at = |share: f64| (share * self.ids.len() as f64) as usize;
-        Samples::new(&self.data, &self.ids[at(from)..at(to)], learner.lookback(), self.task, self.thresholds)
-    }
+/// Candles with these log returns; features are the returns in percent and `noise`. Windows are those of [`small`].
+pub(crate) fn of_returns(returns: &[f64], noise: Vec<f64>, task: Task) -> World {
+    let features = FeatureTable {
+        names: ["return", "noise"].map(String::from).to_vec(),
+        columns: vec![lagged_percent(returns, 0), noise],
+    };
+    World::new(returns, &features, FIRST_ROW, LOOKBACK, task)
 }
 
 /// The learner `id`.
@@ -102,7 +48,7 @@ pub(crate) fn learner(id: &str, config: &Value) -> Box<dyn Learner> {
 /// A small and quick network; the fields of `more` win.
 pub(crate) fn small(more: &Value) -> Value {
     let mut config =
-        json!({"sequenceLength": 8, "hiddenSize": 12, "batchSize": 32, "epochs": 6, "learningRate": 0.005});
+        json!({"sequenceLength": LOOKBACK, "hiddenSize": 12, "batchSize": 32, "epochs": 6, "learningRate": 0.005});
     for (name, value) in more.as_object().unwrap() {
         config[name] = value.clone();
     }

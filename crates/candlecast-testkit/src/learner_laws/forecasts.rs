@@ -2,14 +2,14 @@
 
 use candlecast_learn::{FitOutcome, ModelState, Prediction, Samples, Task};
 
-use super::world::{N_CANDLES, Tape, World};
+use super::tape::{N_CANDLES, Tape};
 use super::{SHORT, Subject, all_finite, bits, predict};
 
 /// Candles of the market with a signal, and the reversion of its returns.
 const SIGNAL: (usize, f64) = (2_000, 0.6);
 
 pub(super) fn laws(subject: Subject<'_>, task: Task) {
-    let world = World::new(&Tape::reverting(N_CANDLES, 0.4), subject.learner.lookback(), task);
+    let world = Tape::reverting(N_CANDLES, 0.4).world(subject.learner.lookback(), task);
     let (train, valid, test) = (world.train(), world.valid(), world.test());
     for valid in [Some(&valid), None] {
         let outcome = a_fit_is_repeatable_at_any_number_of_threads(subject, task, (&train, valid), &test);
@@ -121,7 +121,7 @@ fn importances_are_shares(subject: Subject<'_>, task: Task, outcome: &FitOutcome
 
 /// Returns of which 36 % of the variance can be known one step ahead must be forecast better than by nothing.
 fn a_planted_signal_is_found(subject: Subject<'_>, task: Task) {
-    let world = World::new(&Tape::reverting(SIGNAL.0, SIGNAL.1), subject.learner.lookback(), task);
+    let world = Tape::reverting(SIGNAL.0, SIGNAL.1).world(subject.learner.lookback(), task);
     let (train, valid, test) = (world.train(), world.valid(), world.test());
     let outcome =
         subject.fit(&train, Some(&valid)).unwrap_or_else(|e| panic!("{} must be fitted: {e}", subject.on(task)));

@@ -2,8 +2,9 @@
 
 use candlecast_learn::{FitError, FitOutcome, Task, Thresholds};
 
-use super::world::{N_CANDLES, NOISE, ROW_OF_TEST, ROW_OF_TRAIN, ROW_OF_VALID, Tape, World};
+use super::tape::{N_CANDLES, NOISE, ROW_OF_TEST, ROW_OF_TRAIN, ROW_OF_VALID, Tape};
 use super::{Subject, all_finite, predict};
+use crate::world::World;
 
 /// Far beyond any market, well within single precision.
 const HUGE: f64 = 1e30;
@@ -22,7 +23,7 @@ pub(super) fn laws(subject: Subject<'_>, task: Task) {
 }
 
 fn world(subject: Subject<'_>, task: Task, tape: &Tape) -> World {
-    World::new(tape, subject.learner.lookback(), task)
+    tape.world(subject.learner.lookback(), task)
 }
 
 fn market() -> Tape {

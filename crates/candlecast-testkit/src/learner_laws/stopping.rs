@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 
 use candlecast_learn::{FitError, FitObserver, Progress, Samples, Stop, Task, TrainState};
 
-use super::world::{N_CANDLES, Tape, World};
+use super::tape::{N_CANDLES, Tape};
 use super::{Subject, all_finite, predict};
 
 pub(super) fn laws(subject: Subject<'_>, task: Task) {
-    let world = World::new(&Tape::reverting(N_CANDLES, 0.4), subject.learner.lookback(), task);
+    let world = Tape::reverting(N_CANDLES, 0.4).world(subject.learner.lookback(), task);
     let (train, valid, test) = (world.train(), world.valid(), world.test());
     for valid in [Some(&valid), None] {
         progress_goes_forward(subject, task, &train, valid);

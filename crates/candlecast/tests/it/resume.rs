@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,17 @@ fn kept(program: &Program) -> Vec<String> {
     let runs = fs::read_dir(program.data_dir().join("checkpoints")).into_iter().flatten().flatten();
     let files = runs.flat_map(|run| fs::read_dir(run.path()).into_iter().flatten().flatten());
     files.map(|file| file.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Copies what runs have left from one folder of runs to another.
+fn copy_runs(from: &Path, to: &Path) {
+    for run in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let folder = to.join(run.file_name());
+        fs::create_dir_all(&folder).unwrap();
+        for file in fs::read_dir(run.path()).unwrap().map(Result::unwrap) {
+            fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+        }
+    }
 }
 
 /// Waits until the first finished fit was kept.
@@ -62,8 +74,18 @@ fn interrupted_runs_go_on_to_the_result_of_an_undisturbed_one() {
         wait_for_a_piece(&program, &mut killed);
         killed.kill().unwrap();
         killed.wait().unwrap();
-        assert!(!kept(&program).is_empty());
+        let pieces = kept(&program).iter().filter(|name| name.ends_with(".piece") || name.ends_with(".fit")).count();
+        assert!(pieces > 0);
+        let (runs, aside) = (program.data_dir().join("checkpoints"), program.folder().join("aside"));
+        copy_runs(&runs, &aside);
         assert_eq!(comparable(program.json(&command)), undisturbed, "after SIGKILL: {command:?}");
+        assert_eq!(kept(&program), Vec::<String>::new());
+
+        // Once more for people, who are told that the run begins with what is there.
+        copy_runs(&aside, &runs);
+        let told = program.run(&command);
+        assert_eq!(told.code, Some(0), "{told:?}");
+        assert!(told.stderr.contains(&format!("going on from {pieces} pieces")), "{told:?}");
         assert_eq!(kept(&program), Vec::<String>::new());
     }
 }
