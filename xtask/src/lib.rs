@@ -12,6 +12,7 @@ mod demo;
 pub mod kill;
 mod machine;
 mod peers;
+mod postgres;
 mod sections;
 mod sh;
 mod test;
@@ -30,6 +31,9 @@ usage: cargo xtask COMMAND
   verify [NAMES]                   the named long runs, or those not done at this revision, into RESULTS.md
   kill-harness [--runs N] [--seed N] [--binary PATH]
                                    kill -9 at random moments of import and train, then look what is left
+  kill-jobs [--runs N] [--seed N] [--binary PATH]
+                                   kill -9 at random moments of trainings, walk-forwards and saving, then go on with
+                                   their jobs
   bench-peers [NAMES] [--rounds N] speed beside pandas, PyTorch, xgboost and others, into BENCHMARKS.md
 ";
 
@@ -44,6 +48,7 @@ pub fn run(args: &[String]) -> Result<()> {
         "tidy" => tidy::run(rest),
         "verify" => verify::run(rest),
         "kill-harness" => kill::command(rest),
+        "kill-jobs" => kill::jobs::command(rest),
         "bench-peers" => bench_peers::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

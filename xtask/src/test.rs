@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 
 use crate::args::Args;
+use crate::postgres::{self, Postgres, Programs};
 use crate::sh::{self, Transcript};
 use crate::{test_data, tidy};
 
@@ -20,14 +21,24 @@ struct Need {
 struct Step {
     name: &'static str,
     need: Option<Need>,
-    run: fn(&mut RunnerLines) -> Result<()>,
+    run: fn(&mut Site) -> Result<()>,
 }
 
 /// The test runners' own summary lines, in order.
 type RunnerLines = Vec<String>;
 
+/// What the steps leave for each other and for the summary.
+#[derive(Default)]
+struct Site {
+    lines: RunnerLines,
+    /// Servers for the tests, until all steps are done.
+    postgres: Option<Postgres>,
+    /// Services that could not be had, and why.
+    gaps: Vec<String>,
+}
+
 /// The steps in order. Steps that prepare services (browsers, databases) go before `tests`.
-static STEPS: [Step; 6] = [
+static STEPS: [Step; 7] = [
     Step { name: "tidy", need: None, run: |_| tidy::run(&[]) },
     Step {
         name: "format",
@@ -54,8 +65,9 @@ static STEPS: [Step; 6] = [
     Step {
         name: "doc tests",
         need: None,
-        run: |lines| run_tests(&["test", "--doc", "--workspace", "--no-fail-fast"], lines),
+        run: |site| run_tests(&["test", "--doc", "--workspace", "--no-fail-fast"], site),
     },
+    Step { name: "services", need: None, run: services },
     Step { name: "tests", need: None, run: tests },
 ];
 
@@ -74,21 +86,21 @@ struct Done {
 /// Runs all steps; an error if any failed.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     Args::parse(args, &[])?.no_names()?;
-    let mut lines = RunnerLines::new();
-    let done: Vec<Done> = STEPS.iter().map(|step| perform(step, &mut lines)).collect();
+    let mut site = Site::default();
+    let done: Vec<Done> = STEPS.iter().map(|step| perform(step, &mut site)).collect();
     let n_failed = done.iter().filter(|step| matches!(step.outcome, Outcome::Failed(_))).count();
-    print!("{}", summary(&done, &gaps(), &lines));
+    print!("{}", summary(&done, &[gaps(), site.gaps].concat(), &site.lines));
     ensure!(n_failed == 0, "{n_failed} of {} steps failed, see the summary above", done.len());
     Ok(())
 }
 
-fn perform(step: &Step, lines: &mut RunnerLines) -> Done {
+fn perform(step: &Step, site: &mut Site) -> Done {
     println!("== {}", step.name);
     let start = Instant::now();
     let missing = step.need.as_ref().filter(|need| !sh::succeeds(&mut sh::cargo(need.probe)));
     let outcome = match missing {
         Some(need) => Outcome::Skipped(need.remedy),
-        None => (step.run)(lines).map_or_else(|e| Outcome::Failed(format!("{e:#}")), |()| Outcome::Passed),
+        None => (step.run)(site).map_or_else(|e| Outcome::Failed(format!("{e:#}")), |()| Outcome::Passed),
     };
     Done { name: step.name, outcome, took: start.elapsed() }
 }
@@ -97,18 +109,37 @@ fn has_nextest() -> bool {
     sh::succeeds(&mut sh::cargo(&["nextest", "--version"]))
 }
 
-/// Unit and integration tests; clippy has compiled examples and benches already.
-fn tests(lines: &mut RunnerLines) -> Result<()> {
-    let runner: &[&str] = if has_nextest() { &["nextest", "run"] } else { &["test"] };
-    let scope: &[&str] = &["--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"];
-    run_tests(&[runner, scope].concat(), lines)
+/// A server that the environment names is used as it is; otherwise private ones are started, if PostgreSQL is here or
+/// can be installed.
+fn services(site: &mut Site) -> Result<()> {
+    if std::env::var_os(postgres::URL_VARIABLE).is_some() {
+        return Ok(());
+    }
+    let gap = |reason: &str| format!("the metadata database on PostgreSQL: {reason}");
+    match Programs::find_or_install() {
+        Ok(programs) => {
+            site.postgres = Some(Postgres::start(&programs).inspect_err(|_| site.gaps.push(gap("it did not start")))?);
+        }
+        Err(reason) => site.gaps.push(gap(&reason)),
+    }
+    Ok(())
 }
 
-fn run_tests(args: &[&str], lines: &mut RunnerLines) -> Result<()> {
+/// Unit and integration tests; clippy has compiled examples and benches already.
+fn tests(site: &mut Site) -> Result<()> {
+    let runner: &[&str] = if has_nextest() { &["nextest", "run"] } else { &["test"] };
+    let scope: &[&str] = &["--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"];
+    run_tests(&[runner, scope].concat(), site)
+}
+
+fn run_tests(args: &[&str], site: &mut Site) -> Result<()> {
     let mut command = sh::cargo(args);
     test_data::pass_to(&mut command);
+    if let Some(postgres) = &site.postgres {
+        postgres.pass_to(&mut command);
+    }
     let transcript = sh::tee(&mut command)?;
-    lines.extend(summary_lines(&transcript));
+    site.lines.extend(summary_lines(&transcript));
     if !transcript.status.success() {
         bail!("`{}` ended with {}", sh::display(&command), transcript.status);
     }

@@ -37,8 +37,23 @@ pub struct App {
 pub trait Watch: Send + Sync {
     /// `done` of `of` pieces of `what` are done.
     fn progress(&self, what: &str, done: u64, of: u64);
+    /// A stage of a long run begins.
+    fn stage(&self, _stage: &Stage) {}
     /// Something that the user should know, once.
     fn note(&self, _text: &str) {}
+}
+
+/// A part of a long run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// Name, such as `forward chain`.
+    pub name: &'static str,
+    /// Number, from 1, and how many there are.
+    pub no: (u32, u32),
+    /// Share of the whole run that is done when it begins and when it ends, 0 to 1.
+    pub shares: (f64, f64),
+    /// Folds that it walks through.
+    pub folds: Option<u32>,
 }
 
 /// Nobody watches.
@@ -71,17 +86,22 @@ pub enum AppClock {
     Fixed(Timestamp),
 }
 
+impl AppClock {
+    /// "Now".
+    pub fn now(self) -> Timestamp {
+        match self {
+            Self::Fixed(now) => now,
+            Self::System => system_time(),
+        }
+    }
+}
+
 impl App {
     /// Opens the stores of `settings`.
     pub fn open(settings: Settings, options: AppOptions) -> Result<Self, AppError> {
         let store = ParquetLake::open(settings.data_dir.join("candles"))?;
         let registry = Registry::open(settings.models_dir.clone())?;
-        let threads =
-            options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.clamp(1, 256))
-            .build()
-            .map_err(|e| AppError::data("no-threads", format!("the computation threads could not be started: {e}")))?;
+        let pool = pool(options.threads.unwrap_or_else(all_cores))?;
         Ok(Self {
             settings,
             store: Arc::new(store),
@@ -89,19 +109,14 @@ impl App {
             seed: options.seed,
             clock: options.clock,
             metadata: Arc::new(OnceCell::new()),
-            pool: Arc::new(pool),
+            pool,
             cancel: options.cancel,
         })
     }
 
     /// "Now".
     pub fn now(&self) -> Timestamp {
-        match self.clock {
-            AppClock::Fixed(now) => now,
-            AppClock::System => Timestamp(
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0)),
-            ),
-        }
+        self.clock.now()
     }
 
     /// The metadata database, opened at the first call: the one at `database_url`, else `candlecast.db` in the data
@@ -109,13 +124,12 @@ impl App {
     pub async fn metadata(&self) -> Result<&Arc<dyn MetadataStore>, AppError> {
         self.metadata
             .get_or_try_init(|| async {
-                let store = match &self.settings.database_url {
-                    Some(url) => SqlStore::connect(url, self.now()).await?,
-                    None => {
-                        let dir = &self.settings.data_dir;
-                        std::fs::create_dir_all(dir).map_err(|e| crate::error::file_error(dir, &e))?;
-                        SqlStore::open_in(dir, self.now()).await?
-                    }
+                let store = if let Some(url) = &self.settings.database_url {
+                    SqlStore::connect(url, self.now()).await?
+                } else {
+                    let dir = &self.settings.data_dir;
+                    std::fs::create_dir_all(dir).map_err(|e| crate::error::file_error(dir, &e))?;
+                    SqlStore::open_in(dir, self.now()).await?
                 };
                 Ok(Arc::new(store) as Arc<dyn MetadataStore>)
             })
@@ -126,6 +140,11 @@ impl App {
     #[must_use]
     pub fn with(&self, seed: Seed, cancel: Arc<AtomicBool>) -> Self {
         Self { seed, cancel, ..self.clone() }
+    }
+
+    /// The same platform with computation threads of its own, for a job that may use fewer.
+    pub(crate) fn with_threads(&self, threads: usize) -> Result<Self, AppError> {
+        Ok(Self { pool: pool(threads)?, ..self.clone() })
     }
 
     /// Set to ask the work to stop.
@@ -219,6 +238,24 @@ impl App {
         let series = self.series(key).await?;
         self.compute(move || Ok(Arc::new(Market::new(FilledSeries::new(&series, max_fill))))).await
     }
+}
+
+/// The system's clock. Leases go by it whatever "now" is said to be: other processes hold theirs against it.
+pub(crate) fn system_time() -> Timestamp {
+    Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0)))
+}
+
+/// Cores of this machine that this process may use.
+pub(crate) fn all_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn pool(threads: usize) -> Result<Arc<rayon::ThreadPool>, AppError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.clamp(1, 256))
+        .build()
+        .map(Arc::new)
+        .map_err(|e| AppError::data("no-threads", format!("the computation threads could not be started: {e}")))
 }
 
 /// A series as a request names it.

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use crate::fingerprint::hex;
+
 /// Age after which what an interrupted run left is taken away.
 const KEPT_FOR: Duration = Duration::from_secs(14 * 86_400);
 
@@ -27,6 +29,11 @@ impl Checkpoints {
             }
         }
         Self { folder: root.join(fingerprint) }
+    }
+
+    /// The folder of what the attempts at a job have to agree on, whatever candles and models there are by then.
+    pub(crate) fn of_job(root: &Path, job_id: &str) -> Self {
+        Self::open(root, &format!("job-{}", hex(&Sha256::digest(job_id))))
     }
 
     /// Finished pieces and checkpoints that an interrupted run left.

@@ -6,22 +6,26 @@ use std::sync::Arc;
 use candlecast_core::FeatureSet;
 use candlecast_features::Engine;
 use candlecast_learn::{Contender, Market, Panel, PipelineConfig, ScalerKind, Task, TrainWindow};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::audit::with_all;
 use crate::{AppError, catalog};
 
 /// A model as a request names it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModelRequest {
     /// Id or alias.
     pub id: String,
     /// Parameters that differ from the defaults.
+    #[serde(default)]
     pub params: Value,
 }
 
 /// What all contenders of a run share.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Common {
     /// Steps ahead.
     pub horizon: usize,

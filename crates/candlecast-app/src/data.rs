@@ -101,7 +101,9 @@ impl App {
                 format!("no {to} candle is complete in {key}: nothing was stored"),
             ));
         }
-        self.store.upsert(&resampled.series).await?;
+        if self.upsert_candles(&resampled.series).await?.changed.is_some() {
+            self.after_candles(resampled.series.key()).await;
+        }
         Ok((resampled.series.key().clone(), resampled.series.len(), resampled.incomplete))
     }
 
@@ -116,9 +118,9 @@ impl App {
         Ok(rows)
     }
 
-    /// Stores the generated market's series.
+    /// Stores a series, such as one of the generated market.
     pub async fn store_series(&self, series: &CandleSeries) -> Result<(), AppError> {
-        self.store.upsert(series).await?;
+        self.upsert_candles(series).await?;
         Ok(())
     }
 

@@ -4,25 +4,36 @@ use candlecast_core::Seed;
 use candlecast_learn::{Contender, Market};
 use sha2::{Digest, Sha256};
 
-/// Hash of the candles, every contender's configuration, `how` and the seed, in hexadecimal.
-pub(crate) fn fingerprint(market: &Market, contenders: &[Contender], how: &str, seed: Seed) -> String {
-    let mut hash = Sha256::new();
-    hash.update(data_fingerprint(market));
-    for c in contenders {
-        hash.update(c.name.as_bytes());
-        hash.update(serde_json::to_vec(&c.config).unwrap_or_default());
-        let engine = candlecast_features::Engine::new(&c.config.features);
-        for (id, version) in engine.map(|e| e.versions()).unwrap_or_default() {
-            hash.update(id.as_bytes());
-            hash.update(version.to_le_bytes());
-        }
-    }
-    hash.update(how.as_bytes());
-    hash.update(seed.0.to_le_bytes());
-    hex(&hash.finalize())
+/// What a result is the result of, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fingerprints {
+    /// Hash of the candles.
+    pub(crate) data: String,
+    /// Hash of the candles, every contender's configuration, how the data are split, and the seed.
+    pub(crate) run: String,
 }
 
-/// Hash of what determines the bits of a run: `fingerprint`, what is done with it, the program itself and the
+impl Fingerprints {
+    pub(crate) fn of(market: &Market, contenders: &[Contender], how: &str, seed: Seed) -> Self {
+        let data = data_fingerprint(market);
+        let mut hash = Sha256::new();
+        hash.update(&data);
+        for c in contenders {
+            hash.update(c.name.as_bytes());
+            hash.update(serde_json::to_vec(&c.config).unwrap_or_default());
+            let engine = candlecast_features::Engine::new(&c.config.features);
+            for (id, version) in engine.map(|e| e.versions()).unwrap_or_default() {
+                hash.update(id.as_bytes());
+                hash.update(version.to_le_bytes());
+            }
+        }
+        hash.update(how.as_bytes());
+        hash.update(seed.0.to_le_bytes());
+        Self { data, run: hex(&hash.finalize()) }
+    }
+}
+
+/// Hash of what determines the bits of a run: [`Fingerprints::run`], what is done with it, the program itself and the
 /// instruction set. Forecasts kept by another build must not be taken for those of this one.
 pub(crate) fn run_fingerprint(fingerprint: &str, what: &str) -> String {
     let mut hash = Sha256::new();
@@ -40,7 +51,7 @@ pub(crate) fn run_fingerprint(fingerprint: &str, what: &str) -> String {
 }
 
 /// Hash of the candles, in hexadecimal.
-pub(crate) fn data_fingerprint(market: &Market) -> String {
+fn data_fingerprint(market: &Market) -> String {
     let columns = market.series().columns();
     let mut hash = Sha256::new();
     hash.update(market.series().key().to_string().as_bytes());
@@ -60,7 +71,8 @@ pub(crate) fn data_fingerprint(market: &Market) -> String {
     hex(&hash.finalize())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string cannot fail.

@@ -49,16 +49,21 @@ impl App {
             .map_err(|e| AppError::data("import-failed", format!("{name}: reading ended abnormally: {e}")))?;
             import = back;
             let Some(chunk) = chunk.map_err(|e| of_file(path, e))? else { break };
-            let now = self.store.upsert(&chunk).await.map_err(|e| AppError::from(e).context(name.to_string()))?;
-            changed = match (changed, now) {
+            let stored = self.upsert_candles(&chunk).await;
+            let stored = stored.map_err(|e| AppError::from(e).context(name.to_string()))?;
+            changed = match (changed, stored.changed) {
                 (Some(a), Some(b)) => Some(TimeRange { from: a.from.min(b.from), to: a.to.max(b.to) }),
                 (a, b) => a.or(b),
             };
             watch.progress(&label, import.bytes_read().min(total), total);
         }
+        let key = import.key().clone();
+        if changed.is_some() {
+            self.after_candles(&key).await;
+        }
         Ok(Imported {
             file: path.to_owned(),
-            key: import.key().clone(),
+            key,
             format: import.format().to_string(),
             report: import.report(),
             changed,

@@ -1,12 +1,28 @@
-//! `models list | show | promote | rollback | delete`.
+//! `models`: listed, shown, switched, deleted, copied out, checked against newer candles.
+//!
+//! The files of the registry are the truth. The metadata database has an index of them ([`index`]) that follows each
+//! change; what it misses is mended by the next change of the same model, or by `models reindex`.
 
 use std::collections::BTreeSet;
 
-pub use candlecast_registry::{Listed, Meta};
-use candlecast_registry::{ModelName, Slot};
+use candlecast_core::{Interval, Symbol, Venue};
+pub use candlecast_registry::{Exported, Listed, Meta, ModelName, Slot, Status};
+
+pub use change::Deleted;
+pub use index::Indexed;
+pub use listing::ModelsWanted;
+pub use stale::StaleModel;
+pub use validate::Validation;
 
 use crate::train::SavedModel;
 use crate::{App, AppError, Watch};
+
+pub mod index;
+
+mod change;
+mod listing;
+mod stale;
+mod validate;
 
 impl App {
     /// Every stored model, damaged ones included as far as the small files and the sizes tell.
@@ -48,9 +64,97 @@ impl App {
         let loaded = self.registry.load::<SavedModel>(&name.slot, Some(name.version))?;
         Ok((loaded.meta, loaded.payload))
     }
+
+    /// The one slot with saved versions that `wanted` names; what it leaves open must not matter.
+    pub fn find_slot(&self, wanted: &SlotWanted) -> Result<Slot, AppError> {
+        let model = crate::catalog::find(&wanted.model)?.id;
+        let names = self.registry.names()?;
+        let slots: BTreeSet<&Slot> =
+            names.iter().map(|name| &name.slot).filter(|slot| wanted.fits(slot, model)).collect();
+        let mut found = slots.iter();
+        match (found.next(), found.next()) {
+            (Some(&slot), None) => Ok(slot.clone()),
+            (None, _) => Err(AppError::new(
+                "model-not-trained",
+                404,
+                crate::Blame::Data,
+                format!("no {model} model of {} is saved: see `candlecast models list`", wanted.symbol),
+            )),
+            _ => {
+                let names: Vec<String> = slots.iter().map(|slot| format!("{slot} ({})", slot.key())).collect();
+                Err(AppError::usage(
+                    "ambiguous-model",
+                    "model",
+                    format!(
+                        "{} {model} is saved for several series: choose with --venue and --interval among {}",
+                        wanted.symbol,
+                        names.join(", ")
+                    ),
+                ))
+            }
+        }
+    }
+}
+
+/// A slot as a request names it.
+#[derive(Debug, Clone)]
+pub struct SlotWanted {
+    /// Symbol.
+    pub symbol: Symbol,
+    /// Model id or alias.
+    pub model: String,
+    /// Venue, where given.
+    pub venue: Option<Venue>,
+    /// Interval, where given.
+    pub interval: Option<Interval>,
+}
+
+impl SlotWanted {
+    /// Reads `SYMBOL/TYPE`, such as `BTCUSDT/linear`; a symbol may hold `/` too (`BTC/USDT/linear`).
+    pub fn parse(text: &str) -> Result<Self, AppError> {
+        let bad = || {
+            let shown: String = text.chars().take(60).collect();
+            AppError::usage(
+                "bad-model",
+                "model",
+                format!("`{shown}` names no model: write SYMBOL/TYPE, for example BTCUSDT/linear"),
+            )
+        };
+        let (symbol, model) = text.rsplit_once('/').ok_or_else(bad)?;
+        Ok(Self {
+            symbol: Symbol::new(symbol).map_err(|_| bad())?,
+            model: model.to_owned(),
+            venue: None,
+            interval: None,
+        })
+    }
+
+    fn fits(&self, slot: &Slot, model: &str) -> bool {
+        slot.model() == model
+            && slot.key().symbol == self.symbol
+            && self.venue.as_ref().is_none_or(|venue| *venue == slot.key().venue)
+            && self.interval.is_none_or(|interval| interval == slot.key().interval)
+    }
 }
 
 /// Reads a model id.
 pub fn parse_id(id: &str) -> Result<ModelName, AppError> {
     id.parse().map_err(|e: candlecast_registry::RegistryError| AppError::usage("bad-model-id", "id", e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_named_by_symbol_and_type() {
+        for text in ["BTCUSDT/linear", "btc-usdt/linear", "BTC/USDT/linear"] {
+            let wanted = SlotWanted::parse(text).unwrap();
+            assert_eq!((wanted.symbol.as_str(), wanted.model.as_str()), ("BTCUSDT", "linear"), "{text}");
+        }
+        for text in ["", "BTCUSDT", "/linear", "BTC USDT/linear"] {
+            let error = SlotWanted::parse(text).unwrap_err();
+            assert_eq!((error.code, error.exit_code()), ("bad-model", 2), "{text}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candlecast_core::{FeatureSet, Forecast, SeriesKey, Timestamp};
 use candlecast_features::Engine;
 use candlecast_learn::{FittedPipeline, Market};
-use candlecast_registry::{Loaded, Meta, RegistryError, Slot, Status};
+use candlecast_registry::{Loaded, Meta, RegistryError, Slot};
 
 use crate::contender::Stable;
 use crate::train::SavedModel;
@@ -46,7 +46,7 @@ impl Predicted {
         let mut lines = Vec::new();
         if self.has_seen_future() {
             lines.push(format!(
-                "the model has seen the future of this origin: it learnt from candles up to {}, so the forecast says nothing about its skill; `candlecast backtest` does",
+                "the model has seen the future of this origin: it learnt from candles up to {}, so the forecast says nothing about its skill and is not logged; `candlecast backtest` does",
                 self.trained_to
             ));
         }
@@ -88,7 +88,8 @@ impl App {
         let market = self.market(key, state.config.max_fill).await?;
         let learner = entry.build(&state.config.params)?;
         let Loaded { meta, payload, fell_back } = loaded;
-        let (now, ttl) = (self.now(), self.settings.model_ttl_s);
+        let now = self.now();
+        let stale = self.is_stale(&meta, now);
         self.compute(move || {
             let SavedModel { pipeline, calibration, trained_to } = payload;
             let pipeline = FittedPipeline::restore(pipeline, learner.as_ref())
@@ -105,7 +106,7 @@ impl App {
             let data_age_s = (now.ms() - forecast.origin.ms()).max(0) / 1000;
             let regime = regime_at(&mut stable, row)?;
             Ok(Predicted {
-                stale: (now.ms() - meta.trained_at.ms()) / 1000 > ttl,
+                stale,
                 stale_data: data_age_s * 1000 > 2 * interval_ms,
                 data_age_s,
                 trained_to,
@@ -119,18 +120,16 @@ impl App {
         .await
     }
 
-    /// Every active model of the series that `wanted` selects, as `(series, model)`.
+    /// Every model that should serve the series that `wanted` selects, as `(series, model)`. One whose files are
+    /// damaged is among them: asking it brings the version before, or an error that names the damage.
     pub fn active_models(&self, wanted: impl Fn(&SeriesKey) -> bool) -> Result<Vec<(SeriesKey, String)>, AppError> {
-        let mut found: Vec<(SeriesKey, String)> = self
-            .registry
-            .list()?
+        let serving = self.registry.serving_slots()?;
+        let mut found: Vec<(SeriesKey, String)> = serving
             .iter()
-            .filter(|l| l.status == Status::Active && l.name.slot.task() == "price")
-            .map(|l| (l.name.slot.key().clone(), l.name.slot.model().to_owned()))
-            .filter(|(key, _)| wanted(key))
+            .filter(|slot| slot.task() == "price" && wanted(slot.key()))
+            .map(|slot| (slot.key().clone(), slot.model().to_owned()))
             .collect();
         found.sort();
-        found.dedup();
         Ok(found)
     }
 }
@@ -166,7 +165,7 @@ fn regime_at(stable: &mut Stable, row: usize) -> Result<Option<(String, f64)>, A
 }
 
 /// Refuses a model whose features are computed otherwise by this program.
-fn same_features(meta: &Meta, features: &FeatureSet) -> Result<(), AppError> {
+pub(crate) fn same_features(meta: &Meta, features: &FeatureSet) -> Result<(), AppError> {
     if features.ids().is_empty() {
         return Ok(());
     }

@@ -105,6 +105,7 @@ impl App {
     ) -> Result<Ranking, AppError> {
         check(options)?;
         common.check()?;
+        let request = self.settings.with_model_defaults(request);
         let wanted = inputs(&request, &common)?;
         let market = self.market(key, common.max_fill).await?;
         let run =

@@ -1,20 +1,22 @@
 //! `train`: a forward chain that says how far the model can be trusted, then the fit that is saved.
 
+mod training;
+mod warm;
+
 use std::sync::Arc;
 
+use candlecast_core::catalog::Entry;
 use candlecast_core::{SeriesKey, TimeRange, Timestamp};
-use candlecast_learn::{
-    CalibrationState, Checkpointed, FitObserver, FitSummary, ModelState, PipelineState, Progress, Report, Start, Stop,
-    TrainState, evaluate, recall_fit, walk_forward,
-};
+use candlecast_learn::{CalibrationState, FitSummary, Learner, PipelineState, Report};
 use candlecast_registry::{Activate, FeatureVersion, Meta, NewModel, Slot};
 use serde::{Deserialize, Serialize};
 
-use crate::champion::Serving;
-use crate::contender::{Common, ModelRequest, Stable, check_memory};
+use self::training::{Fitted, Training};
+use crate::contender::{Common, ModelRequest, check_memory};
 use crate::doc;
-use crate::evaluation::plan_config;
-use crate::fingerprint::{data_fingerprint, fingerprint, instruction_set, run_fingerprint};
+use crate::fingerprint::instruction_set;
+use crate::jobs::{JobKind, TrainJob};
+use crate::records::{Attempt, PROGRAM};
 use crate::{App, AppError, Watch};
 
 /// What a model file holds besides its frame.
@@ -44,24 +46,17 @@ pub struct Trained {
     pub path: std::path::PathBuf,
 }
 
-struct Fitted {
-    slot: Slot,
-    saved: SavedModel,
-    report: Report,
-    model: usize,
-    fit: FitSummary,
-    features: Vec<(String, u32)>,
-    data_range: TimeRange,
-    data_fingerprint: String,
-    n_candles: usize,
-    seconds: f64,
-    candidate_because: Option<String>,
+impl Trained {
+    /// The series it was trained on.
+    pub fn series(&self) -> SeriesKey {
+        SeriesKey::new(self.meta.venue.clone(), self.meta.symbol.clone(), self.meta.interval)
+    }
 }
 
 impl App {
-    /// Trains `request` on the candles of `key` within `range` and saves it. With `warm_start` the fit that is saved
-    /// begins with the weights of the serving version; the forward chain does not, since that version has seen what
-    /// the chain is scored on. An interrupted training is gone on with.
+    /// Trains `request` on the candles of `key` within `range`, saves it, and puts on record what was tried. With
+    /// `warm_start` the fit that is saved begins with the weights of the serving version; the forward chain does not,
+    /// since that version has seen what the chain is scored on. An interrupted training is gone on with.
     pub async fn train(
         &self,
         key: &SeriesKey,
@@ -71,94 +66,88 @@ impl App {
         warm_start: bool,
         watch: Arc<dyn Watch>,
     ) -> Result<Trained, AppError> {
-        common.check()?;
-        let entry = crate::catalog::find(&request.id)?;
-        if crate::catalog::is_baseline(entry.id) {
-            return Err(AppError::usage(
-                "baseline",
-                "model",
-                format!(
-                    "{} is a naive forecast, which needs no training: every `candlecast compare` shows it beside the models",
-                    entry.id
-                ),
-            ));
-        }
-        let market = self.market(key, common.max_fill).await?;
-        let mut hooks = self.hooks(Arc::clone(&watch));
-        let checkpoints = self.checkpoints_dir();
-        let (seed, threads, max_memory) = (self.seed, self.threads(), self.settings.max_memory);
-        let slot = Slot::new(key.clone(), entry.id, "price")?;
+        let request = TrainJob { series: key.clone(), model: request, common, range, warm_start, seed: self.seed };
+        let request = request.with_defaults(&self.settings);
+        self.train_on_record(&request, watch, Attempt::alone(self.now())).await
+    }
+
+    /// [`train`](Self::train) as one attempt of a job.
+    pub(crate) async fn train_on_record(
+        &self,
+        request: &TrainJob,
+        watch: Arc<dyn Watch>,
+        attempt: Attempt,
+    ) -> Result<Trained, AppError> {
+        request.common.check()?;
+        let entry = trainable(&request.model)?;
+        let recorder = self.recorder(attempt).await?;
+        let slot = Slot::new(request.series.clone(), entry.id, "price")?;
         // What cannot be loaded does not serve, so there is nothing to be no worse than.
         let serving = self.registry.load::<SavedModel>(&slot, None).ok().map(|l| (l.meta, l.payload));
-        let warm_from = warm_start.then(|| warm_weights(serving.as_ref(), &request, entry.id)).transpose()?;
-        let work = {
-            let market = Arc::clone(&market);
-            move || {
-                let plan = plan_config(&common).training(&market, range)?;
-                let mut stable = Stable::new(Arc::clone(&market));
-                let (contenders, naive) = stable.with_baselines(std::slice::from_ref(&request), &common)?;
-                check_memory(&contenders, threads, max_memory)?;
-                let id = entry.id;
-                let model = contenders.iter().position(|c| c.name == id).unwrap_or(naive);
-                let started = walk_forward::Hooks::seconds(&hooks);
-                let how = format!("{range:?} {:?}", warm_from.as_ref().map(|(meta, _)| meta.version));
-                let run = run_fingerprint(&fingerprint(&market, &contenders, &how, seed), "train");
-                hooks.resume(&checkpoints, &run);
-                let (tables, left_out) = walk_forward::run(&contenders, &plan, seed, &hooks)?;
-                let report = evaluate(&contenders, tables, &plan, naive, left_out);
-                let fold = plan_config(&common).final_fold(&market, range)?;
-                let contender = &contenders[model];
-                let resume = recall_fit(&hooks, FINAL_FIT);
-                let start = Start { warm: warm_from.as_ref().map(|(_, model)| model), resume: resume.as_ref() };
-                let epochs = Epochs { watch: watch.as_ref(), name: id };
-                let mut observer = Checkpointed::new(&hooks, FINAL_FIT, epochs);
-                let (pipeline, fit) =
-                    contender.fit_from(&fold, seed.derive(id, u64::MAX), threads, start, &mut observer)?;
-                if fit.stopped == Stop::Cancelled {
-                    return Err(walk_forward::WalkForwardError::Cancelled.into());
-                }
-                hooks.done();
-                let features = if contender.config.features.ids().is_empty() {
-                    vec![]
-                } else {
-                    candlecast_features::Engine::new(&contender.config.features)?.versions()
-                };
-                let saved = SavedModel {
-                    pipeline: pipeline.state(),
-                    calibration: report.models[model].calibration.clone(),
-                    trained_to: market.series().close_time(fold.fit_row - 1),
-                };
-                let series = market.series();
-                let data_range =
-                    TimeRange { from: Timestamp(series.columns().open_time[fold.window_start]), to: saved.trained_to };
-                let candidate_because = serving.and_then(|(meta, served)| {
-                    Serving { meta, model: served, entry }.keeps_serving(&mut stable, &report.models[model], &saved)
-                });
-                Ok(Fitted {
-                    slot,
-                    saved,
-                    report,
-                    model,
-                    fit,
-                    features,
-                    data_range,
-                    data_fingerprint: data_fingerprint(&market),
-                    n_candles: fold.fit_row - fold.window_start,
-                    seconds: walk_forward::Hooks::seconds(&hooks) - started,
-                    candidate_because,
-                })
+        let warm_start = || self.warm_start(recorder.attempt(), serving.as_ref(), &request.model, entry.id);
+        let warm_from = request.warm_start.then(warm_start).transpose()?;
+        let (seed, started_at) = (request.seed, self.now());
+        let market = self.market(&request.series, request.common.max_fill).await?;
+        let (threads, max_memory) = (self.threads(), self.settings.max_memory);
+        let (asked, of_slot) = (request.clone(), slot.clone());
+        let (training, facts) = self
+            .compute(move || {
+                let training = Training::new(entry, of_slot, &market, &asked, serving, warm_from, threads)?;
+                check_memory(&training.contenders, threads, max_memory)?;
+                let facts = training.facts(&asked);
+                Ok((training, facts.begun(seed, started_at)))
+            })
+            .await?;
+        let (hooks, checkpoints) = (self.hooks(Arc::clone(&watch)), self.checkpoints_dir());
+        let fitted = self.compute(move || training.run(hooks, &checkpoints, watch.as_ref())).await;
+        let saved = fitted.and_then(|(fitted, hooks)| {
+            let trained = self.save(&request.series, fitted, recorder.attempt())?;
+            Ok((trained, hooks))
+        });
+        let (trained, hooks) = match saved {
+            Ok(saved) => saved,
+            Err(error) => {
+                recorder.failed(&facts, &error, self.now()).await;
+                return Err(error);
             }
         };
-        let fitted = self.compute(work).await?;
-        self.save(key, fitted)
+        recorder.succeeded(&facts, &trained.report, Some(&trained.meta), self.now()).await;
+        recorder.indexed(self, &slot, &trained.meta).await;
+        hooks.done();
+        Ok(trained)
     }
 
     /// Saves a fitted model: it becomes active unless there is a reason against it.
-    fn save(&self, key: &SeriesKey, fitted: Fitted) -> Result<Trained, AppError> {
+    fn save(&self, key: &SeriesKey, fitted: Fitted, attempt: &Attempt) -> Result<Trained, AppError> {
+        let meta = if let Some(meta) = self.saved_before(&fitted, attempt) {
+            meta
+        } else {
+            let new = self.new_model(key, &fitted)?;
+            let activate = if fitted.candidate_because.is_none() { Activate::Always } else { Activate::Never };
+            self.registry.save(&fitted.slot, new, &fitted.saved, activate, self.settings.keep_versions)?
+        };
+        let path = self.model_path(&fitted.slot.at(meta.version));
+        Ok(Trained { meta, report: fitted.report, fit: fitted.fit, candidate_because: fitted.candidate_because, path })
+    }
+
+    /// The newest version, if this is a repeated attempt and the one before was stopped right after it had saved this
+    /// very model.
+    fn saved_before(&self, fitted: &Fitted, attempt: &Attempt) -> Option<Meta> {
+        if !attempt.is_repeated() {
+            return None;
+        }
+        let newest = self.registry.list_slot(&fitted.slot).ok()?.pop()?.name.version;
+        let stored = self.registry.load::<SavedModel>(&fitted.slot, Some(newest)).ok()?;
+        let same = serde_json::to_vec(&stored.payload).ok()? == serde_json::to_vec(&fitted.saved).ok()?;
+        same.then_some(stored.meta)
+    }
+
+    /// What goes with a fitted model.
+    fn new_model(&self, key: &SeriesKey, fitted: &Fitted) -> Result<NewModel, AppError> {
         let config = &fitted.saved.pipeline.config;
         let scores = &fitted.report.models[fitted.model];
         let json = |e: serde_json::Error| AppError::data("save-failed", e.to_string());
-        let new = NewModel {
+        Ok(NewModel {
             name: Some(format!("{} {}", config.model, crate::catalog::series_label(key))),
             trained_at: self.now(),
             accuracy: scores.metrics.directional_accuracy,
@@ -174,51 +163,27 @@ impl App {
             data_range: fitted.data_range.into(),
             data_fingerprint: fitted.data_fingerprint.clone(),
             seed: self.seed.0,
-            program_version: concat!("candlecast ", env!("CARGO_PKG_VERSION")).into(),
+            program_version: PROGRAM.into(),
             instruction_set: instruction_set().into(),
             metrics: doc::scored_metrics_value(scores, fitted.report.origins),
             baseline_metrics: doc::baselines_value(&fitted.report),
             feature_histograms: serde_json::Value::Null,
-        };
-        let activate = if fitted.candidate_because.is_none() { Activate::Always } else { Activate::Never };
-        let meta = self.registry.save(&fitted.slot, new, &fitted.saved, activate, self.settings.keep_versions)?;
-        let path = self.model_path(&fitted.slot.at(meta.version));
-        Ok(Trained { meta, report: fitted.report, fit: fitted.fit, candidate_because: fitted.candidate_because, path })
+        })
     }
 }
 
-/// Version and weights of the serving model, if a fit of `request` can begin with them.
-fn warm_weights(
-    serving: Option<&(Meta, SavedModel)>,
-    request: &ModelRequest,
-    id: &str,
-) -> Result<(Meta, ModelState), AppError> {
-    let refused = |why: String| AppError::usage("bad-warm-start", "warm-start", format!("warm start of {id}: {why}"));
-    let Some((meta, saved)) = serving else {
-        return Err(refused("no version serves yet: train once without --warm-start".into()));
-    };
-    if saved.pipeline.config.params != request.params {
-        return Err(refused(format!(
-            "version {} was trained with the parameters {}: give the same ones, or leave out --warm-start",
-            meta.version, saved.pipeline.config.params
-        )));
+/// The learner that `request` names, if it learns anything.
+pub(crate) fn trainable(request: &ModelRequest) -> Result<&'static Entry<dyn Learner>, AppError> {
+    let entry = crate::catalog::find(&request.id)?;
+    if crate::catalog::is_baseline(entry.id) {
+        return Err(AppError::usage(
+            "baseline",
+            "model",
+            format!(
+                "{} is a naive forecast, which needs no training: every `candlecast compare` shows it beside the models",
+                entry.id
+            ),
+        ));
     }
-    Ok((meta.clone(), saved.pipeline.model.clone()))
-}
-
-/// What the checkpoint of the fit that is saved is called.
-const FINAL_FIT: &str = "final";
-
-/// Reports the epochs of the saved fit.
-struct Epochs<'a> {
-    watch: &'a dyn Watch,
-    name: &'static str,
-}
-
-impl FitObserver for Epochs<'_> {
-    fn on_step(&mut self, p: &Progress, _: &dyn Fn() -> TrainState) -> std::ops::ControlFlow<Stop> {
-        let loss = p.valid_loss.or(p.train_loss).map_or_else(String::new, |l| format!(", loss {l:.5}"));
-        self.watch.progress(&format!("{} final fit{loss}", self.name), p.step as u64, p.of as u64);
-        std::ops::ControlFlow::Continue(())
-    }
+    Ok(entry)
 }

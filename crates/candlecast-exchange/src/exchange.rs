@@ -25,6 +25,11 @@ pub trait Exchange: Send + Sync + Debug {
         None
     }
 
+    /// Requests sent to the exchange so far, repeated ones included; 0 where none are needed.
+    fn requests(&self) -> u64 {
+        0
+    }
+
     /// Opens a stream of live events.
     async fn live(&self, subscription: Subscription) -> Result<Box<dyn Live>, ExchangeError>;
 }

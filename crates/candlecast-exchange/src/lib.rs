@@ -13,6 +13,7 @@
 //! Which type goes where: [`Misread`] is a protocol's verdict on one answer, [`ExchangeError`] what a caller sees
 //! once retries have not helped.
 
+mod address;
 mod backoff;
 mod book;
 mod book_sync;
@@ -35,6 +36,7 @@ mod track;
 #[cfg(feature = "faults")]
 pub mod faults;
 
+pub use address::check_address;
 pub use book::{Level, OrderBook};
 pub use book_sync::{BookRule, BookStep, BookSync, DepthDiff, DepthSnapshot};
 pub use budget::{Budget, WeightBudget};

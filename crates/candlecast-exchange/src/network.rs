@@ -145,6 +145,10 @@ impl Exchange for NetworkExchange {
         self.core.protocol.history_candles()
     }
 
+    fn requests(&self) -> u64 {
+        self.core.rest.requests()
+    }
+
     async fn live(&self, subscription: Subscription) -> Result<Box<dyn Live>, ExchangeError> {
         Ok(Box::new(NetworkLive::new(Arc::clone(&self.core), subscription)?))
     }

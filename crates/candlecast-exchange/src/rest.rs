@@ -1,5 +1,6 @@
 //! [`Rest`]: GET requests within the exchange's limits, repeated where that helps.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) struct Rest {
     weight_header: Option<&'static str>,
     budget: Mutex<WeightBudget>,
     backoff: Mutex<Backoff>,
+    requests: AtomicU64,
 }
 
 impl Rest {
@@ -68,12 +70,18 @@ impl Rest {
             weight_header: protocol.used_weight_header(),
             budget: Mutex::new(budget),
             backoff: Mutex::new(Backoff::new(setting.seed)),
+            requests: AtomicU64::new(0),
         })
     }
 
     /// Waits in ms after so many failures.
     pub(crate) fn backoff_ms(&self, failures: u32) -> u64 {
         locked(&self.backoff).wait_ms(failures)
+    }
+
+    /// Requests sent so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Asks until `read` accepts an answer, the exchange refuses, or the attempts are used up.
@@ -133,6 +141,7 @@ impl Rest {
         read: &(impl Fn(&str) -> Result<T, Misread> + Send + Sync),
     ) -> Result<T, Trouble> {
         let url = format!("{}{}", self.base, request.path);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.client.get(&url).send().await.map_err(|e| Trouble::Passing(describe(&e)))?;
         let status = answer.status().as_u16();
         self.observe(answer.headers());

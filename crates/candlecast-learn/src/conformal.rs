@@ -183,6 +183,12 @@ impl Calibrator {
 
     /// Learns from every outcome known at the close of `row`. `log_close` is `[row]`; only rows up to `row` are read.
     pub fn advance(&mut self, row: usize, log_close: &[f64]) {
+        self.advance_within(row, 0, log_close);
+    }
+
+    /// As [`Calibrator::advance`], where the first of `log_close` is that of row `first`, which must be no later than
+    /// the origin of any forecast that is still open: one horizon back is always enough.
+    pub(crate) fn advance_within(&mut self, row: usize, first: usize, log_close: &[f64]) {
         let level = self.state.level;
         for pending in &mut self.pending {
             if pending.row >= row {
@@ -190,7 +196,8 @@ impl Calibrator {
             }
             let reach = (row - pending.row).min(pending.steps.len());
             for h in pending.known..reach {
-                let actual = log_close[pending.row + h + 1] - log_close[pending.row];
+                let origin = pending.row - first;
+                let actual = log_close[origin + h + 1] - log_close[origin];
                 self.state.steps[h].absorb(&pending.steps[h], actual, level, h + 1);
             }
             pending.known = reach.max(pending.known);
@@ -203,9 +210,21 @@ impl Calibrator {
     /// Intervals and confidences for a forecast from `row` with `means` and `scales`, `[step]`. Rows must not go
     /// back. The forecast's outcomes are learnt from later if `scored` (all of its targets will be real candles).
     pub fn issue(&mut self, row: usize, means: &[f64], scales: &[f64], scored: bool) -> Vec<Calibrated> {
+        self.issue_scoring(row, means, scales, if scored { means.len() } else { 0 })
+    }
+
+    /// As [`Calibrator::issue`], where only the first `scored` steps will be learnt from: the target of the next one is
+    /// missing.
+    pub(crate) fn issue_scoring(
+        &mut self,
+        row: usize,
+        means: &[f64],
+        scales: &[f64],
+        scored: usize,
+    ) -> Vec<Calibrated> {
         debug_assert!(self.pending.back().is_none_or(|p| p.row < row), "origins come in time order");
         let level = self.state.level;
-        let steps: Vec<PendingStep> = means
+        let mut steps: Vec<PendingStep> = means
             .iter()
             .zip(scales)
             .zip(&self.state.steps)
@@ -223,10 +242,16 @@ impl Calibrator {
                 }
             })
             .collect();
-        if scored {
+        steps.truncate(scored);
+        if !steps.is_empty() {
             self.pending.push_back(Pending { row, steps, known: 0 });
         }
         out
+    }
+
+    /// The candle after the last one advanced to is missing: what open forecasts have not learnt by now they never will.
+    pub(crate) fn cut(&mut self) {
+        self.pending.clear();
     }
 
     /// What has been learnt so far; forecasts still open are forgotten.

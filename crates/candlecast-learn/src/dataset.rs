@@ -8,12 +8,8 @@ use std::sync::Arc;
 
 use candlecast_core::{FeatureTable, FilledSeries};
 
+use crate::volatility::Volatility;
 use crate::{Task, Thresholds};
-
-/// Half-life of the volatility estimate, in candles.
-const VOLATILITY_HALF_LIFE: f64 = 48.0;
-/// Candles over which the volatility's starting value is formed.
-const VOLATILITY_START: usize = 32;
 
 /// A filled series, its log closes and its causal volatility.
 #[derive(Debug)]
@@ -27,10 +23,17 @@ impl Market {
     /// Prepares `series`.
     pub fn new(series: FilledSeries) -> Self {
         let log_close: Vec<f64> = series.columns().close.iter().map(|c| c.ln()).collect();
-        let mut volatility = vec![f64::NAN; series.len()];
+        let mut volatility = Vec::with_capacity(series.len());
         for segment in series.segment_ranges() {
-            ewma_volatility(&log_close[segment.clone()], &mut volatility[segment.clone()]);
+            let mut state = Volatility::new();
+            volatility.extend(log_close[segment.clone()].iter().map(|&close| state.step(close)));
         }
+        Self { series, log_close, volatility }
+    }
+
+    /// The rows of `series`, of which the log closes and the volatility are known from a longer past, `[row]`.
+    pub(crate) fn from_parts(series: FilledSeries, log_close: Vec<f64>, volatility: Vec<f64>) -> Self {
+        debug_assert!(series.len() == log_close.len() && series.len() == volatility.len(), "one value a row");
         Self { series, log_close, volatility }
     }
 
@@ -56,20 +59,6 @@ impl Market {
         end < self.series.len()
             && end < self.series.segment_of(row).end
             && !self.series.filled()[row + 1..=end].iter().any(|&f| f)
-    }
-}
-
-fn ewma_volatility(log_close: &[f64], out: &mut [f64]) {
-    if log_close.len() <= VOLATILITY_START {
-        return;
-    }
-    let keep = 0.5_f64.powf(1.0 / VOLATILITY_HALF_LIFE);
-    let square = |i: usize| (log_close[i] - log_close[i - 1]).powi(2);
-    let mut variance = (1..=VOLATILITY_START).map(square).sum::<f64>() / VOLATILITY_START as f64;
-    out[VOLATILITY_START] = variance.sqrt();
-    for i in VOLATILITY_START + 1..log_close.len() {
-        variance = keep * variance + (1.0 - keep) * square(i);
-        out[i] = variance.sqrt();
     }
 }
 
@@ -111,6 +100,19 @@ impl Panel {
         }
     }
 
+    /// All rows of `market` with `values`, row-major `[row, feature]`; `ready_run` counts, `[row]`, the rows up to this
+    /// one that have all their features.
+    pub(crate) fn from_rows(
+        market: Arc<Market>,
+        names: Arc<[String]>,
+        values: Vec<f32>,
+        ready_run: Arc<[u32]>,
+    ) -> Self {
+        let n = market.series().len();
+        debug_assert!(values.len() == n * names.len() && ready_run.len() == n, "one value a row and feature");
+        Self { market, names, rows: 0..n, values: Arc::new(values), ready_run }
+    }
+
     /// The market it lies over.
     pub fn market(&self) -> &Arc<Market> {
         &self.market
@@ -140,6 +142,11 @@ impl Panel {
     pub fn window(&self, row: usize, n: usize) -> &[f32] {
         let (width, at) = (self.width(), row - self.rows.start + 1);
         &self.values[(at - n) * width..at * width]
+    }
+
+    /// Rows up to `row`, within its segment, that have all their features without a break.
+    pub(crate) fn ready_run(&self, row: usize) -> u32 {
+        self.ready_run[row]
     }
 
     /// True when all features of the `lookback` rows ending with `row` are finite, the volatility is known, and

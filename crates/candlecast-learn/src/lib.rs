@@ -13,11 +13,13 @@ mod conformal;
 mod dataset;
 mod evaluate;
 mod learner;
+mod live;
 mod metrics;
 mod pipeline;
 mod scaler;
 mod split;
 mod task;
+mod volatility;
 
 pub use checkpoint::{CHECKPOINT_SECONDS, Checkpointed, recall_fit};
 pub use confidence::{ConfidenceMap, MIN_OUTCOMES, Reliability, ReliabilityAccumulator};
@@ -28,6 +30,7 @@ pub use learner::{
     Curve, FitContext, FitError, FitObserver, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, Progress,
     RestoreError, Silent, Stop, Tensor, TrainState, Values,
 };
+pub use live::{LivePipeline, LiveRow};
 pub use metrics::{Accumulator, Metrics, Outcome, roc_auc};
 pub use pipeline::{Contender, FitSummary, FittedPipeline, PipelineConfig, PipelineState, Start};
 pub use scaler::{FittedScaler, ScalerKind};

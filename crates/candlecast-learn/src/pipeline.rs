@@ -1,12 +1,12 @@
 //! [`PipelineConfig`] and [`FittedPipeline`]: features, scaling, learner and calibration as one thing that is
 //! trained, compared, saved and served.
 
-use candlecast_core::{FeatureSet, Forecast, ForecastStep, Seed};
+use candlecast_core::{FeatureSet, Forecast, ForecastStep, Seed, SeriesKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Curve;
-use crate::conformal::{CalibrationState, Calibrator};
-use crate::dataset::{Dataset, Panel, SampleId, Samples};
+use crate::conformal::{Calibrated, CalibrationState, Calibrator};
+use crate::dataset::{Dataset, Market, Panel, SampleId, Samples};
 use crate::learner::{
     FitContext, FitError, FitObserver, Fitted, Learner, ModelState, Prediction, RestoreError, Stop, TrainState,
 };
@@ -202,7 +202,9 @@ impl FittedPipeline {
     }
 
     /// Brings `state`, learnt before row `from`, up to the close of `row`: forecasts every origin in between and
-    /// learns from the outcomes known by then. A pure function of the model and the candles.
+    /// learns from the outcomes known by then. A step is learnt from if its target and all before it are real candles
+    /// of the origin's segment: what was learnt up to a missing candle stays learnt, as it does where candles come one
+    /// by one ([`crate::LivePipeline`]). A pure function of the model and the candles.
     pub fn replay(&self, panel: &Panel, state: CalibrationState, from: usize, row: usize) -> Calibrator {
         let mut calibrator = Calibrator::new(state);
         let market = panel.market();
@@ -212,11 +214,8 @@ impl FittedPipeline {
         for (i, &origin) in origins.iter().enumerate() {
             calibrator.advance(origin, market.log_close());
             let steps = i * horizon..(i + 1) * horizon;
-            // Targets beyond `row` are not known yet and are never read; those up to it must be real candles.
-            let end = (origin + horizon).min(row);
-            let segment_end = market.series().segment_of(origin).end;
-            let scored = end < segment_end && !market.series().filled()[origin + 1..=end].iter().any(|&f| f);
-            calibrator.issue(origin, &means[steps.clone()], &scales[steps], scored);
+            let scored = learnable_steps(market, origin, horizon, row);
+            calibrator.issue_scoring(origin, &means[steps.clone()], &scales[steps], scored);
         }
         calibrator.advance(row, market.log_close());
         calibrator
@@ -226,25 +225,9 @@ impl FittedPipeline {
     pub fn forecast(&self, panel: &Panel, row: usize, calibrator: &mut Calibrator) -> Forecast {
         let series = panel.market().series();
         let (means, scales) = self.predict(panel, &[row]);
-        let origin_price = series.columns().close[row];
-        let origin = series.close_time(row);
-        let step_ms = series.key().interval.ms();
-        let steps = calibrator
-            .issue(row, &means, &scales, false)
-            .iter()
-            .zip(&means)
-            .enumerate()
-            .map(|(h, (c, &mean))| ForecastStep {
-                step: h + 1,
-                target_time: origin.plus_ms((h as i64 + 1) * step_ms),
-                price: origin_price * mean.exp(),
-                lower: origin_price * (mean - c.half_width).exp(),
-                upper: origin_price * (mean + c.half_width).exp(),
-                confidence: c.confidence,
-                calibrated: c.calibrated,
-            })
-            .collect();
-        Forecast { key: series.key().clone(), origin, origin_price, level: calibrator.state().level(), steps }
+        let issued = calibrator.issue(row, &means, &scales, false);
+        let level = calibrator.state().level();
+        in_prices(series.key(), series.close_time(row), series.columns().close[row], level, &means, &issued)
     }
 
     /// Rows in an input window.
@@ -292,6 +275,42 @@ impl FittedPipeline {
             model,
         })
     }
+}
+
+/// Leading steps of a forecast from `origin` whose targets are real candles of its segment. Targets beyond `row` are not
+/// known yet, are never read and count as real.
+fn learnable_steps(market: &Market, origin: usize, horizon: usize, row: usize) -> usize {
+    let series = market.series();
+    let segment_end = series.segment_of(origin).end;
+    let missing = |target: usize| target <= row && (target >= segment_end || series.filled()[target]);
+    (origin + 1..=origin + horizon).position(missing).unwrap_or(horizon)
+}
+
+/// Log returns from `origin` and what calibration issued for them, as prices.
+pub(crate) fn in_prices(
+    key: &SeriesKey,
+    origin: Timestamp,
+    origin_price: f64,
+    level: f64,
+    means: &[f64],
+    issued: &[Calibrated],
+) -> Forecast {
+    let step_ms = key.interval.ms();
+    let steps = issued
+        .iter()
+        .zip(means)
+        .enumerate()
+        .map(|(h, (c, &mean))| ForecastStep {
+            step: h + 1,
+            target_time: origin.plus_ms((h as i64 + 1) * step_ms),
+            price: origin_price * mean.exp(),
+            lower: origin_price * (mean - c.half_width).exp(),
+            upper: origin_price * (mean + c.half_width).exp(),
+            confidence: c.confidence,
+            calibrated: c.calibrated,
+        })
+        .collect();
+    Forecast { key: key.clone(), origin, origin_price, level, steps }
 }
 
 /// Floor of the volatility that scales intervals, for markets that stand still.

@@ -112,6 +112,14 @@ pub enum MetaError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A dump does not read back.
+    #[error("the dump of table {table} cannot be read: {detail}: use another backup")]
+    BadDump {
+        /// Table, as the dump names it.
+        table: String,
+        /// What is wrong, with the line.
+        detail: String,
+    },
     /// A rule of the schema was broken; a defect of the program when it shows.
     #[error("the metadata database refused a record: {detail}")]
     Refused {
@@ -157,6 +165,11 @@ impl MetaError {
 
     pub(crate) fn invalid(field: &'static str, value: &str, remedy: &'static str) -> Self {
         Self::Invalid { field, value: value.chars().take(80).collect(), remedy }
+    }
+
+    pub(crate) fn bad_dump(table: &str, detail: impl std::fmt::Display) -> Self {
+        let short = |text: String| text.chars().take(200).collect();
+        Self::BadDump { table: short(table.to_owned()), detail: short(detail.to_string()) }
     }
 
     pub(crate) fn is_rule(&self, wanted: Rule) -> bool {

@@ -9,6 +9,9 @@
 //!   ├───────────────────┘ lease ran out (resumable), or given back
 //!   └──────────────────────────────────────────┘ retry (not after succeeded)
 //! ```
+//! Who works on a job where it was asked for begins it (`begin_job`, `lease_this`): it is running from the start, and
+//! no worker can come in between.
+//!
 //! A lease is `(job, owner, attempt)`; the attempt counts up at every lease, so a worker that was thought dead
 //! cannot speak for a job that another one has taken over. Every call may be repeated when its answer was lost.
 
@@ -278,6 +281,15 @@ pub trait JobStore: Send + Sync {
     /// Queues a job, or returns the one that is there: same id, or same dedupe key and not ended.
     async fn enqueue(&self, job: &NewJob, now: Timestamp) -> Result<Enqueued, MetaError>;
 
+    /// Queues a job and takes it for `lease_ms` in one step, whatever else waits. When the id, or a living job with
+    /// the dedupe key, was there already, that job is returned as it is; whose answer was lost finds its own lease in it.
+    async fn begin_job(&self, job: &NewJob, owner: &str, lease_ms: u64, now: Timestamp) -> Result<Enqueued, MetaError>;
+
+    /// Takes this very job for `lease_ms`, whatever waits before it and whenever it was to run: one that waits, or
+    /// one that failed, was cancelled or interrupted, which is thereby retried. Conflict when it runs elsewhere or has
+    /// succeeded.
+    async fn lease_this(&self, job_id: &str, owner: &str, lease_ms: u64, now: Timestamp) -> Result<Job, MetaError>;
+
     /// Takes the first waiting job of one of `kinds` (empty: any) for `lease_ms`. Two workers never get the same.
     async fn lease_job(
         &self,
@@ -314,6 +326,9 @@ pub trait JobStore: Send + Sync {
 
     /// A job by its identity.
     async fn job(&self, job_id: &str) -> Result<Job, MetaError>;
+
+    /// Jobs whose identity begins with `prefix`, by identity, at most `limit` (1 to 1000).
+    async fn jobs_named(&self, prefix: &str, limit: u32) -> Result<Vec<Job>, MetaError>;
 
     /// Jobs, newest first.
     async fn jobs(&self, filter: &JobFilter, page: PageRequest) -> Result<Page<Job>, MetaError>;

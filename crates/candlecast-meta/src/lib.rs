@@ -10,9 +10,11 @@
 //! - Lists are read newest first in pages ([`PageRequest`]); the hundredth page costs what the first does.
 //! - The schema is a list of migrations that is only ever added to; a newer schema, or one with another history, is
 //!   refused untouched.
+//! - [`SqlStore::dump`] hands out every record as text that either database reads back.
 
 mod check;
 mod db;
+mod dump;
 mod error;
 mod jobs;
 mod ledger;
@@ -26,6 +28,7 @@ mod sql;
 mod sql_store;
 mod studies;
 
+pub use dump::{ColumnKind, Dump, DumpColumn, DumpPiece, DumpTable};
 pub use error::{MetaError, Rule};
 pub use jobs::{
     Cancelled, Checkpoint, Enqueued, Job, JobFilter, JobLimits, JobState, JobStore, Lease, LogLevel, LogLine, NewJob,

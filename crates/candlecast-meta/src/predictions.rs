@@ -13,7 +13,7 @@ named! {
         Pending = "pending",
         /// Compared with the actual price.
         Validated = "validated",
-        /// There will be no actual price: the target candle is missing or filled.
+        /// There is no actual price: the target candle is missing or filled.
         Unscorable = "unscorable",
     }
 }
@@ -163,8 +163,14 @@ pub trait PredictionStore: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<LoggedPrediction>, MetaError>;
 
-    /// Records outcomes, all or none; one that was settled before stays. Returns how many were pending.
+    /// Records outcomes, all or none; one that was settled before stays, unless it was
+    /// [reopened](Self::reopen_predictions). Returns how many were pending.
     async fn settle_predictions(&self, settled: &[Settled], now: Timestamp) -> Result<u64, MetaError>;
+
+    /// Lets settled predictions of `series` with a target time in `target` wait for their outcome again, as if they
+    /// had never met it: candles there have changed. Returns how many there were. Repeating it is harmless: those
+    /// whose candle is as it was are settled as they were.
+    async fn reopen_predictions(&self, series: &SeriesKey, target: TimeRange) -> Result<u64, MetaError>;
 
     /// Accuracy by model and series over predictions with a target time in `target`, optionally of one step ahead.
     async fn rolling_accuracy(

@@ -102,11 +102,17 @@ pub enum RegistryError {
     },
     /// The active version is not deleted by itself.
     #[error(
-        "model `{id}` is the active one and cannot be deleted: promote another version first, or delete all versions"
+        "model `{id}` is the active one and is not deleted by itself: promote another version first, or delete it with --force, which lets the version before it serve"
     )]
     DeletesActive {
         /// Model id with version.
         id: String,
+    },
+    /// A copy would replace a file.
+    #[error("`{}` is there already and is not replaced: choose another folder, or move it away", .path.display())]
+    Taken {
+        /// What is there.
+        path: PathBuf,
     },
     /// Version numbers have run out.
     #[error("`{slot}` has no version number left after {highest}: delete or move its files and train again")]

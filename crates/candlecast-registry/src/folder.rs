@@ -59,26 +59,37 @@ impl Folder {
     }
 }
 
-/// Every stored version of every slot below `root`.
+/// Every slot below `root` that has a meta or a pointer, with the versions that have a meta, in order.
 pub(crate) fn all(root: &Path) -> Result<BTreeMap<Slot, Vec<Version>>, RegistryError> {
     let mut found: BTreeMap<Slot, Vec<Version>> = BTreeMap::new();
-    let mut take = |folder: Folder| {
-        for name in folder.metas {
-            found.entry(name.slot).or_default().push(name.version);
-        }
-    };
-    take(Folder::read(root, &Venue::binance(), Interval::H1)?);
-    for venue in names(root)? {
-        let Some(key) = Venue::new(&venue).ok().filter(|v| v.as_str() == venue) else { continue };
-        let venue_path = root.join(&venue);
+    let top = names(root)?;
+    take(&top, &Venue::binance(), Interval::H1, &mut found);
+    for name in &top {
+        let Some(venue) = Venue::new(name).ok().filter(|v| v.as_str() == name) else { continue };
         for interval in Interval::all() {
-            if key == Venue::binance() && interval == Interval::H1 {
+            if venue == Venue::binance() && interval == Interval::H1 {
                 continue;
             }
-            take(Folder::read(&venue_path.join(interval.to_string()), &key, interval)?);
+            take(&names(&root.join(name).join(interval.to_string()))?, &venue, interval, &mut found);
         }
     }
+    // As text, 1.0.10 comes before 1.0.9.
+    found.values_mut().for_each(|versions| versions.sort_unstable());
     Ok(found)
+}
+
+/// Adds the metas and pointers among `files`. Payloads, nearly half of all files, are not even parsed: with ten
+/// thousand models that is what a list costs.
+fn take(files: &[String], venue: &Venue, interval: Interval, found: &mut BTreeMap<Slot, Vec<Version>>) {
+    for file in files.iter().filter(|file| file.ends_with(".meta.json") || file.ends_with(".active.json")) {
+        match ModelFile::parse(venue, interval, file) {
+            Some(ModelFile::Meta(name)) => found.entry(name.slot).or_default().push(name.version),
+            Some(ModelFile::Pointer(slot)) => {
+                found.entry(slot).or_default();
+            }
+            Some(ModelFile::Payload(_)) | None => {}
+        }
+    }
 }
 
 /// File names in `path` that are UTF-8, as all of ours are, in order.

@@ -30,11 +30,16 @@
 //!   Whatever does not agree is refused, and the last good version serves.
 //! - Names on disk are built from checked parts ([`Slot`], [`Version`]) only.
 //!
+//! # Long lists
+//! [`Registry::names`] reads folders only, [`Registry::listed`] the metas of the rows that are shown. So a page of ten
+//! thousand models costs a look at the file names and as many small files as the page has rows.
+//!
 //! All failures are [`RegistryError`].
 
 mod durable;
 mod epoch_ms;
 mod error;
+mod export;
 mod finite;
 mod folder;
 mod keep;
@@ -50,6 +55,7 @@ mod switch;
 mod version;
 
 pub use error::RegistryError;
+pub use export::Exported;
 pub use meta::{DataRange, FORMAT, FeatureVersion, Meta, NewModel, Status};
 pub use registry::{Listed, Loaded, Registry};
 pub use save::Activate;

@@ -41,6 +41,18 @@ impl std::fmt::Display for Status {
     }
 }
 
+impl std::str::FromStr for Status {
+    type Err = RegistryError;
+
+    /// Reads the word, ignoring case.
+    fn from_str(text: &str) -> Result<Self, RegistryError> {
+        [Self::Candidate, Self::Active, Self::Archived, Self::Corrupt]
+            .into_iter()
+            .find(|status| status.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| RegistryError::name("status", text, "write candidate, active, archived or corrupt"))
+    }
+}
+
 /// A feature as the model was trained on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

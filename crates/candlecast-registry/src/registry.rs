@@ -79,6 +79,40 @@ impl Registry {
         Ok(shelves.flat_map(|shelf| shelf.listed(&self.root)).collect())
     }
 
+    /// The stored versions among `names`, which are in order, as in [`Registry::list`]. Reads the metas of these and the
+    /// pointers of their slots: what a page of a long list costs.
+    pub fn listed(&self, names: &[ModelName]) -> Result<Vec<Listed>, RegistryError> {
+        let mut found = Vec::with_capacity(names.len());
+        for of_slot in names.chunk_by(|a, b| a.slot == b.slot) {
+            let slot = &of_slot[0].slot;
+            let wanted: Vec<Version> = of_slot.iter().map(|name| name.version).collect();
+            // A pointer that is lost or damaged is recovered from all metas, not from some.
+            let shelf = match Pointer::read(&self.root, slot) {
+                Ok(Some(_)) => Shelf::of(&self.root, slot, &wanted),
+                _ => Shelf::read(&self.root, slot)?,
+            };
+            found.extend(shelf.listed(&self.root).into_iter().filter(|entry| wanted.contains(&entry.name.version)));
+        }
+        Ok(found)
+    }
+
+    /// The slots in which something should serve: a version is active, damaged or not, or the pointer that would name
+    /// it is damaged. Reads pointers, and metas only where a pointer is lost.
+    pub fn serving_slots(&self) -> Result<Vec<Slot>, RegistryError> {
+        let mut serving = Vec::new();
+        for slot in folder::all(&self.root)?.into_keys() {
+            let serves = match Pointer::read(&self.root, &slot) {
+                Ok(Some(pointer)) => pointer.active.is_some(),
+                Ok(None) => Shelf::read(&self.root, &slot)?.pointer.active.is_some(),
+                Err(_) => true,
+            };
+            if serves {
+                serving.push(slot);
+            }
+        }
+        Ok(serving)
+    }
+
     /// All stored versions of one slot, lowest first, as in [`Registry::list`].
     pub fn list_slot(&self, slot: &Slot) -> Result<Vec<Listed>, RegistryError> {
         Ok(Shelf::read(&self.root, slot)?.listed(&self.root))

@@ -10,7 +10,7 @@ use crate::meta::{Meta, NewModel, Status};
 use crate::pointer::{MAX_SMALL_FILE_BYTES, Pointer};
 use crate::shelf::Shelf;
 use crate::slot::{ModelName, Slot};
-use crate::{Registry, RegistryError, keep, payload, seal};
+use crate::{Registry, RegistryError, payload, seal};
 
 /// Whether a saved model serves at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,9 +89,7 @@ impl Registry {
 
     /// A version that cannot be deleted now is surplus again at the next save.
     fn delete_surplus(&self, slot: &Slot, shelf: &Shelf, saved: &ModelName, keep_versions: usize) {
-        let statuses = shelf.statuses();
-        let rollback = shelf.pointer.history.iter().rev().find(|v| statuses.contains_key(*v)).copied();
-        for version in keep::surplus(&statuses, rollback, saved.version, keep_versions) {
+        for version in shelf.surplus(saved.version, keep_versions) {
             let _ = remove(self.root(), &slot.at(version));
         }
     }

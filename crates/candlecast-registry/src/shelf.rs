@@ -10,7 +10,7 @@ use crate::meta::{FORMAT, Meta, NewModel, Status};
 use crate::pointer::{MAX_SMALL_FILE_BYTES, Pointer};
 use crate::registry::Listed;
 use crate::slot::{ModelName, Slot};
-use crate::{Bump, RegistryError, Version, seal};
+use crate::{Bump, RegistryError, Version, keep, seal};
 
 /// One slot as it lies on disk.
 #[derive(Debug)]
@@ -71,6 +71,14 @@ impl Shelf {
     /// True when the active version is there with a whole meta.
     pub(crate) fn serves(&self) -> bool {
         self.pointer.active.is_some_and(|active| matches!(self.metas.get(&active), Some(Ok(_))))
+    }
+
+    /// Versions to delete so that `keep_versions` remain, in the order in which they go; the active one and `newest`
+    /// stay.
+    pub(crate) fn surplus(&self, newest: Version, keep_versions: usize) -> Vec<Version> {
+        let statuses = self.statuses();
+        let rollback = self.pointer.history.iter().rev().find(|v| statuses.contains_key(*v)).copied();
+        keep::surplus(&statuses, rollback, newest, keep_versions)
     }
 
     /// Versions to try, best first: the active one, those that served before it from the newest, other archived

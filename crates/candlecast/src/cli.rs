@@ -6,7 +6,8 @@ use candlecast_core::{TimeError, Timestamp};
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backtest, compare, completions, data, demo, doctor, features, import, models, predict, train,
+    audit, backtest, backup, compare, completions, data, demo, doctor, features, fetch, import, jobs, models, predict,
+    predictions, restore, stream, train, worker,
 };
 
 /// Forecasts of crypto markets, honestly compared.
@@ -15,7 +16,7 @@ use crate::commands::{
     name = "candlecast",
     version,
     about,
-    long_about = "Forecasts of crypto markets, honestly compared.\n\nimport brings candles in, compare walks models forward beside naive forecasts, train saves one, predict uses it.",
+    long_about = "Forecasts of crypto markets, honestly compared.\n\nimport and fetch bring candles in, compare walks models forward beside naive forecasts, train saves one, predict uses it, stream follows the market with it, jobs shows long work.",
     after_help = "Examples:\n  candlecast demo\n  candlecast import BTCUSDT-1h.csv.gz\n  candlecast compare --symbol BTCUSDT --models hybrid,linear --horizon 24h --from 2023-01-01 --to 2024-01-01\n  candlecast train --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --symbol BTCUSDT --model linear",
     max_term_width = 110
 )]
@@ -30,7 +31,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Folder of candles and models [default: the platform's data folder; env CANDLECAST_DATA_DIR]
+    /// Folder of candles, models and records [default: the platform's data folder; env CANDLECAST_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Configuration file [default: candlecast.toml, if it is there]
@@ -48,7 +49,7 @@ pub(crate) struct Global {
     /// Computation threads; results do not depend on them [default: all cores]
     #[arg(long, global = true, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
-    /// Take this time for "now" when judging ages
+    /// Take this time for "now" when judging ages; jobs and their leases go by the system's clock
     #[arg(long, global = true, value_name = "TIME", value_parser = time)]
     pub(crate) now: Option<Timestamp>,
 }
@@ -58,14 +59,21 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Import(import::ImportArgs),
+    Fetch(fetch::FetchArgs),
+    Stream(stream::StreamArgs),
     Data(data::DataArgs),
     Features(features::FeaturesArgs),
     Audit(audit::AuditArgs),
     Train(train::TrainArgs),
     Predict(predict::PredictArgs),
+    Predictions(predictions::PredictionsArgs),
     Backtest(backtest::BacktestArgs),
     Compare(compare::CompareArgs),
     Models(models::ModelsArgs),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
+    Jobs(jobs::JobsArgs),
+    Worker(worker::WorkerArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
 }

@@ -85,7 +85,7 @@ const fn example(build: &'static [&'static str], command: &'static [&'static str
 }
 
 /// All pairs.
-pub(super) static PAIRS: [Pair; 7] = [
+pub(super) static PAIRS: [Pair; 9] = [
     Pair {
         name: "version",
         title: "Start-up: `candlecast --version`",
@@ -181,6 +181,41 @@ pub(super) static PAIRS: [Pair; 7] = [
         ),
         peer: Some(side("xgboost, scikit-learn", &["{python}", "bench-peers/trees.py", "{scratch}"])),
         n_rounds: 3,
+        warm_up: false,
+        only_by_name: false,
+        spread_without: None,
+    },
+    Pair {
+        name: "jobs",
+        title: "Jobs and records in SQLite",
+        note: "Each job is queued and leased by calls of its own. A training that is on record as a job stands beside \
+               the same one without, in turn. Pages hold 100 items; the first 50 of each list are read one after the \
+               other. Aims: 1,000 jobs queued and leased a second; progress below 1 % of a training; a page in under \
+               50 ms.",
+        input: Input::Nothing,
+        requirements: &[],
+        ours: example(&["--package", "candlecast-app", "--example", "bench_jobs"], &["{release}/examples/bench_jobs"]),
+        peer: None,
+        n_rounds: 1,
+        warm_up: false,
+        only_by_name: false,
+        spread_without: None,
+    },
+    Pair {
+        name: "replay",
+        title: "Replay of a month of one-minute candles",
+        note: "43,200 generated candles, the linear model on the default set of 45 features, forecasts of 1 and of 15 \
+               steps. First the model alone: features, forecast, interval and outcome of every candle. Then whole \
+               replays from a CSV file: candles stored, forecasts logged and validated in SQLite, of all steps, of one, \
+               or not at all. Aim: 20,000 candles/s through features, one model and validation.",
+        input: Input::Nothing,
+        requirements: &[],
+        ours: example(
+            &["--package", "candlecast-app", "--example", "bench_replay"],
+            &["{release}/examples/bench_replay"],
+        ),
+        peer: None,
+        n_rounds: 1,
         warm_up: false,
         only_by_name: false,
         spread_without: None,

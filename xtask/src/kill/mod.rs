@@ -1,7 +1,10 @@
 //! Crash harness: `candlecast import` and `candlecast train` are killed with SIGKILL at random moments, and what
-//! is left must open, hold all that was acknowledged, and be completed by doing the same again.
+//! is left must open, hold all that was acknowledged, and be completed by doing the same again. [`jobs`] does so with
+//! work that is on record.
 
 mod import_rounds;
+mod job_rounds;
+pub mod jobs;
 mod program;
 mod train_rounds;
 
@@ -128,11 +131,15 @@ fn rounds(plan: &Plan) -> Result<Report> {
 pub(crate) fn command(args: &[String]) -> Result<()> {
     let args = Args::parse(args, &["runs", "seed", "binary"])?;
     args.no_names()?;
-    let binary = match args.get("binary") {
-        Some(path) => fs::canonicalize(path).with_context(|| format!("no program at {path}"))?,
-        None => sh::build_candlecast()?,
-    };
-    let plan = Plan::new(binary, args.number("runs", 100)?, args.number("seed", 9)?);
+    let plan = Plan::new(binary(&args)?, args.number("runs", 100)?, args.number("seed", 9)?);
     println!("{}", run(&plan)?);
     Ok(())
+}
+
+/// The program that is named, or else the release binary, built.
+fn binary(args: &Args) -> Result<PathBuf> {
+    match args.get("binary") {
+        Some(path) => fs::canonicalize(path).with_context(|| format!("no program at {path}")),
+        None => sh::build_candlecast(),
+    }
 }

@@ -63,12 +63,57 @@ macro_rules! random_walks {
     };
 }
 
+/// The tests of a package against a server with faults, from more seeds than every change has time for.
+macro_rules! through_faults {
+    [$package:literal] => {
+        step(&[
+            "env",
+            "CANDLECAST_FAULT_SEEDS=200",
+            "{cargo}",
+            "test",
+            "--package",
+            $package,
+            "--test",
+            "it",
+            "--",
+            "through_faults",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+    };
+}
+
 /// Every feature that the catalog lists, by its groups.
 const ALL_FEATURES: &str = "group:price,group:average,group:momentum,group:trend,group:volatility,group:volume,\
                             group:microstructure,group:correlation,group:calendar,group:regime";
 
 /// All long runs, the quickest first.
-pub(super) static LONG_RUNS: [LongRun; 7] = [
+pub(super) static LONG_RUNS: [LongRun; 10] = [
+    LongRun {
+        name: "order-books",
+        title: "Order books of the depth captures beside the best prices and trades of the same captures",
+        needs_peers: false,
+        steps: &[
+            step(&[
+                "sha256sum",
+                "{data}/raw/binance_ws/spot_btcusdt_20240808.gz",
+                "{data}/raw/binance_ws/usdm_btcusdt_20240808.gz",
+            ]),
+            step(&[
+                "{cargo}",
+                "test",
+                "--package",
+                "candlecast-exchange",
+                "--test",
+                "it",
+                "--",
+                "captures",
+                "--nocapture",
+                "--test-threads=1",
+            ]),
+        ],
+        shares: None,
+    },
     LongRun {
         name: "lake-python",
         title: "The lake read by PyArrow, pandas, Polars and DuckDB",
@@ -158,10 +203,24 @@ pub(super) static LONG_RUNS: [LongRun; 7] = [
         shares: None,
     },
     LongRun {
+        name: "exchange-faults",
+        title: "History, streams and order books from a server with faults, 200 seeds",
+        needs_peers: false,
+        steps: &[through_faults!["candlecast-exchange"], through_faults!["candlecast-app"]],
+        shares: None,
+    },
+    LongRun {
         name: "kill",
         title: "kill -9 during import and training",
         needs_peers: false,
         steps: &[step(&["{xtask}", "kill-harness", "--runs", "100"])],
+        shares: None,
+    },
+    LongRun {
+        name: "kill-jobs",
+        title: "kill -9 during trainings, walk-forwards and saving; their jobs gone on with",
+        needs_peers: false,
+        steps: &[step(&["{xtask}", "kill-jobs", "--runs", "100"])],
         shares: None,
     },
     LongRun {

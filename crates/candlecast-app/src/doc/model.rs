@@ -1,11 +1,12 @@
 //! Documents of `train` and `models`.
 
 use candlecast_core::Timestamp;
-use candlecast_registry::{Listed, Meta};
+use candlecast_registry::{Exported, Listed, Meta};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::ModelReportDoc;
+use crate::models::{Deleted, Indexed, Validation};
 use crate::train::Trained;
 
 /// A stored model.
@@ -144,6 +145,109 @@ impl From<&Trained> for TrainDoc {
             curve: t.fit.curve.clone(),
             dropped_features: t.fit.dropped.clone(),
             models: t.report.models.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// A deleted model.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletedDoc {
+    deleted: String,
+    served: bool,
+    /// Id of what serves now; null if nothing does.
+    serves: Option<String>,
+}
+
+impl From<&Deleted> for DeletedDoc {
+    fn from(d: &Deleted) -> Self {
+        Self { deleted: d.name.to_string(), served: d.served, serves: d.serves.as_ref().map(ToString::to_string) }
+    }
+}
+
+/// A model that was copied out.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadDoc {
+    id: String,
+    file: String,
+    meta_file: String,
+    bytes: u64,
+    sha256: String,
+}
+
+impl From<&Exported> for DownloadDoc {
+    fn from(e: &Exported) -> Self {
+        Self {
+            id: e.meta.id.clone(),
+            file: e.payload_path.display().to_string(),
+            meta_file: e.meta_path.display().to_string(),
+            bytes: e.meta.payload_bytes,
+            sha256: e.meta.sha256.clone(),
+        }
+    }
+}
+
+/// What was done to the index of models.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IndexedDoc {
+    added: usize,
+    changed: usize,
+    removed: usize,
+}
+
+impl From<&Indexed> for IndexedDoc {
+    fn from(i: &Indexed) -> Self {
+        Self { added: i.added, changed: i.changed, removed: i.removed }
+    }
+}
+
+/// A saved model on candles that it has not learnt from.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidationDoc {
+    id: String,
+    venue: String,
+    symbol: String,
+    interval: String,
+    synthetic: bool,
+    horizon_steps: usize,
+    trained_to: Timestamp,
+    days: u32,
+    seen_candles: usize,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    origins: usize,
+    independent: usize,
+    left_out: usize,
+    interval_level: Option<f64>,
+    remark: String,
+    /// Empty where nothing can be scored yet.
+    models: Vec<ModelReportDoc>,
+}
+
+impl From<&Validation> for ValidationDoc {
+    fn from(v: &Validation) -> Self {
+        let report = v.report.as_ref();
+        Self {
+            id: v.meta.id.clone(),
+            venue: v.meta.venue.to_string(),
+            symbol: v.meta.symbol.to_string(),
+            interval: v.meta.interval.to_string(),
+            synthetic: v.meta.venue.is_synthetic(),
+            horizon_steps: v.meta.horizon_steps,
+            trained_to: v.trained_to,
+            days: v.days,
+            seen_candles: v.seen,
+            from: v.scored.map(|r| r.from),
+            to: v.scored.map(|r| r.to),
+            origins: report.map_or(0, |r| r.origins),
+            independent: v.independent,
+            left_out: report.map_or(0, |r| r.left_out),
+            interval_level: report.map(|r| r.level),
+            remark: v.remark.clone(),
+            models: report.map_or_else(Vec::new, |r| r.models.iter().map(Into::into).collect()),
         }
     }
 }

@@ -4,6 +4,12 @@
 
 mod audit_rank;
 mod degenerate;
+mod fetch;
 mod honesty;
+mod jobs;
+mod live;
+mod predictions;
+mod registry;
 mod resume;
+mod scene;
 mod world;

@@ -11,6 +11,13 @@ pub(crate) fn key(venue: &str, symbol: &str, interval: Interval) -> SeriesKey {
     SeriesKey::new(Venue::new(venue).unwrap(), Symbol::new(symbol).unwrap(), interval)
 }
 
+/// Seeds of a test that needs `fewest` to show what it shows; `CANDLECAST_FAULT_SEEDS` may ask for more.
+pub(crate) fn seeds(fewest: u64) -> std::ops::Range<u64> {
+    let asked = std::env::var("CANDLECAST_FAULT_SEEDS").ok();
+    let asked = asked.map_or(0, |text| text.parse::<u64>().expect("CANDLECAST_FAULT_SEEDS is a whole number"));
+    0..fewest.max(asked)
+}
+
 /// A server, its clock, and an exchange that talks to it.
 pub(crate) struct Scene {
     pub(crate) server: FaultServer,

@@ -7,7 +7,7 @@ use candlecast_core::{CandleSeries, Columns, Interval, Seed, SeriesKey, TimeRang
 use candlecast_exchange::faults::{FaultPlan, Market};
 use candlecast_exchange::{CandleFeed, Live, LiveEvent, Origin, Subscription};
 
-use crate::scene::{Scene, key};
+use crate::scene::{Scene, key, seeds};
 
 pub(crate) fn candles(key: &SeriesKey, since: Option<Timestamp>) -> Subscription {
     Subscription { candles: vec![CandleFeed { key: key.clone(), since }], ..Subscription::default() }
@@ -55,7 +55,7 @@ impl Heard {
 async fn candles_through_faults_equal_the_market() {
     let mut faults: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut origins: BTreeMap<Origin, usize> = BTreeMap::new();
-    for seed in 0..20 {
+    for seed in seeds(20) {
         for venue in ["binance", "binance-usdm"] {
             let key = key(venue, "BTCUSDT", Interval::M1);
             let market = Market::generated(key.clone(), Seed(seed), 220, 60, 0);
@@ -75,7 +75,7 @@ async fn candles_through_faults_equal_the_market() {
             }
         }
     }
-    println!("faults survived: {faults:?}; candles by origin: {origins:?}");
+    println!("streams from {} seeds; faults survived: {faults:?}; candles by origin: {origins:?}", seeds(20).end);
     assert!(faults.len() >= 14, "every kind of fault should have happened: {faults:?}");
     assert!(origins.len() == 2, "both ways should have been used: {origins:?}");
 }

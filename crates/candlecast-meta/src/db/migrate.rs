@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use candlecast_core::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{Record, Statement};
+use super::{Record, Statement, Transaction};
 use crate::MetaError;
 
 /// One step of the schema.
@@ -25,34 +25,47 @@ pub(crate) const POSTGRES: &[Migration] =
     &[Migration { version: 1, name: "base", sql: include_str!("../../migrations/postgres/0001_base.sql") }];
 
 /// Where the applied steps are recorded.
-pub(crate) const HISTORY_TABLE: &str = "CREATE TABLE IF NOT EXISTS candlecast_schema (
+const HISTORY_TABLE: &str = "CREATE TABLE IF NOT EXISTS candlecast_schema (
     version BIGINT PRIMARY KEY,
     name TEXT NOT NULL,
     checksum TEXT NOT NULL,
     applied_at BIGINT NOT NULL
 )";
 
+/// Applies those of `steps` that are missing, one process at a time; they count once the transaction is committed.
+pub(crate) async fn up(transaction: &mut Transaction, steps: &[Migration], now: Timestamp) -> Result<(), MetaError> {
+    transaction.lock_schema().await?;
+    transaction.script(HISTORY_TABLE).await?;
+    let applied = transaction.rows(Applied::select()).await?;
+    let applied = applied.iter().map(Applied::read).collect::<Result<Vec<_>, MetaError>>()?;
+    for step in pending(steps, &applied)? {
+        transaction.script(step.sql).await?;
+        transaction.execute(step.insert(now)).await?;
+    }
+    Ok(())
+}
+
 /// A step that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Applied {
+struct Applied {
     version: i64,
     name: String,
     checksum: String,
 }
 
 impl Applied {
-    pub(crate) fn select() -> Statement {
+    fn select() -> Statement {
         Statement::new("SELECT version, name, checksum FROM candlecast_schema ORDER BY version")
     }
 
-    pub(crate) fn read(row: &Record) -> Result<Self, MetaError> {
+    fn read(row: &Record) -> Result<Self, MetaError> {
         Ok(Self { version: row.int("version")?, name: row.text("name")?, checksum: row.text("checksum")? })
     }
 }
 
 impl Migration {
     /// The record that it was applied.
-    pub(crate) fn insert(&self, now: Timestamp) -> Statement {
+    fn insert(&self, now: Timestamp) -> Statement {
         Statement::new("INSERT INTO candlecast_schema (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)")
             .bind(self.version)
             .bind(self.name)
@@ -70,7 +83,7 @@ impl Migration {
 }
 
 /// The steps still to do. Refuses a schema that is newer than this program or has another history.
-pub(crate) fn pending<'a>(known: &'a [Migration], applied: &[Applied]) -> Result<&'a [Migration], MetaError> {
+fn pending<'a>(known: &'a [Migration], applied: &[Applied]) -> Result<&'a [Migration], MetaError> {
     let newest_known = known.last().map_or(0, |m| m.version);
     if let Some(newer) = applied.iter().map(|a| a.version).filter(|&v| v > newest_known).max() {
         return Err(MetaError::Newer { found: newer, known: newest_known });

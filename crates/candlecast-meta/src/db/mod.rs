@@ -1,11 +1,12 @@
 //! The two databases behind one face: statements in, records out, errors told in [`MetaError`].
 
 mod fault;
-mod migrate;
+pub(crate) mod migrate;
 mod postgres;
 mod record;
 mod sqlite;
 mod statement;
+mod transaction;
 
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use candlecast_core::Timestamp;
 
 pub(crate) use record::Record;
 pub(crate) use statement::{Arg, Statement};
+pub(crate) use transaction::Transaction;
 
 use self::postgres::PostgresDatabase;
 use self::sqlite::SqliteDatabase;
@@ -32,6 +34,40 @@ impl Database {
 
     pub(crate) async fn open_postgres(url: &str, now: Timestamp) -> Result<Self, MetaError> {
         PostgresDatabase::open(url, now).await.map(Self::Postgres)
+    }
+
+    /// Opens, or makes, a SQLite file and leaves its schema as it is.
+    pub(crate) async fn unmigrated_sqlite(file: &Path) -> Result<Self, MetaError> {
+        SqliteDatabase::unmigrated(file).await.map(Self::Sqlite)
+    }
+
+    /// Connects to PostgreSQL and leaves the schema as it is.
+    pub(crate) async fn unmigrated_postgres(url: &str) -> Result<Self, MetaError> {
+        PostgresDatabase::unmigrated(url).await.map(Self::Postgres)
+    }
+
+    /// Every step of the schema, in this database's dialect.
+    pub(crate) fn steps(&self) -> &'static [migrate::Migration] {
+        match self {
+            Self::Sqlite(_) => migrate::SQLITE,
+            Self::Postgres(_) => migrate::POSTGRES,
+        }
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) async fn begin(&self) -> Result<Transaction, MetaError> {
+        match self {
+            Self::Sqlite(db) => db.begin().await,
+            Self::Postgres(db) => db.begin().await,
+        }
+    }
+
+    /// Begins a transaction that reads one state, whatever others write meanwhile.
+    pub(crate) async fn begin_reading(&self) -> Result<Transaction, MetaError> {
+        match self {
+            Self::Sqlite(db) => db.begin_reading().await,
+            Self::Postgres(db) => db.begin_reading().await,
+        }
     }
 
     /// Reads.

@@ -9,16 +9,14 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Executor, PgPool, Postgres};
 
 use super::fault::postgres_fault;
-use super::migrate::{self, Applied};
-use super::{Arg, Record, Statement};
+use super::migrate;
+use super::{Arg, Record, Statement, Transaction};
 use crate::MetaError;
 
 /// How long a call waits for a connection; a server that is restarting is tried for that long.
 const TURN: Duration = Duration::from_secs(5);
 /// Connections a process opens.
 const CONNECTIONS: u32 = 8;
-/// The advisory lock under which one process at a time migrates ("candlecs" in ASCII).
-const MIGRATION_LOCK: i64 = 0x6361_6e64_6c65_6373;
 
 #[derive(Debug, Clone)]
 pub(crate) struct PostgresDatabase {
@@ -28,6 +26,15 @@ pub(crate) struct PostgresDatabase {
 
 impl PostgresDatabase {
     pub(crate) async fn open(url: &str, now: Timestamp) -> Result<Self, MetaError> {
+        let db = Self::unmigrated(url).await?;
+        let mut transaction = db.begin().await?;
+        migrate::up(&mut transaction, migrate::POSTGRES, now).await?;
+        transaction.commit().await?;
+        Ok(db)
+    }
+
+    /// Connects and leaves the schema as it is.
+    pub(crate) async fn unmigrated(url: &str) -> Result<Self, MetaError> {
         // The text of a parse error may repeat the URL, and with it the password.
         let options = PgConnectOptions::from_str(url).map_err(|_| MetaError::Open {
             place: "DATABASE_URL".into(),
@@ -43,8 +50,19 @@ impl PostgresDatabase {
             .connect_with(options)
             .await
             .map_err(|error| postgres_fault(&error, &place))?;
-        migrate_up(&pool, &place, now).await?;
         Ok(Self { pool, place })
+    }
+
+    /// Begins a transaction.
+    pub(crate) async fn begin(&self) -> Result<Transaction, MetaError> {
+        let begun = self.pool.begin().await;
+        Ok(Transaction::postgres(begun.map_err(|error| postgres_fault(&error, &self.place))?, &self.place))
+    }
+
+    /// Begins a transaction that sees one state of the database, whatever others write meanwhile.
+    pub(crate) async fn begin_reading(&self) -> Result<Transaction, MetaError> {
+        let begun = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
+        Ok(Transaction::postgres(begun.map_err(|error| postgres_fault(&error, &self.place))?, &self.place))
     }
 
     pub(crate) async fn rows(&self, statement: Statement) -> Result<Vec<Record>, MetaError> {
@@ -80,24 +98,7 @@ impl PostgresDatabase {
     }
 }
 
-/// Applies the missing steps, all or none, one process at a time.
-async fn migrate_up(pool: &PgPool, place: &str, now: Timestamp) -> Result<(), MetaError> {
-    let fault = |error: sqlx::Error| postgres_fault(&error, place);
-    let mut transaction = pool.begin().await.map_err(fault)?;
-    let lock = Statement::new("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK);
-    (&mut *transaction).execute(query(lock)).await.map_err(fault)?;
-    (&mut *transaction).execute(migrate::HISTORY_TABLE).await.map_err(fault)?;
-    let rows = (&mut *transaction).fetch_all(query(Applied::select())).await.map_err(fault)?;
-    let applied =
-        rows.into_iter().map(|row| Applied::read(&Record::Postgres(row))).collect::<Result<Vec<_>, MetaError>>()?;
-    for step in migrate::pending(migrate::POSTGRES, &applied)? {
-        (&mut *transaction).execute(AssertSqlSafe(step.sql)).await.map_err(fault)?;
-        (&mut *transaction).execute(query(step.insert(now))).await.map_err(fault)?;
-    }
-    transaction.commit().await.map_err(fault)
-}
-
-fn query(statement: Statement) -> Query<'static, Postgres, PgArguments> {
+pub(super) fn query(statement: Statement) -> Query<'static, Postgres, PgArguments> {
     let mut query: Query<'static, Postgres, PgArguments> = sqlx::query(AssertSqlSafe(statement.sql));
     for arg in statement.args {
         query = match arg {

@@ -41,12 +41,16 @@ impl Record {
         .map_err(|error| damaged(column, &error))
     }
 
-    pub(crate) fn blob(&self, column: &str) -> Result<Vec<u8>, MetaError> {
+    pub(crate) fn blob_if_any(&self, column: &str) -> Result<Option<Vec<u8>>, MetaError> {
         match self {
-            Self::Sqlite(row) => row.try_get::<Vec<u8>, _>(column),
-            Self::Postgres(row) => row.try_get::<Vec<u8>, _>(column),
+            Self::Sqlite(row) => row.try_get::<Option<Vec<u8>>, _>(column),
+            Self::Postgres(row) => row.try_get::<Option<Vec<u8>>, _>(column),
         }
         .map_err(|error| damaged(column, &error))
+    }
+
+    pub(crate) fn blob(&self, column: &str) -> Result<Vec<u8>, MetaError> {
+        self.blob_if_any(column)?.ok_or_else(|| damaged(column, &"nothing"))
     }
 
     pub(crate) fn int(&self, column: &str) -> Result<i64, MetaError> {

@@ -13,8 +13,8 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, Sql
 use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection, SqlitePool};
 
 use super::fault::sqlite_fault;
-use super::migrate::{self, Applied, Migration};
-use super::{Arg, Record, Statement};
+use super::migrate::{self, Migration};
+use super::{Arg, Record, Statement, Transaction};
 use crate::{MetaError, Retry};
 
 /// How long another process may hold the file before a write gives up.
@@ -39,6 +39,15 @@ impl SqliteDatabase {
     }
 
     async fn open_with(file: &Path, now: Timestamp, steps: &[Migration]) -> Result<Self, MetaError> {
+        let db = Self::unmigrated(file).await?;
+        let mut transaction = db.begin().await?;
+        migrate::up(&mut transaction, steps, now).await?;
+        transaction.commit().await?;
+        Ok(db)
+    }
+
+    /// Opens, or makes, the file and leaves its schema as it is.
+    pub(crate) async fn unmigrated(file: &Path) -> Result<Self, MetaError> {
         let place = file.display().to_string();
         let fault = |error: sqlx::Error| opening(sqlite_fault(&error, &place));
         let options = SqliteConnectOptions::new()
@@ -49,9 +58,20 @@ impl SqliteDatabase {
             .foreign_keys(true)
             .busy_timeout(BUSY);
         let writer = kept(1).connect_with(options.clone()).await.map_err(fault)?;
-        migrate_up(&writer, &place, now, steps).await?;
         let readers = kept(READERS).connect_with(options.pragma("query_only", "1")).await.map_err(fault)?;
         Ok(Self { writer, readers, place })
+    }
+
+    /// Begins a transaction that holds the file's write lock.
+    pub(crate) async fn begin(&self) -> Result<Transaction, MetaError> {
+        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
+        Ok(Transaction::sqlite(begun.map_err(|error| sqlite_fault(&error, &self.place))?, &self.place))
+    }
+
+    /// Begins a transaction that sees one state of the file, whatever others write meanwhile.
+    pub(crate) async fn begin_reading(&self) -> Result<Transaction, MetaError> {
+        let begun = self.readers.begin().await;
+        Ok(Transaction::sqlite(begun.map_err(|error| sqlite_fault(&error, &self.place))?, &self.place))
     }
 
     pub(crate) async fn rows(&self, statement: Statement) -> Result<Vec<Record>, MetaError> {
@@ -122,27 +142,12 @@ fn opening(error: MetaError) -> MetaError {
     }
 }
 
-/// Applies the missing steps, all or none, under the file's write lock.
-async fn migrate_up(pool: &SqlitePool, place: &str, now: Timestamp, steps: &[Migration]) -> Result<(), MetaError> {
-    let fault = |error: sqlx::Error| sqlite_fault(&error, place);
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
-    (&mut *transaction).execute(migrate::HISTORY_TABLE).await.map_err(fault)?;
-    let rows = (&mut *transaction).fetch_all(query(Applied::select())).await.map_err(fault)?;
-    let applied =
-        rows.into_iter().map(|row| Applied::read(&Record::Sqlite(row))).collect::<Result<Vec<_>, MetaError>>()?;
-    for step in migrate::pending(steps, &applied)? {
-        (&mut *transaction).execute(AssertSqlSafe(step.sql)).await.map_err(fault)?;
-        (&mut *transaction).execute(query(step.insert(now))).await.map_err(fault)?;
-    }
-    transaction.commit().await.map_err(fault)
-}
-
 async fn fetch(pool: &SqlitePool, statement: Statement, place: &str) -> Result<Vec<Record>, MetaError> {
     let rows = pool.fetch_all(query(statement)).await.map_err(|error| sqlite_fault(&error, place))?;
     Ok(rows.into_iter().map(Record::Sqlite).collect())
 }
 
-fn query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
+pub(super) fn query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
     let mut query: Query<'static, Sqlite, SqliteArguments> = sqlx::query(AssertSqlSafe(statement.sql));
     for arg in statement.args {
         query = match arg {

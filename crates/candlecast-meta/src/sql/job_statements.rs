@@ -19,17 +19,28 @@ pub(crate) fn held(sql: String, lease: &Lease) -> Statement {
     Statement::new(sql).bind(lease.job_id.as_str()).bind(lease.owner.as_str()).bind(lease.attempt)
 }
 
-pub(crate) fn insert(new: &NewJob, now: Timestamp) -> Result<Statement, MetaError> {
+/// Who takes a job as it is inserted, and until when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken<'a> {
+    pub(crate) owner: &'a str,
+    pub(crate) until: Timestamp,
+}
+
+/// Inserts a job, waiting or taken already; inserts nothing where the id or the dedupe key stands in the way.
+pub(crate) fn insert(new: &NewJob, taken: Option<Taken<'_>>, now: Timestamp) -> Result<Statement, MetaError> {
     if new.limits.max_attempts == 0 {
         return Err(MetaError::invalid("max_attempts", "0", "allow at least one attempt"));
     }
     let dedupe_key = new.dedupe_key.as_deref().map(|key| check::id("dedupe_key", key)).transpose()?;
     let sql = format!(
-        "INSERT INTO ml_training_jobs (id, kind, priority, state, payload, dedupe_key, resumable, max_attempts, \
-         attempts_left, max_run_ms, threads, attempt, cancel_asked, created_at, run_after, updated_at) \
-         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $7, $8, $9, 0, 0, $10, $11, $10) \
+        "INSERT INTO ml_training_jobs (id, kind, priority, payload, dedupe_key, resumable, max_attempts, max_run_ms, \
+         threads, created_at, updated_at, run_after, cancel_asked, state, attempt, attempts_left, owner, lease_until, \
+         started_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, 0, $12, $13, $14, $15, $16, $17) \
          ON CONFLICT DO NOTHING RETURNING {JOB_COLUMNS}"
     );
+    let owner = taken.map(|t| check::id("owner", t.owner)).transpose()?;
+    let state = if taken.is_some() { JobState::Running } else { JobState::Queued };
+    let attempt = u32::from(taken.is_some());
     Ok(Statement::new(sql)
         .bind(check::id("id", &new.id)?)
         .bind(check::id("kind", &new.kind)?)
@@ -41,7 +52,25 @@ pub(crate) fn insert(new: &NewJob, now: Timestamp) -> Result<Statement, MetaErro
         .bind(check::whole_if_any("max_run_ms", new.limits.max_run_ms)?)
         .bind(new.limits.threads)
         .bind(now)
-        .bind(new.run_after.unwrap_or(now)))
+        .bind(new.run_after.unwrap_or(now))
+        .bind(state)
+        .bind(attempt)
+        .bind(new.limits.max_attempts - attempt)
+        .bind(owner)
+        .bind(taken.map(|t| t.until))
+        .bind(taken.map(|_| now)))
+}
+
+/// Takes one job that nobody works on and that has not succeeded; one that had ended begins with all its attempts.
+pub(crate) fn lease_this(job_id: &str, taken: Taken<'_>, now: Timestamp) -> Result<Statement, MetaError> {
+    let sql = format!(
+        "UPDATE ml_training_jobs SET state = 'running', owner = $2, lease_until = $3, attempt = attempt + 1, \
+         attempts_left = CASE WHEN state = 'queued' THEN attempts_left - 1 ELSE max_attempts - 1 END, \
+         cancel_asked = 0, started_at = $4, updated_at = $4, finished_at = NULL, error = NULL, result = NULL \
+         WHERE id = $1 AND state IN ('queued', 'failed', 'cancelled', 'interrupted') RETURNING {JOB_COLUMNS}"
+    );
+    let owner = check::id("owner", taken.owner)?;
+    Ok(Statement::new(sql).bind(job_id).bind(owner).bind(taken.until).bind(now))
 }
 
 /// Takes the first waiting job. PostgreSQL passes over rows that another worker is taking; SQLite has one writer

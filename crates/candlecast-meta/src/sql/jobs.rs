@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use candlecast_core::Timestamp;
 
 use super::job_rows::{JOB_COLUMNS, job, log_line};
-use super::job_statements::{HELD, finish, held, insert, is_done, lease, log_insert, until};
+use super::job_statements::{HELD, Taken, finish, held, insert, is_done, lease, lease_this, log_insert, until};
 use super::select::Select;
 use crate::db::Statement;
 use crate::error::Rule;
@@ -21,21 +21,36 @@ const LOG_BATCH: usize = 500;
 #[async_trait]
 impl JobStore for SqlStore {
     async fn enqueue(&self, new: &NewJob, now: Timestamp) -> Result<Enqueued, MetaError> {
-        // The job that stood in the way may end between the two statements; then there is room again.
-        for _ in 0..8 {
-            if let Some(row) = self.db.changed_row(insert(new, now)?).await? {
-                return Ok(Enqueued { job: job(&row)?, is_new: true });
-            }
-            let standing = Statement::new(format!(
-                "SELECT {JOB_COLUMNS} FROM ml_training_jobs WHERE id = $1 \
-                 OR (dedupe_key = $2 AND state IN ('queued', 'running')) ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END"
-            ));
-            let standing = standing.bind(new.id.as_str()).bind(new.dedupe_key.as_deref());
-            if let Some(row) = self.db.row(standing).await? {
-                return Ok(Enqueued { job: job(&row)?, is_new: false });
-            }
+        self.insert_or_find(new, &insert(new, None, now)?).await
+    }
+
+    async fn begin_job(&self, new: &NewJob, owner: &str, lease_ms: u64, now: Timestamp) -> Result<Enqueued, MetaError> {
+        let taken = Taken { owner, until: until(now, lease_ms)? };
+        self.insert_or_find(new, &insert(new, Some(taken), now)?).await
+    }
+
+    async fn lease_this(&self, job_id: &str, owner: &str, lease_ms: u64, now: Timestamp) -> Result<Job, MetaError> {
+        let statement = lease_this(job_id, Taken { owner, until: until(now, lease_ms)? }, now)?;
+        let row = match self.db.changed_row(statement).await {
+            Err(error) if error.is_rule(Rule::Unique) => return Err(rival(job_id)),
+            answer => answer?,
+        };
+        if let Some(row) = row {
+            return job(&row);
         }
-        Err(MetaError::Busy { place: self.place().into(), detail: "jobs with the same key come and go".into() })
+        let standing = self.job(job_id).await?;
+        match standing.state {
+            // The answer to an earlier call was lost.
+            JobState::Running if standing.owner.as_deref() == Some(owner) => Ok(standing),
+            JobState::Running => {
+                Err(MetaError::conflict("job", job_id, "is running already: wait for it, or cancel it"))
+            }
+            JobState::Succeeded => {
+                Err(MetaError::conflict("job", job_id, "has succeeded: there is nothing left to do"))
+            }
+            // It was taken when it was asked for, and is free by now.
+            _ => Err(MetaError::Busy { place: self.place().into(), detail: "the job changes hands".into() }),
+        }
     }
 
     async fn lease_job(
@@ -131,13 +146,7 @@ impl JobStore for SqlStore {
              WHERE id = $1 AND state IN ('failed', 'cancelled', 'interrupted') RETURNING {JOB_COLUMNS}"
         ));
         let row = match self.db.changed_row(statement.bind(job_id).bind(now)).await {
-            Err(error) if error.is_rule(Rule::Unique) => {
-                return Err(MetaError::conflict(
-                    "job",
-                    job_id,
-                    "is being done by another job already: wait for that one",
-                ));
-            }
+            Err(error) if error.is_rule(Rule::Unique) => return Err(rival(job_id)),
             answer => answer?,
         };
         if let Some(row) = row {
@@ -170,6 +179,15 @@ impl JobStore for SqlStore {
         let statement = Statement::new(format!("SELECT {JOB_COLUMNS} FROM ml_training_jobs WHERE id = $1"));
         let row = self.db.row(statement.bind(job_id)).await?;
         job(&row.ok_or_else(|| MetaError::not_found("job", job_id))?)
+    }
+
+    async fn jobs_named(&self, prefix: &str, limit: u32) -> Result<Vec<Job>, MetaError> {
+        let limit = PageRequest::first(limit).checked_limit()?;
+        let statement = Statement::new(format!(
+            "SELECT {JOB_COLUMNS} FROM ml_training_jobs WHERE substr(id, 1, length($1)) = $1 ORDER BY id LIMIT $2"
+        ));
+        let rows = self.db.rows(statement.bind(prefix).bind(limit)).await?;
+        rows.iter().map(job).collect()
     }
 
     async fn jobs(&self, filter: &JobFilter, page: PageRequest) -> Result<Page<Job>, MetaError> {
@@ -211,6 +229,25 @@ impl JobStore for SqlStore {
 }
 
 impl SqlStore {
+    /// Inserts a job, or finds the one that stands in the way.
+    async fn insert_or_find(&self, new: &NewJob, insert: &Statement) -> Result<Enqueued, MetaError> {
+        // The job that stood in the way may end between the two statements; then there is room again.
+        for _ in 0..8 {
+            if let Some(row) = self.db.changed_row(insert.clone()).await? {
+                return Ok(Enqueued { job: job(&row)?, is_new: true });
+            }
+            let standing = Statement::new(format!(
+                "SELECT {JOB_COLUMNS} FROM ml_training_jobs WHERE id = $1 \
+                 OR (dedupe_key = $2 AND state IN ('queued', 'running')) ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END"
+            ));
+            let standing = standing.bind(new.id.as_str()).bind(new.dedupe_key.as_deref());
+            if let Some(row) = self.db.row(standing).await? {
+                return Ok(Enqueued { job: job(&row)?, is_new: false });
+            }
+        }
+        Err(MetaError::Busy { place: self.place().into(), detail: "jobs with the same key come and go".into() })
+    }
+
     /// Runs a statement guarded by [`HELD`] that returns `cancel_asked`.
     async fn signal(&self, lease: &Lease, statement: Statement) -> Result<Signal, MetaError> {
         match self.db.changed_row(statement).await? {
@@ -226,6 +263,11 @@ impl SqlStore {
             Err(error) => error,
         }
     }
+}
+
+/// An equal job lives, so this one cannot come back to life.
+fn rival(job_id: &str) -> MetaError {
+    MetaError::conflict("job", job_id, "is being done by another job already: wait for that one")
 }
 
 fn lost(lease: &Lease) -> MetaError {

@@ -1,7 +1,7 @@
 //! The prediction log in SQL.
 
 use async_trait::async_trait;
-use candlecast_core::{TimeRange, Timestamp};
+use candlecast_core::{SeriesKey, TimeRange, Timestamp};
 
 use super::select::Select;
 use crate::db::{Record, Statement};
@@ -63,6 +63,20 @@ impl PredictionStore for SqlStore {
     async fn settle_predictions(&self, settled: &[Settled], now: Timestamp) -> Result<u64, MetaError> {
         let statements = settled.iter().map(|one| settle(one, now)).collect::<Result<Vec<_>, MetaError>>()?;
         Ok(self.db.change_all(statements).await?.iter().sum())
+    }
+
+    async fn reopen_predictions(&self, series: &SeriesKey, target: TimeRange) -> Result<u64, MetaError> {
+        let statement = Statement::new(
+            "UPDATE ml_predictions SET status = 'pending', actual = NULL, error = NULL, validated_at = NULL \
+             WHERE venue = $1 AND symbol = $2 AND \"interval\" = $3 AND target_time >= $4 AND target_time < $5 \
+             AND status <> 'pending'",
+        )
+        .bind(series.venue.as_str())
+        .bind(series.symbol.as_str())
+        .bind(series.interval.to_string())
+        .bind(target.from)
+        .bind(target.to);
+        self.db.change(statement).await
     }
 
     async fn rolling_accuracy(

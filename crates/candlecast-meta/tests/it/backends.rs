@@ -28,11 +28,16 @@ pub(crate) async fn postgres_url(name: &str) -> Option<String> {
         println!("{name}: PostgreSQL is skipped, CANDLECAST_TEST_POSTGRES names no server");
         return None;
     };
+    Some(fresh_schema(&url, name).await)
+}
+
+/// The server at `url`, with a fresh schema for the test `name`.
+pub(crate) async fn fresh_schema(url: &str, name: &str) -> String {
     let schema = format!("test_{name}_{}", std::process::id());
     let sql = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
-    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let mut connection = PgConnection::connect(url).await.unwrap();
     (&mut connection).execute(AssertSqlSafe(sql)).await.unwrap();
     connection.close().await.unwrap();
     let joint = if url.contains('?') { '&' } else { '?' };
-    Some(format!("{url}{joint}options=-c%20search_path%3D{schema}"))
+    format!("{url}{joint}options=-c%20search_path%3D{schema}")
 }

@@ -174,6 +174,96 @@ async fn what_cannot_go_on_is_interrupted_and_never_silently_lost() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_begun_never_waits() {
+    for store in &backends("job_begin").await.stores {
+        let limits = JobLimits { max_attempts: 1, ..JobLimits::default() };
+        let new = NewJob { limits, dedupe_key: Some("k".into()), ..NewJob::new("a", "train", json!({"n": 1})) };
+        let begun = store.begin_job(&new, "here", MINUTE_MS, at(0)).await.unwrap();
+        assert!(begun.is_new);
+        let job = store.job("a").await.unwrap();
+        assert_eq!(job, begun.job);
+        assert_eq!((job.state, job.attempt, job.attempts_left), (JobState::Running, 1, 0));
+        assert_eq!((job.owner.as_deref(), job.lease_until, job.started_at), (Some("here"), Some(at(1)), Some(at(0))));
+        assert_eq!(store.lease_job("w", &[], MINUTE_MS, at(0)).await, Ok(None), "no worker may come in between");
+
+        let again = store.begin_job(&new, "here", MINUTE_MS, at(0)).await.unwrap();
+        assert_eq!((again.is_new, &again.job), (false, &job), "the answer may have been lost");
+        let twin = NewJob { id: "b".into(), ..new.clone() };
+        let standing = store.begin_job(&twin, "there", MINUTE_MS, at(0)).await.unwrap();
+        assert_eq!((standing.is_new, &standing.job), (false, &job), "an equal job is under way");
+        assert_eq!(store.heartbeat(&job.lease().unwrap(), MINUTE_MS, at(0)).await, Ok(Signal::Continue));
+
+        assert_eq!(store.expire_leases(at(1)).await.unwrap()[0].state, JobState::Interrupted);
+        assert!(store.begin_job(&twin, "there", MINUTE_MS, at(2)).await.unwrap().is_new);
+        let nobody = store.begin_job(&NewJob::new("c", "train", json!({})), "", MINUTE_MS, at(2)).await;
+        assert!(matches!(nobody, Err(MetaError::Invalid { field: "owner", .. })));
+    }
+}
+
+#[tokio::test]
+async fn a_chosen_job_is_taken_wherever_it_stands() {
+    for store in &backends("job_chosen").await.stores {
+        for (id, priority, after) in [("first", 9, 0), ("later", -9, 60)] {
+            let new = NewJob { priority, run_after: Some(at(after)), ..NewJob::new(id, "train", json!({})) };
+            store.enqueue(&new, at(0)).await.unwrap();
+        }
+        let taken = store.lease_this("later", "me", MINUTE_MS, at(1)).await.unwrap();
+        assert_eq!((taken.state, taken.attempt, taken.attempts_left), (JobState::Running, 1, 2));
+        assert_eq!((taken.lease_until, taken.started_at), (Some(at(2)), Some(at(1))));
+        assert_eq!(store.lease_this("later", "me", MINUTE_MS, at(1)).await.unwrap(), taken, "an answer may be lost");
+        let elsewhere = store.lease_this("later", "you", MINUTE_MS, at(1)).await;
+        assert!(matches!(elsewhere, Err(MetaError::Conflict { .. })));
+        assert_eq!(store.job("first").await.unwrap().state, JobState::Queued);
+
+        let failed = Outcome::Failed("no".into());
+        store.finish_job(&taken.lease().unwrap(), &failed, at(2)).await.unwrap();
+        let again = store.lease_this("later", "you", MINUTE_MS, at(3)).await.unwrap();
+        assert_eq!((again.attempt, again.attempts_left, again.error.clone()), (2, 2, None));
+        assert_eq!((again.finished_at, again.owner.as_deref()), (None, Some("you")));
+        let done = Outcome::Succeeded(json!(1));
+        store.finish_job(&again.lease().unwrap(), &done, at(4)).await.unwrap();
+        assert!(matches!(store.lease_this("later", "me", MINUTE_MS, at(5)).await, Err(MetaError::Conflict { .. })));
+        assert!(matches!(store.lease_this("zzz", "me", MINUTE_MS, at(5)).await, Err(MetaError::NotFound { .. })));
+
+        store.cancel_job("first", at(5)).await.unwrap();
+        let back = store.lease_this("first", "me", MINUTE_MS, at(6)).await.unwrap();
+        assert!(!back.cancel_asked, "a retried job is wanted again");
+        assert_eq!(store.heartbeat(&back.lease().unwrap(), MINUTE_MS, at(6)).await, Ok(Signal::Continue));
+    }
+}
+
+#[tokio::test]
+async fn a_chosen_job_gives_way_to_an_equal_one() {
+    for store in &backends("job_chosen_key").await.stores {
+        let keyed = |id: &str| NewJob { dedupe_key: Some("k".into()), ..NewJob::new(id, "train", json!({})) };
+        store.enqueue(&keyed("a"), at(0)).await.unwrap();
+        store.cancel_job("a", at(1)).await.unwrap();
+        store.enqueue(&keyed("b"), at(2)).await.unwrap();
+        assert!(matches!(store.lease_this("a", "w", MINUTE_MS, at(3)).await, Err(MetaError::Conflict { .. })));
+        store.cancel_job("b", at(4)).await.unwrap();
+        assert_eq!(store.lease_this("a", "w", MINUTE_MS, at(5)).await.unwrap().state, JobState::Running);
+    }
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_how_their_names_begin() {
+    for store in &backends("job_names").await.stores {
+        for id in ["ab_2", "ab_1", "abx3", "AB_4", "b%5"] {
+            queue(store, id).await;
+        }
+        let found = async |prefix: &str| -> Vec<String> {
+            store.jobs_named(prefix, 10).await.unwrap().into_iter().map(|job| job.id).collect()
+        };
+        assert_eq!(found("ab_").await, ["ab_1", "ab_2"], "neither a pattern nor blind to case");
+        assert_eq!(found("b%").await, ["b%5"]);
+        assert_eq!(found("ab").await.len(), 3);
+        assert!(found("c").await.is_empty());
+        assert_eq!(store.jobs_named("ab", 1).await.unwrap().len(), 1);
+        assert!(store.jobs_named("ab", 0).await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn cancelling_reaches_the_worker() {
     for store in &backends("job_cancel").await.stores {
         queue(store, "waiting").await;

@@ -12,7 +12,9 @@ use crate::fixtures::T0;
 #[derive(Debug, Clone)]
 enum Call {
     Enqueue { priority: i32, resumable: bool, max_attempts: u32, key: Option<u8> },
+    Begin { max_attempts: u32, key: Option<u8>, ms: u64 },
     Lease { ms: u64 },
+    LeaseThis { job: usize, ms: u64 },
     Heartbeat { lease: usize, ms: u64 },
     Finish { lease: usize, how: u8 },
     Cancel { job: usize },
@@ -26,7 +28,11 @@ fn call() -> impl Strategy<Value = Call> {
         3 => (-1..2i32, any::<bool>(), 1..3u32, proptest::option::of(0..2u8)).prop_map(
             |(priority, resumable, max_attempts, key)| Call::Enqueue { priority, resumable, max_attempts, key }
         ),
+        1 => (1..3u32, proptest::option::of(0..2u8), 1..50u64).prop_map(
+            |(max_attempts, key, ms)| Call::Begin { max_attempts, key, ms }
+        ),
         4 => (1..50u64).prop_map(|ms| Call::Lease { ms }),
+        2 => (0..8usize, 1..50u64).prop_map(|(job, ms)| Call::LeaseThis { job, ms }),
         2 => (0..8usize, 1..50u64).prop_map(|(lease, ms)| Call::Heartbeat { lease, ms }),
         3 => (0..8usize, 0..5u8).prop_map(|(lease, how)| Call::Finish { lease, how }),
         2 => (0..8usize).prop_map(|job| Call::Cancel { job }),
@@ -81,9 +87,11 @@ impl World<'_> {
     async fn step(&mut self, call: &Call) -> Checked {
         match *call {
             Call::Enqueue { priority, resumable, max_attempts, key } => {
-                self.enqueue(priority, resumable, max_attempts, key).await
+                self.enqueue(priority, resumable, max_attempts, key, None).await
             }
+            Call::Begin { max_attempts, key, ms } => self.enqueue(0, true, max_attempts, key, Some(ms)).await,
             Call::Lease { ms } => self.lease(ms).await,
+            Call::LeaseThis { job, ms } => self.lease_this(job, ms).await,
             Call::Heartbeat { lease, ms } => self.heartbeat(lease, ms).await,
             Call::Finish { lease, how } => self.finish(lease, how).await,
             Call::Cancel { job } => self.cancel(job).await,
@@ -96,7 +104,15 @@ impl World<'_> {
         }
     }
 
-    async fn enqueue(&mut self, priority: i32, resumable: bool, max_attempts: u32, key: Option<u8>) -> Checked {
+    /// Queues a job, or begins it with a lease of `begin` ms.
+    async fn enqueue(
+        &mut self,
+        priority: i32,
+        resumable: bool,
+        max_attempts: u32,
+        key: Option<u8>,
+        begin: Option<u64>,
+    ) -> Checked {
         let id = format!("{}-{}", self.prefix, self.jobs.len());
         let new = NewJob {
             priority,
@@ -107,21 +123,29 @@ impl World<'_> {
         };
         let standing = self.jobs.iter().find(|job| key.is_some() && job.key == key && job.lives());
         let expected = standing.map_or_else(|| id.clone(), |job| job.id.clone());
-        let enqueued = self.store.enqueue(&new, self.now).await.unwrap();
+        let enqueued = match begin {
+            Some(ms) => {
+                let owner = format!("w{}", self.leases.len());
+                self.store.begin_job(&new, &owner, ms, self.now).await.unwrap()
+            }
+            None => self.store.enqueue(&new, self.now).await.unwrap(),
+        };
         prop_assert_eq!((&enqueued.job.id, enqueued.is_new), (&expected, expected == id));
         if enqueued.is_new {
+            let begun = u32::from(begin.is_some());
             self.jobs.push(Modelled {
                 id,
                 priority,
                 resumable,
                 key,
                 max_attempts,
-                state: JobState::Queued,
-                attempts_left: max_attempts,
-                attempt: 0,
+                state: if begin.is_some() { JobState::Running } else { JobState::Queued },
+                attempts_left: max_attempts - begun,
+                attempt: begun,
                 cancel_asked: false,
-                until: None,
+                until: begin.map(|ms| self.now.plus_ms(ms as i64)),
             });
+            self.leases.extend(enqueued.job.lease());
         }
         Ok(())
     }
@@ -140,6 +164,33 @@ impl World<'_> {
             job.until = Some(until);
             self.leases.push(leased.lease().unwrap());
         }
+        Ok(())
+    }
+
+    async fn lease_this(&mut self, index: usize, ms: u64) -> Checked {
+        let Some(job) = self.jobs.get(index) else { return Ok(()) };
+        let owner = format!("w{}", self.leases.len());
+        let is_rival = |other: &Modelled| other.key == job.key && other.id != job.id && other.lives();
+        let rival = job.key.is_some() && self.jobs.iter().any(is_rival);
+        let answer = self.store.lease_this(&job.id, &owner, ms, self.now).await;
+        let may = match job.state {
+            JobState::Queued => true,
+            JobState::Failed | JobState::Cancelled | JobState::Interrupted => !rival,
+            JobState::Running | JobState::Succeeded => false,
+        };
+        if !may {
+            prop_assert!(matches!(answer, Err(MetaError::Conflict { .. })), "{answer:?}");
+            return Ok(());
+        }
+        let until = self.now.plus_ms(ms as i64);
+        let job = &mut self.jobs[index];
+        let before = if job.state == JobState::Queued { job.attempts_left } else { job.max_attempts };
+        job.attempts_left = before - 1;
+        job.state = JobState::Running;
+        job.attempt += 1;
+        job.cancel_asked = false;
+        job.until = Some(until);
+        self.leases.push(answer.unwrap().lease().unwrap());
         Ok(())
     }
 

@@ -1,11 +1,13 @@
 //! Integration tests of the metadata database: the same laws on SQLite and on PostgreSQL.
 //!
 //! PostgreSQL takes part when `CANDLECAST_TEST_POSTGRES` names a server (`postgres://user@host/database`); every
-//! test keeps to a schema of its own there.
+//! test keeps to a schema of its own there. A second server that a test may stop is told of by the program that
+//! `CANDLECAST_TEST_POSTGRES_CTL` names (`url`, `stop`, `start`). `cargo xtask test` starts both.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod backends;
+mod dump_laws;
 mod fixtures;
 mod job_laws;
 mod job_model;

@@ -2,8 +2,8 @@
 
 use candlecast_core::TimeRange;
 use candlecast_meta::{
-    MetaError, NewPrediction, PageRequest, PredictionFilter, PredictionStatus, PredictionStore, PredictionsOf, Settled,
-    SqlStore,
+    LoggedPrediction, MetaError, NewPrediction, PageRequest, PredictionFilter, PredictionStatus, PredictionStore,
+    PredictionsOf, Settled, SqlStore,
 };
 
 use crate::backends::backends;
@@ -99,6 +99,47 @@ async fn due_predictions_are_settled_once() {
 
         assert_eq!(store.forget_predictions(at(100_000)).await, Ok(2));
         assert_eq!(by_status(PredictionStatus::Pending).await.len(), 3, "what is open is not forgotten");
+    }
+}
+
+#[tokio::test]
+async fn reopened_predictions_wait_again_and_are_settled_anew() {
+    for store in &backends("prediction_reopen").await.stores {
+        let mut made: Vec<_> = (1..=4).map(|step| prediction("m", 0, step, 100.0 + f64::from(step))).collect();
+        made.push(NewPrediction { series: series("ETHUSDT"), ..prediction("m", 0, 1, 101.0) });
+        store.append_predictions(&made).await.unwrap();
+        let due = store.due_predictions(&PredictionsOf::All, at(180), PageRequest::default()).await.unwrap();
+        // The candle of the second step is missing, the fourth is not there yet.
+        let outcome = |p: &LoggedPrediction| Settled { id: p.id, actual: (p.made.step != 2).then_some(104.0) };
+        let settled: Vec<_> = due.items.iter().map(outcome).collect();
+        assert_eq!(store.settle_predictions(&settled, at(181)).await, Ok(4));
+
+        let bitcoin = series("BTCUSDT");
+        let second = TimeRange { from: at(120), to: at(180) };
+        assert_eq!(store.reopen_predictions(&bitcoin, second).await, Ok(1), "the range ends before its end");
+        assert_eq!(store.reopen_predictions(&bitcoin, second).await, Ok(0), "it waits already");
+        assert_eq!(store.reopen_predictions(&bitcoin, TimeRange { from: T0, to: at(181) }).await, Ok(2));
+        assert_eq!(store.reopen_predictions(&series("SOLUSDT"), TimeRange::ALL).await, Ok(0));
+        let page = store.predictions(&PredictionFilter::default(), PageRequest::default()).await.unwrap();
+        for one in &page.items {
+            let met = (one.actual, one.error, one.validated_at);
+            if one.made.series == bitcoin {
+                assert_eq!((one.status, met), (PredictionStatus::Pending, (None, None, None)));
+            } else {
+                assert_eq!((one.status, met.0), (PredictionStatus::Validated, Some(104.0)), "of another series");
+            }
+        }
+
+        let of = PredictionsOf::Series(bitcoin.clone());
+        let due = store.due_predictions(&of, at(180), PageRequest::default()).await.unwrap();
+        assert_eq!(due.items.iter().map(|p| p.made.step).collect::<Vec<_>>(), [1, 2, 3]);
+        let settled: Vec<_> = due.items.iter().map(|p| Settled { id: p.id, actual: Some(105.0) }).collect();
+        assert_eq!(store.settle_predictions(&settled, at(300)).await, Ok(3));
+        let first = PredictionFilter { of, target: TimeRange { from: T0, to: at(61) }, ..PredictionFilter::default() };
+        let page = store.predictions(&first, PageRequest::default()).await.unwrap();
+        let one = &page.items[0];
+        assert_eq!((one.actual, one.error, one.validated_at), (Some(105.0), Some(-4.0), Some(at(300))));
+        assert_eq!(store.reopen_predictions(&bitcoin, TimeRange::ALL).await, Ok(3));
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod crash;
 mod damage;
+mod export;
 mod format;
+mod listing;
 mod model;
 mod save;
 mod switch;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use candlecast_registry::{RegistryError, Status, Version};
+use candlecast_registry::{Activate, RegistryError, Status, Version};
 
-use crate::model::{Tiny, lstm, registry, save, tiny};
+use crate::model::{Tiny, lstm, new_model, registry, save, tiny};
 
 fn v(patch: u32) -> Version {
     Version { patch, ..Version::FIRST }
@@ -96,4 +96,44 @@ fn nothing_to_switch_is_said() {
     assert_eq!((registry.active(&lstm()).unwrap(), registry.delete_all(&lstm()).unwrap()), (None, 0));
     let text = registry.load::<Tiny>(&lstm(), None).unwrap_err().to_string();
     assert!(text.contains("candlecast train --symbol BTCUSDT --interval 1h --model lstm"), "{text}");
+}
+
+#[test]
+fn deleting_the_active_version_lets_the_one_before_it_serve() {
+    let dir = four_versions();
+    let registry = registry(dir.path());
+    registry.promote(&lstm(), v(1)).unwrap();
+    // Served in the order 0, 2, 3, 1. The one before is damaged and is passed over.
+    fs::write(dir.path().join("BTCUSDT_LSTM_1.0.3.json"), b"{}").unwrap();
+    assert_eq!(registry.delete_even_active(&lstm(), v(1)).unwrap(), Some(v(2)));
+    assert_eq!(serving(dir.path()), (v(2), tiny(2)));
+    assert!(!dir.path().join("BTCUSDT_LSTM_1.0.1.meta.json").exists());
+    assert_eq!(registry.delete_even_active(&lstm(), v(0)).unwrap(), Some(v(2)), "another one changes nothing");
+    assert_eq!(registry.delete_even_active(&lstm(), v(2)).unwrap(), None, "a damaged version does not come up");
+    assert!(matches!(registry.delete_even_active(&lstm(), v(2)), Err(RegistryError::NoVersion { .. })));
+    assert_eq!(save(dir.path(), 9).version, v(4), "numbers are not given again");
+}
+
+#[test]
+fn a_candidate_does_not_come_up_for_a_deleted_active_version() {
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path(), 0);
+    let candidate =
+        registry(dir.path()).save(&lstm(), new_model(1), &tiny(1), Activate::Never, 100).expect("a writable folder");
+    assert_eq!(candidate.status, Status::Candidate);
+    assert_eq!(registry(dir.path()).delete_even_active(&lstm(), v(0)).unwrap(), None);
+    assert!(matches!(registry(dir.path()).load::<Tiny>(&lstm(), None), Err(RegistryError::NoneActive { .. })));
+}
+
+#[test]
+fn pruning_deletes_what_saving_would() {
+    let dir = four_versions();
+    let registry = registry(dir.path());
+    assert!(registry.surplus(&lstm(), 4).unwrap().is_empty());
+    assert_eq!(registry.surplus(&lstm(), 2).unwrap(), [v(0), v(1)]);
+    assert_eq!(registry.prune(&lstm(), 2).unwrap(), [v(0), v(1)]);
+    let left: Vec<Version> = registry.names().unwrap().iter().map(|name| name.version).collect();
+    assert_eq!(left, [v(2), v(3)]);
+    assert_eq!(registry.prune(&lstm(), 0).unwrap(), [v(2)], "the active and the newest stay");
+    assert_eq!(serving(dir.path()), (v(3), tiny(3)));
 }

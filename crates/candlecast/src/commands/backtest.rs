@@ -6,6 +6,7 @@ use candlecast_app::{App, AppError};
 use clap::Args;
 
 use super::compare::{self, CompareArgs, SplitArgs};
+use super::jobs::JobArgs;
 use crate::output::Output;
 use crate::requests::{PipelineArgs, SeriesArgs};
 
@@ -25,8 +26,10 @@ pub(crate) struct BacktestArgs {
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// Draw errors, coverage and forecasts into a .png, .svg or .html file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "queue")]
     plot: Option<PathBuf>,
+    #[command(flatten)]
+    job: JobArgs,
 }
 
 pub(crate) async fn run(args: &BacktestArgs, app: &App, output: Output) -> Result<(), AppError> {
@@ -36,6 +39,7 @@ pub(crate) async fn run(args: &BacktestArgs, app: &App, output: Output) -> Resul
         split: args.split.clone(),
         pipeline: args.pipeline.clone(),
         plot: args.plot.clone(),
+        job: args.job.clone(),
     };
     compare::run(&args, app, output).await
 }

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candlecast_app::doc::EvaluationDoc;
+use candlecast_app::jobs::EvaluateJob;
 use candlecast_app::{App, AppError, Method};
 use candlecast_core::{SeriesKey, TimeRange, Timestamp};
 use clap::{Args, ValueEnum};
 
+use super::jobs::{self, JobArgs};
 use crate::cli::time;
 use crate::output::Output;
 use crate::progress::Bar;
@@ -30,8 +32,10 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
     /// Draw errors, coverage and forecasts into a .png, .svg or .html file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "queue")]
     pub(crate) plot: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
 }
 
 /// How data are split in time.
@@ -98,9 +102,13 @@ pub(crate) async fn run(args: &CompareArgs, app: &App, output: Output) -> Result
     let models = args.pipeline.fit.models(&args.models)?;
     let common = args.pipeline.common(&key, false)?;
     let method = args.split.method(app, &key).await?;
+    let request = EvaluateJob { series: key, models, common, method, seed: app.seed };
+    if args.job.queue {
+        return jobs::queue(&request, &args.job, app, output).await;
+    }
     let evaluation = {
         let bar = Arc::new(Bar::new(output));
-        app.evaluate(&key, models, common, method, bar).await?
+        app.run_job(&request, &args.job.options(), bar).await?
     };
     if let Some(path) = &args.plot {
         plot::evaluation(&evaluation, path)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candlecast_app::doc::{EvaluationDoc, ForecastDoc, TrainDoc};
+use candlecast_app::jobs::{EvaluateJob, JobOptions, TrainJob};
 use candlecast_app::{App, AppError, Common, Method, ModelRequest};
 use candlecast_core::market::{MarketConfig, generate};
 use candlecast_core::{TimeRange, Timestamp};
@@ -64,8 +65,10 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
         args.days
     ));
     let evaluation = {
+        let (models, common, method) = (models.clone(), common.clone(), Method::WalkForward { range });
+        let request = EvaluateJob { series: key.clone(), models, common, method, seed: app.seed };
         let bar = Arc::new(Bar::new(output));
-        app.evaluate(&key, models.clone(), common.clone(), Method::WalkForward { range }, bar).await?
+        app.run_job(&request, &JobOptions::default(), bar).await?
     };
     if !output.is_json() {
         Output::line(&tables::evaluation(&evaluation))?;
@@ -83,11 +86,13 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
         .map(|m| m.name.clone())
         .ok_or_else(|| AppError::usage("no-model", "models", "name at least one model that is no baseline"))?;
     output.remark(&format!("\ntraining {best}, the model of least error, to be saved ..."));
-    let request =
+    let model =
         models.into_iter().find(|m| m.id == best).unwrap_or(ModelRequest { id: best.clone(), params: json!({}) });
+    let (series, range) = (key.clone(), TimeRange::ALL);
+    let request = TrainJob { series, model, common, range, warm_start: false, seed: app.seed };
     let trained = {
         let bar = Arc::new(Bar::new(output));
-        app.train(&key, request, common, TimeRange::ALL, false, bar).await?
+        app.run_job(&request, &JobOptions::default(), bar).await?
     };
     let predicted = app.predict(&key, &best, None).await?;
     if output.is_json() {

@@ -1,6 +1,7 @@
 //! `candlecast doctor`.
 
-use candlecast_app::{App, AppError, Blame, Watch, instruction_set};
+use candlecast_app::doc::ConfigDoc;
+use candlecast_app::{App, AppError, Blame, Settings, Watch, instruction_set};
 use clap::Args;
 use serde_json::json;
 
@@ -10,7 +11,15 @@ use crate::tables;
 
 /// Check the data folder, memory and processor, read every candle and every model, and say what to fix
 #[derive(Debug, Args)]
-pub(crate) struct DoctorArgs {}
+#[command(
+    after_help = "Examples:\n  candlecast doctor\n  candlecast doctor --config\n  candlecast --config other.toml doctor --config --json"
+)]
+pub(crate) struct DoctorArgs {
+    /// Print every setting, its value and where that came from, and check nothing else; --config without a file means
+    /// the same
+    #[arg(long)]
+    pub(crate) show_config: bool,
+}
 
 struct Finding {
     what: &'static str,
@@ -40,6 +49,34 @@ pub(crate) async fn run(_: &DoctorArgs, app: &App, output: Output) -> Result<(),
     } else {
         Ok(())
     }
+}
+
+/// Prints every setting, its value and where that came from.
+pub(crate) fn show_config(settings: &Settings, output: Output) -> Result<(), AppError> {
+    let doc = ConfigDoc::from(settings);
+    output.result(&doc, || config_tables(&doc))
+}
+
+fn config_tables(doc: &ConfigDoc) -> String {
+    let settings = doc
+        .settings
+        .iter()
+        .map(|s| vec![s.key.to_owned(), s.shown.clone(), s.source.text.clone(), s.note.clone().unwrap_or_default()]);
+    let variables =
+        doc.without_effect.iter().map(|v| vec![v.name.clone(), v.value.clone(), v.source.text.clone(), v.note.into()]);
+    let mut text = tables::plain(&["setting", "value", "source", "note"], settings.chain(variables).collect());
+    if !doc.schedule.is_empty() {
+        let rows = doc.schedule.iter().map(|t| {
+            let set = if t.set.is_empty() { "-".to_owned() } else { json!(t.set).to_string() };
+            let [interval, venue] = [&t.interval, &t.venue].map(|name| name.as_deref().unwrap_or("-"));
+            let priority = t.priority.to_string();
+            let texts: [&str; 8] = [&t.model, &t.symbol, interval, venue, &t.horizon, &t.when, &priority, &set];
+            texts.map(str::to_owned).to_vec()
+        });
+        let header = ["model", "symbol", "interval", "venue", "horizon", "when (UTC)", "priority", "set"];
+        text = format!("{text}\n\n{}", tables::plain(&header, rows.collect()));
+    }
+    text
 }
 
 fn folder(app: &App) -> Finding {

@@ -2,16 +2,23 @@
 
 pub(crate) mod audit;
 pub(crate) mod backtest;
+pub(crate) mod backup;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod features;
+pub(crate) mod fetch;
 pub(crate) mod import;
+pub(crate) mod jobs;
 pub(crate) mod models;
 pub(crate) mod predict;
+pub(crate) mod predictions;
+pub(crate) mod restore;
+pub(crate) mod stream;
 pub(crate) mod train;
+pub(crate) mod worker;
 
 use candlecast_app::{App, AppError};
 
@@ -33,14 +40,21 @@ pub(crate) async fn run(command: Command, app: &App, output: &Output) -> Result<
     match command {
         Command::Demo(args) => demo::run(&args, app, output).await,
         Command::Import(args) => import::run(&args, app, output).await,
+        Command::Fetch(args) => fetch::run(&args, app, output).await,
+        Command::Stream(args) => stream::run(&args, app, output).await,
         Command::Data(args) => data::run(args, app, output).await,
         Command::Features(args) => features::run(args, app, output).await,
         Command::Audit(args) => audit::run(&args, app, output).await,
         Command::Train(args) => train::run(&args, app, output).await,
         Command::Predict(args) => predict::run(&args, app, output).await,
+        Command::Predictions(args) => predictions::run(args, app, output).await,
         Command::Backtest(args) => backtest::run(&args, app, output).await,
         Command::Compare(args) => compare::run(&args, app, output).await,
-        Command::Models(args) => models::run(args, app, output),
+        Command::Models(args) => models::run(args, app, output).await,
+        Command::Backup(args) => backup::run(&args, app, output).await,
+        Command::Restore(args) => restore::run(&args, &app.settings, app.now(), app.cancel(), output).await,
+        Command::Jobs(args) => jobs::run(args, app, output).await,
+        Command::Worker(args) => worker::run(&args, app, output).await,
         Command::Doctor(args) => doctor::run(&args, app, output).await,
         Command::Completions(args) => completions::run(&args),
     }

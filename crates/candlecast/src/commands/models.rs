@@ -1,14 +1,24 @@
 //! `candlecast models`.
 
-use candlecast_app::doc::ModelDoc;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use candlecast_app::doc::{DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, ValidationDoc};
+use candlecast_app::models::{ModelsWanted, SlotWanted, Status, Validation, parse_id};
 use candlecast_app::{App, AppError};
+use candlecast_core::{Interval, Symbol, Venue};
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use crate::output::Output;
+use crate::progress::Bar;
 use crate::tables;
 
 /// Look after saved models
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  candlecast models list --symbol BTCUSDT --status active\n  candlecast models rollback BTCUSDT/linear\n  candlecast models validate --all --days 30\n  candlecast models download BTCUSDT_LINEAR_1.0.0 copies"
+)]
 pub(crate) struct ModelsArgs {
     #[command(subcommand)]
     command: ModelsCommand,
@@ -17,7 +27,7 @@ pub(crate) struct ModelsArgs {
 #[derive(Debug, Subcommand)]
 enum ModelsCommand {
     /// What is saved, damaged files included
-    List,
+    List(ListArgs),
     /// One model: figures, configuration, data
     Show {
         /// Id, such as BTCUSDT_LINEAR_1.0.0
@@ -28,26 +38,267 @@ enum ModelsCommand {
         /// Id, such as BTCUSDT_LINEAR_1.0.0
         id: String,
     },
+    /// Let the version serve that served before
+    Rollback(RollbackArgs),
+    /// Delete a version
+    Delete {
+        /// Id, such as BTCUSDT_LINEAR_1.0.0
+        id: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        /// Delete it even if it serves; the version that served before it serves then
+        #[arg(long)]
+        force: bool,
+    },
+    /// Score a saved model, without training, on candles it has not learnt from; the naive forecasts beside it
+    Validate(ValidateArgs),
+    /// Copy a model's files to a folder, compared with their digests
+    Download {
+        /// Id, such as BTCUSDT_LINEAR_1.0.0
+        id: String,
+        /// Folder; made if it is missing, nothing in it is replaced
+        dir: PathBuf,
+    },
+    /// Delete all but the newest versions of each model; those that serve stay
+    KeepVersions {
+        /// How many to keep [default: keep_versions of the configuration]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        n: Option<u32>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Bring the metadata database's index of models in line with the files
+    Reindex,
 }
 
-pub(crate) fn run(args: ModelsArgs, app: &App, output: Output) -> Result<(), AppError> {
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Only this symbol
+    #[arg(long, short)]
+    symbol: Option<Symbol>,
+    /// Only this candle length
+    #[arg(long, short)]
+    interval: Option<Interval>,
+    /// Only this venue
+    #[arg(long)]
+    venue: Option<Venue>,
+    /// Only this type of model
+    #[arg(long, short)]
+    model: Option<String>,
+    /// Only this status: candidate, active, archived, corrupt
+    #[arg(long)]
+    status: Option<Status>,
+    /// At most so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Go on after this id, the last of the page before
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct RollbackArgs {
+    /// Model, such as BTCUSDT/linear
+    #[arg(value_name = "SYMBOL/TYPE", required_unless_present = "symbol", conflicts_with_all = ["symbol", "model"])]
+    slot: Option<String>,
+    /// Symbol
+    #[arg(long, short, requires = "model")]
+    symbol: Option<Symbol>,
+    /// Type of model
+    #[arg(long, short, requires = "symbol")]
+    model: Option<String>,
+    /// Candle length [default: the only one there is]
+    #[arg(long, short)]
+    interval: Option<Interval>,
+    /// Venue [default: the only one there is]
+    #[arg(long)]
+    venue: Option<Venue>,
+}
+
+#[derive(Debug, Args)]
+struct ValidateArgs {
+    /// Id, such as BTCUSDT_LINEAR_1.0.0
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    id: Option<String>,
+    /// Every active model
+    #[arg(long)]
+    all: bool,
+    /// Newest days of candles that are looked at
+    #[arg(long, default_value_t = 7, value_name = "DAYS")]
+    days: u32,
+}
+
+pub(crate) async fn run(args: ModelsArgs, app: &App, output: Output) -> Result<(), AppError> {
     match args.command {
-        ModelsCommand::List => {
-            let listed = app.models()?;
-            let docs: Vec<ModelDoc> = listed.iter().map(|l| ModelDoc::listed(l, &app.model_path(&l.name))).collect();
-            output.result(&docs, || tables::models(&listed))
-        }
+        ModelsCommand::List(args) => list(&args, app, output),
         ModelsCommand::Show { id } => {
-            let name = candlecast_app::models::parse_id(&id)?;
+            let name = parse_id(&id)?;
             let (meta, _) = app.model(&id)?;
             let path = app.model_path(&name);
             output.result(&ModelDoc::of(&meta, &path), || tables::model(&meta, &path))
         }
         ModelsCommand::Promote { id } => {
-            let name = candlecast_app::models::parse_id(&id)?;
-            let meta = app.registry.promote(&name.slot, name.version)?;
-            let path = app.model_path(&name);
+            let meta = app.promote_model(&id).await?;
+            let path = app.model_path(&parse_id(&id)?);
             output.result(&ModelDoc::of(&meta, &path), || format!("{} serves now", meta.id))
         }
+        ModelsCommand::Rollback(args) => rollback(args, app, output).await,
+        ModelsCommand::Delete { id, yes, force } => delete(&id, yes, force, app, output).await,
+        ModelsCommand::Validate(args) => validate(&args, app, output).await,
+        ModelsCommand::Download { id, dir } => {
+            let copied = app.download_model(&id, &dir)?;
+            output.result(&DownloadDoc::from(&copied), || {
+                format!("{}\n{}", copied.payload_path.display(), copied.meta_path.display())
+            })
+        }
+        ModelsCommand::KeepVersions { n, yes } => keep_versions(n, yes, app, output).await,
+        ModelsCommand::Reindex => {
+            let done = app.reindex_models(&Bar::new(output)).await?;
+            output.result(&IndexedDoc::from(&done), || {
+                format!("{} added, {} changed, {} removed", done.added, done.changed, done.removed)
+            })
+        }
     }
+}
+
+fn list(args: &ListArgs, app: &App, output: Output) -> Result<(), AppError> {
+    let model = args.model.as_deref().map(candlecast_app::catalog::find).transpose()?.map(|entry| entry.id.to_owned());
+    let wanted = ModelsWanted {
+        symbol: args.symbol.clone(),
+        venue: args.venue.clone(),
+        interval: args.interval,
+        model,
+        status: args.status,
+    };
+    let after = args.after.as_deref().map(parse_id).transpose()?;
+    let limit = args.limit.map(|limit| limit as usize);
+    let listed = app.models_page(&wanted, after.as_ref(), limit)?;
+    let docs: Vec<ModelDoc> = listed.iter().map(|l| ModelDoc::listed(l, &app.model_path(&l.name))).collect();
+    output.result(&docs, || {
+        if listed.is_empty() && (args.is_filtered() || after.is_some()) {
+            return "no saved model is like that: see `candlecast models list`".into();
+        }
+        let mut text = tables::models(&listed);
+        if let Some(last) = listed.last().filter(|_| Some(listed.len()) == limit) {
+            text.push_str(&format!("\nthere may be more: --after {}", last.name));
+        }
+        text
+    })
+}
+
+impl ListArgs {
+    fn is_filtered(&self) -> bool {
+        let by_series = self.symbol.is_some() || self.interval.is_some() || self.venue.is_some();
+        by_series || self.model.is_some() || self.status.is_some()
+    }
+}
+
+async fn rollback(args: RollbackArgs, app: &App, output: Output) -> Result<(), AppError> {
+    let RollbackArgs { slot, symbol, model, interval, venue } = args;
+    let wanted = match (slot, symbol, model) {
+        (Some(text), _, _) => SlotWanted { interval, venue, ..SlotWanted::parse(&text)? },
+        (None, Some(symbol), Some(model)) => SlotWanted { symbol, model, interval, venue },
+        _ => return Err(AppError::usage("bad-usage", "symbol", "pass SYMBOL/TYPE, or --symbol and --model")),
+    };
+    let slot = app.find_slot(&wanted)?;
+    let meta = app.roll_back_model(&slot).await?;
+    let path = app.model_path(&slot.at(meta.version));
+    output.result(&ModelDoc::of(&meta, &path), || format!("{} serves now", meta.id))
+}
+
+async fn delete(id: &str, yes: bool, force: bool, app: &App, output: Output) -> Result<(), AppError> {
+    let name = parse_id(id)?;
+    if !confirmed(yes, output, &format!("delete {name}"))? {
+        return Ok(());
+    }
+    let deleted = app.delete_model(id, force).await?;
+    output.result(&DeletedDoc::from(&deleted), || {
+        let serves = deleted.serves.as_ref().map_or_else(
+            || "nothing serves there: promote a version or train again".to_owned(),
+            |name| format!("{name} serves"),
+        );
+        format!("{name} is deleted; {serves}")
+    })
+}
+
+async fn keep_versions(n: Option<u32>, yes: bool, app: &App, output: Output) -> Result<(), AppError> {
+    let keep = n.map_or(app.settings.keep_versions, |n| n as usize);
+    let surplus: Vec<String> = app.surplus_models(keep)?.iter().map(ToString::to_string).collect();
+    if !surplus.is_empty() && !confirmed(yes, output, &format!("delete {}", surplus.join(", ")))? {
+        return Ok(());
+    }
+    let gone: Vec<String> = app.keep_versions(keep).await?.iter().map(ToString::to_string).collect();
+    output.result(&json!({ "keep": keep, "deleted": gone }), || match gone.as_slice() {
+        [] => format!("no model has more than {keep} versions that may go"),
+        gone => format!("deleted: {}", gone.join(", ")),
+    })
+}
+
+/// Asks on the terminal whether to do `what`. Where nobody can be asked, only `--yes` will do.
+fn confirmed(yes: bool, output: Output, what: &str) -> Result<bool, AppError> {
+    if yes {
+        return Ok(true);
+    }
+    if output.is_json() || !std::io::stdin().is_terminal() {
+        return Err(AppError::usage("not-confirmed", "yes", format!("{what}: not done without --yes")));
+    }
+    let mut terminal = std::io::stderr().lock();
+    // Whoever does not see the question gives no answer, and that is no.
+    let _ = write!(terminal, "{what}? [y/N] ").and_then(|()| terminal.flush());
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    let agreed = read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+    if !agreed {
+        output.remark("nothing was deleted");
+    }
+    Ok(agreed)
+}
+
+/// One model, or every active one; one that fails does not keep the others from being scored.
+async fn validate(args: &ValidateArgs, app: &App, output: Output) -> Result<(), AppError> {
+    let Some(id) = args.id.as_deref() else { return validate_all(args.days, app, output).await };
+    let validation = app.validate_model(id, args.days).await?;
+    output.result(&ValidationDoc::from(&validation), || text(&validation))
+}
+
+async fn validate_all(days: u32, app: &App, output: Output) -> Result<(), AppError> {
+    let (serving, mut failures) = app.serving_models()?;
+    let of = serving.len() + failures.len();
+    let mut validations = Vec::new();
+    for name in serving {
+        app.check_cancelled()?;
+        match app.validate_model(&name.to_string(), days).await {
+            Ok(validation) => validations.push(validation),
+            Err(e) => failures.push(e.context(name)),
+        }
+    }
+    if of == 0 {
+        return Err(AppError::data("model-not-trained", "no model is active: run `candlecast train` first"));
+    }
+    let docs: Vec<ValidationDoc> = validations.iter().map(Into::into).collect();
+    output.result(&docs, || validations.iter().map(text).collect::<Vec<_>>().join("\n\n"))?;
+    AppError::joined(&failures, of, "validations").map_or(Ok(()), Err)
+}
+
+fn text(v: &Validation) -> String {
+    let synthetic = if v.meta.venue.is_synthetic() { " [synthetic market]" } else { "" };
+    let mut text = format!(
+        "{} on the newest {} of {}{synthetic}; learnt up to {}",
+        v.meta.id,
+        tables::count(v.days as usize, "day"),
+        v.meta.key(),
+        v.trained_to
+    );
+    if v.seen > 0 {
+        text.push_str(&format!("; {} that it has learnt from left out", tables::count(v.seen, "candle")));
+    }
+    if let Some(report) = &v.report {
+        text.push('\n');
+        text.push_str(&tables::report(report));
+    }
+    text.push('\n');
+    text.push_str(&v.remark);
+    text
 }

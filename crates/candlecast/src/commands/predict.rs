@@ -14,7 +14,7 @@ use crate::{plot, tables};
 /// Forecast from the last stored candle with a saved model
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --all --json"
+    after_help = "Each forecast is kept in the prediction log, unless its model has seen the future of the origin; see `candlecast predictions`.\n\nExamples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --all --json"
 )]
 pub(crate) struct PredictArgs {
     /// Symbol, such as BTCUSDT
@@ -38,6 +38,9 @@ pub(crate) struct PredictArgs {
     /// Draw the forecast into a .png, .svg or .html file
     #[arg(long, value_name = "FILE", conflicts_with = "all")]
     plot: Option<PathBuf>,
+    /// Do not keep the forecast in the prediction log
+    #[arg(long)]
+    no_log: bool,
 }
 
 pub(crate) async fn run(args: &PredictArgs, app: &App, output: Output) -> Result<(), AppError> {
@@ -56,7 +59,24 @@ pub(crate) async fn run(args: &PredictArgs, app: &App, output: Output) -> Result
         plot::forecast(&predicted, path)?;
         output.remark(&format!("plot: {}", path.display()));
     }
-    output.result(&ForecastDoc::from(&predicted), || tables::forecast(&predicted))
+    output.result(&ForecastDoc::from(&predicted), || tables::forecast(&predicted))?;
+    log(args, std::slice::from_ref(&predicted), app, output).await;
+    Ok(())
+}
+
+/// Logs what has been answered already, so that nobody waits for the log, and no trouble with it costs a forecast.
+async fn log(args: &PredictArgs, predicted: &[Predicted], app: &App, output: Output) {
+    if args.no_log {
+        return;
+    }
+    if let Err(e) = app.log_forecasts(predicted).await {
+        let text = format!("the forecast is not in the prediction log: {}", e.detail);
+        if output.is_json() {
+            tracing::warn!("{text}");
+        } else {
+            output.remark(&format!("warning: {text}"));
+        }
+    }
 }
 
 /// Every active model; one that fails does not keep the others from answering.
@@ -83,5 +103,6 @@ async fn all(args: &PredictArgs, app: &App, output: Output) -> Result<(), AppErr
     }
     let docs: Vec<ForecastDoc> = predicted.iter().map(Into::into).collect();
     output.result(&docs, || predicted.iter().map(tables::forecast_line).collect::<Vec<_>>().join("\n"))?;
+    log(args, &predicted, app, output).await;
     AppError::joined(&failures, predicted.len() + failures.len(), "forecasts").map_or(Ok(()), Err)
 }

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candlecast_app::doc::TrainDoc;
+use candlecast_app::jobs::TrainJob;
 use candlecast_app::{App, AppError};
 use candlecast_core::TimeRange;
 use clap::Args;
 
+use super::jobs::{self, JobArgs};
 use crate::output::Output;
 use crate::progress::Bar;
 use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs};
@@ -16,7 +18,7 @@ use crate::{plot, tables};
 /// Train a model, say how far it can be trusted, and save it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Learns from the newest 365 days, or, with --days or --from, from the range as a whole (an expanding window); --window or --train-days decide otherwise.\n\nExample:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h"
+    after_help = "Learns from the newest 365 days, or, with --days or --from, from the range as a whole (an expanding window); --window or --train-days decide otherwise.\n\nThe training is a job: `candlecast jobs` lists it, and goes on with it when it was interrupted.\n\nExamples:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h\n  candlecast train --symbol BTCUSDT --model lstm --queue --priority 5"
 )]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
@@ -35,8 +37,10 @@ pub(crate) struct TrainArgs {
     #[arg(long)]
     warm_start: bool,
     /// Draw the training curve, errors and coverage into a .png, .svg or .html file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "queue")]
     plot: Option<PathBuf>,
+    #[command(flatten)]
+    job: JobArgs,
 }
 
 pub(crate) async fn run(args: &TrainArgs, app: &App, output: Output) -> Result<(), AppError> {
@@ -52,9 +56,14 @@ pub(crate) async fn run(args: &TrainArgs, app: &App, output: Output) -> Result<(
         let end = range.to.min(stored.to);
         range = TimeRange { from: end.plus_ms(-i64::from(days) * 86_400_000), to: range.to };
     }
+    let request =
+        TrainJob { series: key.clone(), model: request, common, range, warm_start: args.warm_start, seed: app.seed };
+    if args.job.queue {
+        return jobs::queue(&request, &args.job, app, output).await;
+    }
     let trained = {
         let bar = Arc::new(Bar::new(output));
-        app.train(&key, request, common, range, args.warm_start, bar).await?
+        app.run_job(&request, &args.job.options(), bar).await?
     };
     if let Some(path) = &args.plot {
         plot::training(&trained, path)?;

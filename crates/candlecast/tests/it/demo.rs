@@ -10,4 +10,9 @@ fn the_demo_says_where_its_plot_is_and_finds_nothing_old_in_a_generated_market()
     assert!(run.stderr.contains("plot: demo.svg"), "{run:?}");
     assert!(program.folder().join("demo.svg").is_file());
     assert!(run.stdout.contains("synthetic") && !run.stdout.contains("warning"), "{run:?}");
+    // Its work is on record as that of the other commands is.
+    let listed = program.json(&["jobs", "list"]);
+    let jobs = listed["jobs"].as_array().unwrap().iter();
+    let jobs: Vec<_> = jobs.map(|job| (job["kind"].as_str().unwrap(), job["state"].as_str().unwrap())).collect();
+    assert_eq!(jobs, [("train", "succeeded"), ("evaluate", "succeeded")]);
 }

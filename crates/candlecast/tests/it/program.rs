@@ -9,9 +9,9 @@ use tempfile::TempDir;
 
 use crate::candle_files::{HOUR_MS, csv, rows};
 
-/// Variables that would lead the program away from its defaults.
-const VARIABLES: [&str; 6] =
-    ["LOG_LEVEL", "ML_MAX_MEMORY_USAGE", "ML_MODELS_PATH", "ML_MODEL_CACHE_TTL", "MODEL_SAVE_PATH", "XDG_DATA_HOME"];
+/// Variables of the system that a process may need. All others, of which many would lead the program away from its
+/// defaults, are kept from it.
+const OF_THE_SYSTEM: [&str; 5] = ["PATH", "HOME", "TMPDIR", "TEMP", "SystemRoot"];
 
 /// The series of [`Program::with_candles`].
 pub(crate) const SERIES: &[&str] = &["--symbol", "BTCUSDT", "--interval", "1h"];
@@ -112,15 +112,18 @@ impl Program {
         (list, fs::read_to_string(self.folder().join("stored.csv")).unwrap())
     }
 
-    /// The data folder goes by the environment, so that a test can override it with `--data-dir`.
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_candlecast"));
-        for variable in VARIABLES {
-            command.env_remove(variable);
-        }
-        command.env("CANDLECAST_DATA_DIR", self.data_dir());
-        command.args(args).current_dir(self.folder()).stdin(Stdio::null());
+        self.place(command.args(args));
         command
+    }
+
+    /// Lets `command` run in the folder, with nothing around it but what the system needs. The data folder goes by the
+    /// environment, so that a test can override it with `--data-dir`.
+    pub(crate) fn place(&self, command: &mut Command) {
+        let kept = OF_THE_SYSTEM.iter().filter_map(|&name| Some((name, std::env::var_os(name)?)));
+        command.env_clear().envs(kept).env("CANDLECAST_DATA_DIR", self.data_dir());
+        command.current_dir(self.folder()).stdin(Stdio::null());
     }
 }
 

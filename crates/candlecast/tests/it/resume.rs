@@ -48,7 +48,7 @@ fn wait_for_a_piece(program: &Program, child: &mut Child) {
 }
 
 /// A document without what may differ: times it took, and where the data folder lies.
-fn comparable(mut document: Value) -> Value {
+pub(crate) fn comparable(mut document: Value) -> Value {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(fields) => {

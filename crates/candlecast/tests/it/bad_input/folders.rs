@@ -31,7 +31,7 @@ fn a_folder_that_cannot_be_written_keeps_what_it_has() {
     let other = program.write("ETHUSDT-1h.csv", csv(&rows(48, HOUR_MS, 2)));
     program.refuse(&["--quiet", "import", &other], 1, "not-allowed", &["no permission", "data folder"]);
     let train = line(&[&["--quiet", "train", "--model", "linear"], SERIES, SHORT]);
-    program.refuse(&train, 1, "registry-failed", &["cannot", "--data-dir"]);
+    program.refuse(&train, 1, "metadata-failed", &["candlecast.db", "cannot be opened"]);
     assert_eq!(program.json(&["--quiet", "data", "list"]), before);
     drop(locked);
     program.json(&["import", &other]);

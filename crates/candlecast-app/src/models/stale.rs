@@ -1,0 +1,116 @@
+//! Models older than their time to live: they go on serving, and are trained again with the configuration they have.
+
+use candlecast_core::{SeriesKey, TimeRange, Timestamp};
+use candlecast_learn::{PipelineConfig, TrainWindow};
+use candlecast_meta::NewJob;
+use candlecast_registry::{Meta, Slot};
+
+use crate::{App, AppError, Common, ModelRequest};
+
+/// A serving model that is older than its time to live, with what a training of the same configuration takes:
+/// [`App::train`] with `key`, `request`, `common` and `range`.
+#[derive(Debug, Clone)]
+pub struct StaleModel {
+    /// The version that serves.
+    pub model_id: String,
+    /// When it was trained.
+    pub trained_at: Timestamp,
+    /// Its series.
+    pub key: SeriesKey,
+    /// The model and its parameters.
+    pub request: ModelRequest,
+    /// Horizon, window and the rest.
+    pub common: Common,
+    /// Candles to learn from: all, or, with an expanding window, those from where the saved one began.
+    pub range: TimeRange,
+}
+
+impl App {
+    /// The serving models that are older than their time to live at `now`. Models that cannot be read, or that this
+    /// program does not know, are left out: `models list` and `doctor` name them.
+    pub fn stale_models(&self, now: Timestamp) -> Result<Vec<StaleModel>, AppError> {
+        let mut stale = Vec::new();
+        for slot in self.registry.serving_slots()? {
+            let Some(meta) = self.serving_meta(&slot)? else { continue };
+            if self.is_stale(&meta, now) {
+                stale.extend(StaleModel::of(&slot, &meta));
+            }
+        }
+        Ok(stale)
+    }
+
+    /// Queues a training for every stale model, if `auto_retrain` is on; `job` makes it. Returns the ids of the jobs
+    /// that are new. Each model is queued at most once in a time to live, whether the training succeeds, fails or
+    /// yields only a candidate: otherwise a model that cannot be beaten would be trained without end.
+    pub async fn queue_retraining(
+        &self,
+        auto_retrain: bool,
+        job: impl Fn(&StaleModel) -> Result<NewJob, AppError> + Send + Sync,
+    ) -> Result<Vec<String>, AppError> {
+        let mut queued = Vec::new();
+        if !auto_retrain {
+            return Ok(queued);
+        }
+        let now = self.now();
+        for stale in self.stale_models(now)? {
+            let id = stale.job_id(now, self.settings.model_ttl_s);
+            let job = NewJob { dedupe_key: Some(format!("retrain:{}", stale.model_id)), id, ..job(&stale)? };
+            let enqueued = self.metadata().await?.enqueue(&job, now).await?;
+            if enqueued.is_new {
+                queued.push(enqueued.job.id);
+            }
+        }
+        Ok(queued)
+    }
+
+    /// True when `meta` is older than its time to live at `now`.
+    pub(crate) fn is_stale(&self, meta: &Meta, now: Timestamp) -> bool {
+        (now.ms() - meta.trained_at.ms()) / 1000 > self.settings.model_ttl_s
+    }
+
+    /// The meta of the active version, if it can be read.
+    fn serving_meta(&self, slot: &Slot) -> Result<Option<Meta>, AppError> {
+        let Some(version) = self.registry.active(slot)? else { return Ok(None) };
+        Ok(self.registry.meta(slot, version).ok())
+    }
+}
+
+impl StaleModel {
+    fn of(slot: &Slot, meta: &Meta) -> Option<Self> {
+        let config: PipelineConfig = serde_json::from_value(meta.config.clone()).ok()?;
+        let entry = crate::catalog::find(slot.model()).ok()?;
+        let from = match config.window {
+            TrainWindow::Expanding => meta.data_range.from,
+            TrainWindow::Rolling { .. } => TimeRange::ALL.from,
+        };
+        Some(Self {
+            model_id: meta.id.clone(),
+            trained_at: meta.trained_at,
+            key: slot.key().clone(),
+            request: ModelRequest { id: entry.id.into(), params: config.params.clone() },
+            common: common_of(&config),
+            range: TimeRange { from, ..TimeRange::ALL },
+        })
+    }
+
+    /// One id a model and time to live, so that queueing twice queues once.
+    fn job_id(&self, now: Timestamp, ttl_s: i64) -> String {
+        let period = now.ms().div_euclid(ttl_s.max(1).saturating_mul(1000));
+        format!("retrain-{}-{period}", self.model_id)
+    }
+}
+
+/// What requests for the pipeline of `config` share: a training with it has the same configuration again.
+pub(crate) fn common_of(config: &PipelineConfig) -> Common {
+    Common {
+        horizon: config.task.horizon(),
+        level: config.level,
+        window: config.window,
+        retrain_days: config.retrain_days,
+        min_candles: config.min_candles,
+        max_fill: config.max_fill,
+        // Models that read closes only ignore both.
+        features: (!config.features.ids().is_empty()).then(|| config.features.clone()),
+        scaler: Some(config.scaler),
+    }
+}

@@ -1,0 +1,93 @@
+//! Writing forecasts into the log.
+
+use candlecast_core::{Forecast, Timestamp};
+use candlecast_meta::{NewPrediction, PriceInterval};
+
+use super::patience::briefly;
+use crate::{App, AppError, Predicted};
+
+impl App {
+    /// Logs forecasts, a row a step, and returns how many rows are new. A forecast that is there already stays as it
+    /// was first made; one whose model has seen the future of its origin is left out.
+    ///
+    /// A database that does not answer within five seconds is an error: who waits for a forecast has it already, and
+    /// is not to wait for the log.
+    pub async fn log_forecasts(&self, predicted: &[Predicted]) -> Result<u64, AppError> {
+        let now = self.now();
+        let of = |p: &Predicted| rows_of(&p.forecast, &p.meta.id, p.trained_to, now);
+        let rows: Vec<NewPrediction> = predicted.iter().flat_map(of).collect();
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        briefly(self.append(&rows)).await
+    }
+
+    async fn append(&self, rows: &[NewPrediction]) -> Result<u64, AppError> {
+        Ok(self.metadata().await?.append_predictions(rows).await?)
+    }
+}
+
+/// The rows of a forecast, a step each, made at `made_at` by the model `model_id`, which has learnt from candles up to
+/// `trained_to`. None if these reach beyond the origin: such a forecast knows what it forecasts, and in the log it would
+/// pass for skill.
+pub fn rows_of(forecast: &Forecast, model_id: &str, trained_to: Timestamp, made_at: Timestamp) -> Vec<NewPrediction> {
+    if trained_to > forecast.origin {
+        return Vec::new();
+    }
+    let row = |step: &candlecast_core::ForecastStep| NewPrediction {
+        model_id: model_id.to_owned(),
+        series: forecast.key.clone(),
+        origin: forecast.origin,
+        step: u32::try_from(step.step).unwrap_or(u32::MAX),
+        target_time: step.target_time,
+        made_at,
+        base_price: forecast.origin_price,
+        prediction: step.price,
+        interval: Some(PriceInterval { lower: step.lower, upper: step.upper, level: forecast.level }),
+        // Where too few outcomes were known there is no calibrated probability, only the number for none.
+        confidence: step.calibrated.then_some(step.confidence),
+    };
+    forecast.steps.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use candlecast_core::{ForecastStep, Interval, SeriesKey, Symbol, Venue};
+
+    use super::*;
+
+    fn forecast(origin: Timestamp) -> Forecast {
+        let step = |step: usize| ForecastStep {
+            step,
+            target_time: origin.plus_ms(step as i64 * Interval::H1.ms()),
+            price: 100.0 + step as f64,
+            lower: 90.0,
+            upper: 120.0,
+            confidence: 0.75,
+            calibrated: step > 1,
+        };
+        let key = SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1);
+        Forecast { key, origin, origin_price: 100.0, level: 0.9, steps: vec![step(1), step(2)] }
+    }
+
+    #[test]
+    fn a_forecast_becomes_a_row_a_step() {
+        let origin = Timestamp::year_start(2024);
+        let rows = rows_of(&forecast(origin), "m", origin, origin.plus_ms(5));
+        assert_eq!(rows.iter().map(|r| (r.step, r.prediction)).collect::<Vec<_>>(), [(1, 101.0), (2, 102.0)]);
+        assert_eq!((rows[0].confidence, rows[1].confidence), (None, Some(0.75)));
+        assert_eq!(rows[1].target_time, origin.plus_ms(7_200_000));
+        assert_eq!(rows[0].interval, Some(PriceInterval { lower: 90.0, upper: 120.0, level: 0.9 }));
+    }
+
+    #[test]
+    fn a_model_that_has_seen_the_future_leaves_no_row() {
+        let origin = Timestamp::year_start(2024);
+        assert!(rows_of(&forecast(origin), "m", origin.plus_ms(1), origin).is_empty());
+        assert_eq!(
+            rows_of(&forecast(origin), "m", origin, origin).len(),
+            2,
+            "the origin's own candle may be learnt from"
+        );
+    }
+}

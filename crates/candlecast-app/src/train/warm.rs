@@ -1,0 +1,126 @@
+//! [`WarmStart`]: the weights that a saved fit begins with.
+//!
+//! Every attempt at a job begins with those of the same version. An attempt that was stopped right after it had saved
+//! would else be repeated from its own result, and the job would bring another model than an undisturbed one.
+
+use candlecast_learn::ModelState;
+use candlecast_registry::Version;
+use serde::{Deserialize, Serialize};
+
+use super::training::Served;
+use crate::checkpoints::Checkpoints;
+use crate::contender::ModelRequest;
+use crate::records::Attempt;
+use crate::{App, AppError};
+
+/// Its name among the notes of a job.
+const NOTE: &str = "warm-start";
+
+/// Where a warm fit begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WarmStart {
+    /// The version that served when the job was first attempted.
+    pub(super) version: Version,
+    /// Its weights: by the next attempt the version may be deleted.
+    pub(super) weights: ModelState,
+}
+
+impl WarmStart {
+    /// From the version that serves, if a fit of `request`, the model `id`, can begin with its weights.
+    fn of(serving: Option<&Served>, request: &ModelRequest, id: &str) -> Result<Self, AppError> {
+        let refused =
+            |why: String| AppError::usage("bad-warm-start", "warm-start", format!("warm start of {id}: {why}"));
+        let Some((meta, saved)) = serving else {
+            return Err(refused("no version serves yet: train once without --warm-start".into()));
+        };
+        if saved.pipeline.config.params != request.params {
+            return Err(refused(format!(
+                "version {} was trained with the parameters {}: give the same ones, or leave out --warm-start",
+                meta.version, saved.pipeline.config.params
+            )));
+        }
+        Ok(Self { version: meta.version, weights: saved.pipeline.model.clone() })
+    }
+}
+
+impl App {
+    /// Where `attempt` at a warm fit of `request`, the model `id`, begins: where the attempt before it did, else with the
+    /// version that serves.
+    pub(super) fn warm_start(
+        &self,
+        attempt: &Attempt,
+        serving: Option<&Served>,
+        request: &ModelRequest,
+        id: &str,
+    ) -> Result<WarmStart, AppError> {
+        let notes = attempt.job_id().map(|job_id| Checkpoints::of_job(&self.checkpoints_dir(), job_id));
+        let noted = notes.as_ref().and_then(|notes| notes.recall(NOTE));
+        if let Some(begun) = noted.and_then(|content| serde_json::from_slice(&content).ok()) {
+            return Ok(begun);
+        }
+        let begun = WarmStart::of(serving, request, id)?;
+        if let (Some(notes), Ok(content)) = (notes, serde_json::to_vec(&begun)) {
+            notes.keep(NOTE, &content);
+        }
+        Ok(begun)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use candlecast_core::market::random_walk;
+    use candlecast_core::{FeatureSet, Seed, TimeRange, Timestamp};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::jobs::TrainJob;
+    use crate::{AppClock, AppOptions, Common, Flags, SavedModel, Settings, Trained, Unwatched};
+
+    fn weights(app: &App, trained: &Trained) -> Value {
+        let slot = app.registry.names().unwrap().remove(0).slot;
+        let loaded = app.registry.load::<SavedModel>(&slot, Some(trained.meta.version)).unwrap();
+        serde_json::to_value(loaded.payload.pipeline.model).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_repeated_attempt_begins_where_the_first_one_did() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
+        let options = AppOptions {
+            seed: Seed(42),
+            threads: Some(2),
+            clock: AppClock::Fixed(Timestamp::year_start(2024)),
+            cancel: Arc::new(AtomicBool::new(false)),
+        };
+        let app = App::open(Settings::load(&flags, |_| None).unwrap(), options).unwrap();
+        let series = random_walk(2_500, Seed(4), 0.4);
+        app.store_series(&series).await.unwrap();
+        let cold = TrainJob {
+            series: series.key().clone(),
+            model: ModelRequest { id: "gbdt".into(), params: json!({ "rounds": 10, "patience": 0, "maxDepth": 3 }) },
+            common: Common { features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])), ..Common::new(3) },
+            range: TimeRange::ALL,
+            warm_start: false,
+            seed: app.seed,
+        };
+        let warm = TrainJob { warm_start: true, ..cold.clone() };
+        let train = async |request: &TrainJob, attempt: Attempt| {
+            app.train_on_record(request, Arc::new(Unwatched), attempt).await.unwrap()
+        };
+        let first = train(&cold, Attempt::alone(app.now())).await;
+        let saved = train(&warm, Attempt::of_job("stopped", 1)).await;
+        assert_eq!(saved.candidate_because, None, "it serves, so that the next attempt finds it");
+        assert_ne!(weights(&app, &saved), weights(&app, &first));
+        // Stopped before the end of the job was on record, it is done again.
+        let again = train(&warm, Attempt::of_job("stopped", 2)).await;
+        assert_eq!((&again.meta.id, again.fit), (&saved.meta.id, saved.fit.clone()));
+        assert_eq!(app.registry.names().unwrap().len(), 2);
+        // Another job begins with what serves by now.
+        let other = train(&warm, Attempt::of_job("other", 1)).await;
+        assert_ne!(weights(&app, &other), weights(&app, &saved));
+    }
+}

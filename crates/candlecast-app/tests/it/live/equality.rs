@@ -1,0 +1,187 @@
+//! A model that goes along candle by candle gives the features, forecasts and intervals of the batch.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candlecast_app::{Common, LiveForecaster, LiveModel, ModelRequest, Stable};
+use candlecast_core::{CandleSeries, Columns, FeatureTable, FilledSeries, Forecast, Interval, Seed};
+use candlecast_features::Engine;
+use candlecast_ingest::ImportOptions;
+use candlecast_learn::{CalibrationState, Contender, FittedPipeline, Fold, Market, Panel, Silent};
+use serde_json::{Value, json};
+
+use super::{generated, rows};
+use crate::scene::key;
+use crate::world::model;
+
+const HORIZON: usize = 5;
+
+/// A model fitted on the first rows of a market, what the batch needs to replay it, and its features over all rows.
+struct Case {
+    market: Arc<Market>,
+    contender: Contender,
+    fit_row: usize,
+    table: FeatureTable,
+}
+
+impl Case {
+    fn new(series: &CandleSeries, request: &ModelRequest, fit_row: usize) -> Self {
+        let common = Common { min_candles: 500, ..Common::new(HORIZON) };
+        let market = Arc::new(Market::new(FilledSeries::new(series, common.max_fill)));
+        let contender = Stable::new(Arc::clone(&market)).contender(request, &common).unwrap();
+        let features = &contender.config.features;
+        let table = if features.ids().is_empty() {
+            FeatureTable::default()
+        } else {
+            Engine::new(features).unwrap().compute(market.series())
+        };
+        Self { market, contender, fit_row, table }
+    }
+
+    fn panel(&self) -> &Panel {
+        &self.contender.panel
+    }
+
+    fn fitted(&self) -> FittedPipeline {
+        let fold = Fold { window_start: 0, fit_row: self.fit_row, test: self.fit_row..self.fit_row };
+        self.contender.fit(&fold, Seed(1), 1, &mut Silent).unwrap().0
+    }
+
+    fn live(&self, history: &CandleSeries) -> LiveForecaster {
+        let model = LiveModel {
+            id: "a-model".into(),
+            model: self.contender.name.clone(),
+            version: "1.0.0".into(),
+            pipeline: self.fitted(),
+            calibration: CalibrationState::new(0.9, HORIZON),
+            trained_to: self.market.series().close_time(self.fit_row - 1),
+            fell_back: None,
+        };
+        LiveForecaster::open(model, history).unwrap()
+    }
+
+    fn batch(&self, pipeline: &FittedPipeline, row: usize) -> Forecast {
+        let mut calibrator = pipeline.replay(self.panel(), CalibrationState::new(0.9, HORIZON), self.fit_row - 1, row);
+        pipeline.forecast(self.panel(), row, &mut calibrator)
+    }
+
+    /// Goes through `series` behind its first `history` candles; how many forecasts were compared.
+    fn compare(&self, series: &CandleSeries, history: usize) -> usize {
+        let pipeline = self.fitted();
+        let mut live = self.live(&rows(series, 0..history, series.key()));
+        let largest: Vec<f64> = self.table.columns.iter().map(|column| largest(column)).collect();
+        let mut compared = 0;
+        for i in history..series.len() {
+            let candle = series.candle(i);
+            let row = self.market.series().row_at(candle.open_time).unwrap();
+            let forecast = live.push(&candle).cloned();
+            for (k, column) in self.table.columns.iter().enumerate() {
+                assert_near(live.features()[k], column[row], 1e-12 * largest[k], &self.table.names[k], row);
+            }
+            assert_eq!(forecast.is_some(), self.panel().is_origin(row, pipeline.lookback()), "row {row}");
+            if let Some(forecast) = forecast.filter(|_| i < history + 40 || i % 29 == 0) {
+                assert_same_forecast(&forecast, &self.batch(&pipeline, row));
+                compared += 1;
+            }
+        }
+        compared
+    }
+}
+
+fn largest(column: &[f64]) -> f64 {
+    column.iter().filter(|v| !v.is_nan()).fold(0.0, |most, v| v.abs().max(most))
+}
+
+/// Within 1e-9 of the value; near zero, where a feature is a difference of larger numbers, within `slack`.
+fn assert_near(live: f64, batch: f64, slack: f64, name: &str, row: usize) {
+    let near = (live - batch).abs() <= 1e-9 * batch.abs() + slack;
+    assert!(near || (live.is_nan() && batch.is_nan()), "{name} at row {row}: {live} {batch}");
+}
+
+fn assert_same_forecast(live: &Forecast, batch: &Forecast) {
+    assert_eq!((&live.key, live.origin, live.origin_price), (&batch.key, batch.origin, batch.origin_price));
+    assert_eq!((live.level, live.steps.len()), (batch.level, batch.steps.len()));
+    for (a, b) in live.steps.iter().zip(&batch.steps) {
+        assert_eq!((a.step, a.target_time, a.calibrated), (b.step, b.target_time, b.calibrated));
+        for (x, y) in [(a.price, b.price), (a.lower, b.lower), (a.upper, b.upper), (a.confidence, b.confidence)] {
+            assert!((x - y).abs() <= 1e-6 * y.abs(), "origin {}, step {}: {x} {y}", live.origin, a.step);
+        }
+    }
+}
+
+/// An hourly market with gaps of 1 to 3 candles, which are filled, and of 4 and 30, which end a segment.
+fn gapped() -> CandleSeries {
+    let mut missing: Vec<usize> = vec![1_200, 1_650, 1_700, 1_701, 1_760, 1_761, 1_762, 2_300, 2_302];
+    missing.extend(1_900..1_904);
+    missing.extend(2_350..2_380);
+    generated(&key("binance", "BTCUSDT", Interval::H1), 2_700, &missing)
+}
+
+#[test]
+fn models_go_along_with_a_generated_market_as_in_the_batch() {
+    let series = gapped();
+    let models = [
+        model("linear", Value::Null),
+        model("hybrid", Value::Null),
+        model("gbdt", json!({ "rounds": 20, "maxDepth": 3 })),
+        model("gru", json!({ "hiddenSize": 8, "epochs": 1 })),
+    ];
+    for request in &models {
+        let case = Case::new(&series, request, 1_600);
+        // From where the fit ended, from within a segment, from behind a short gap, from the start of a segment.
+        for history in [1_599, 1_640, 1_699, 1_894] {
+            let compared = case.compare(&series, history);
+            assert!(compared >= 15, "{}: {compared} forecasts from {history}", request.id);
+        }
+    }
+}
+
+#[test]
+fn without_history_a_model_warms_up_on_what_comes() {
+    let series = gapped();
+    let case = Case::new(&series, &model("linear", Value::Null), 1_600);
+    let head = rows(&series, 0..400, series.key());
+    let compared = case.compare(&head, 0);
+    assert!(compared > 5, "{compared}");
+}
+
+#[test]
+fn models_go_along_with_real_candles_as_in_the_batch() {
+    let Some(series) = real_minutes("BTCUSDT-1m.2021-04-20_2021-05-20.csv.gz") else { return };
+    for request in [model("linear", Value::Null), model("hybrid", Value::Null)] {
+        let case = Case::new(&series, &request, 2_500);
+        let compared = case.compare(&series, 2_600);
+        assert!(compared >= 60, "{compared}");
+    }
+}
+
+/// 4,000 recorded candles around the longest gap of the file, with three short gaps and one long one put in.
+fn real_minutes(name: &str) -> Option<CandleSeries> {
+    let path = real_data()?.join("candles").join(name);
+    let mut import = candlecast_ingest::open(&path, &ImportOptions::default()).unwrap();
+    let mut whole = CandleSeries::empty(import.key().clone());
+    while let Some(chunk) = import.next_chunk().unwrap() {
+        whole = whole.merged(&chunk).unwrap();
+    }
+    let step = whole.key().interval.ms();
+    let jump = |i: &usize| whole.open_time()[*i] - whole.open_time()[*i - 1];
+    let widest = (3_100..whole.len() - 900).max_by_key(jump).unwrap();
+    println!("{name}: {} candles are missing before {}", jump(&widest) / step - 1, whole.candle(widest).open_time);
+    let missing = |i: usize| [2_650, 2_700, 2_701, 2_750, 2_751, 2_752].contains(&i) || (2_900..2_912).contains(&i);
+    let mut columns = Columns::default();
+    for i in (0..4_000).filter(|&i| !missing(i)) {
+        columns.push(&whole.candle(widest - 3_100 + i));
+    }
+    Some(CandleSeries::new(whole.key().clone(), columns).unwrap())
+}
+
+/// Folder of the real data; `None`, said aloud, when it is not there.
+fn real_data() -> Option<PathBuf> {
+    let folder = std::env::var_os("CANDLECAST_TEST_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    if folder.join("candles").is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: no test data at {} (set CANDLECAST_TEST_DATA)", folder.display());
+    None
+}

@@ -1,0 +1,305 @@
+//! [`LivePipeline`]: a fitted pipeline that goes along with its series candle by candle.
+//!
+//! The work a candle costs does not grow with the past: one row is added, one window is predicted from, and calibration
+//! learns from what this close made known. Forecasts and intervals are those of [`FittedPipeline::replay`] and
+//! [`FittedPipeline::forecast`] over the same candles.
+
+mod tail;
+
+use std::sync::Arc;
+
+use candlecast_core::{Candle, Forecast, SeriesKey, Timestamp};
+
+use crate::conformal::{CalibrationState, Calibrator};
+use crate::dataset::Panel;
+use crate::pipeline::{FittedPipeline, in_prices};
+
+use tail::SegmentTail;
+
+/// The next row of a live series.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveRow<'a> {
+    /// The closed candle, or the flat one that stands for a missing one.
+    pub candle: &'a Candle,
+    /// True when it stands for a missing one.
+    pub filled: bool,
+    /// The pipeline's features at this row, unscaled, in its order; one that is left out counts as NaN.
+    pub features: &'a [f64],
+}
+
+/// A fitted pipeline of the price task in live use.
+#[derive(Debug)]
+pub struct LivePipeline {
+    pipeline: FittedPipeline,
+    calibrator: Calibrator,
+    key: SeriesKey,
+    names: Arc<[String]>,
+    /// Forecasts from closes before this are not learnt from: the fit has seen their outcomes.
+    learn_from: Timestamp,
+    tail: SegmentTail,
+    /// Number of the next row, counted from the first row of the history.
+    next_row: usize,
+    latest: Option<Forecast>,
+}
+
+impl LivePipeline {
+    /// Begins after the last row of `history`, which may be empty and holds the pipeline's features. `calibration` and
+    /// `trained_to` (close of the last candle that the fit saw) are those saved with the pipeline.
+    pub fn open(
+        pipeline: FittedPipeline,
+        calibration: CalibrationState,
+        trained_to: Timestamp,
+        history: &Panel,
+    ) -> Self {
+        let series = history.market().series();
+        let key = series.key().clone();
+        let (max_fill, horizon) = (pipeline.config.max_fill, pipeline.config.task.horizon());
+        let keep = (pipeline.lookback() + max_fill).max(horizon + 1);
+        let calibrator = match series.len().checked_sub(1) {
+            Some(last) => {
+                let from = series.first_row_from(trained_to.plus_ms(-key.interval.ms()));
+                pipeline.replay(history, calibration, from, last)
+            }
+            None => Calibrator::new(calibration),
+        };
+        let mut live = Self {
+            calibrator,
+            names: history.names().into(),
+            learn_from: trained_to,
+            tail: SegmentTail::after(history, keep, max_fill),
+            next_row: series.len(),
+            latest: None,
+            key,
+            pipeline,
+        };
+        live.latest = live.issue();
+        live
+    }
+
+    /// The next row would lie too far behind the last one for the gap to be filled: nothing of the past is used on.
+    pub fn begin_segment(&mut self) {
+        self.calibrator.cut();
+        self.tail.clear(self.next_row);
+        self.latest = None;
+    }
+
+    /// Takes the next row of the segment; the forecast from it, if one can start there.
+    pub fn push(&mut self, row: LiveRow<'_>) -> Option<&Forecast> {
+        if row.filled {
+            self.calibrator.cut();
+        }
+        self.tail.push(row.candle, row.filled, row.features);
+        if !row.filled {
+            self.calibrator.advance_within(self.next_row, self.tail.first_row(), self.tail.log_close());
+        }
+        self.next_row += 1;
+        self.latest = self.issue();
+        self.latest.as_ref()
+    }
+
+    /// The forecast from the newest row, if one can start there.
+    pub fn latest(&self) -> Option<&Forecast> {
+        self.latest.as_ref()
+    }
+
+    /// The pipeline.
+    pub fn pipeline(&self) -> &FittedPipeline {
+        &self.pipeline
+    }
+
+    /// What calibration has learnt so far.
+    pub fn calibration(&self) -> &CalibrationState {
+        self.calibrator.state()
+    }
+
+    /// Forecasts from the newest row; to be called once a row, as calibration will learn from it.
+    fn issue(&mut self) -> Option<Forecast> {
+        let lookback = self.pipeline.lookback();
+        if !self.tail.is_origin(lookback) {
+            return None;
+        }
+        let candle = *self.tail.newest()?;
+        let panel = self.tail.panel(&self.key, &self.names, lookback)?;
+        let (means, scales) = self.pipeline.predict(&panel, &[panel.rows().end - 1]);
+        let origin = candle.open_time.plus_ms(self.key.interval.ms());
+        let scored = if origin >= self.learn_from { means.len() } else { 0 };
+        let issued = self.calibrator.issue_scoring(self.next_row - 1, &means, &scales, scored);
+        let level = self.calibrator.state().level();
+        Some(in_prices(&self.key, origin, candle.close, level, &means, &issued))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baselines;
+    use crate::learner::{
+        Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Stop,
+    };
+    use crate::{Contender, Fold, Market, PipelineConfig, Samples, ScalerKind, Silent, Task, TrainWindow};
+    use candlecast_core::market::{MarketConfig, generate};
+    use candlecast_core::{CandleSeries, Columns, FeatureSet, FeatureTable, FilledSeries, Seed};
+    use serde_json::json;
+
+    /// Forecasts a share of the window's mean feature: every row of the window counts.
+    #[derive(Debug, Clone, Copy)]
+    struct WindowMean;
+
+    impl Learner for WindowMean {
+        fn supports(&self, _: &Task) -> bool {
+            true
+        }
+        fn lookback(&self) -> usize {
+            5
+        }
+        fn inputs(&self) -> Inputs {
+            Inputs { features: FeatureSet::of(&["a", "b"]), scaler: ScalerKind::Standard }
+        }
+        fn fit(&self, _: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
+            Ok(FitOutcome { model: Box::new(*self), stopped: Stop::Converged, steps: 1, curve: Curve::default() })
+        }
+        fn restore(&self, _: &ModelState, _: &Task) -> Result<Box<dyn Fitted>, RestoreError> {
+            Ok(Box::new(*self))
+        }
+    }
+
+    impl Fitted for WindowMean {
+        fn predict_into(&self, x: &Samples<'_>, out: &mut Prediction) {
+            out.reset(x.len(), x.task().width());
+            for i in 0..x.len() {
+                let window = x.window(i);
+                let mean = window.iter().map(|&v| f64::from(v)).sum::<f64>() / window.len() as f64;
+                for (h, y) in out.row_mut(i).iter_mut().enumerate() {
+                    *y = 1e-4 * mean * (h + 1) as f64;
+                }
+            }
+        }
+        fn state(&self) -> ModelState {
+            ModelState::default()
+        }
+    }
+
+    const HORIZON: usize = 4;
+    const MAX_FILL: usize = 3;
+    const TRAINED_ROWS: usize = 400;
+
+    /// An hourly market with gaps of 1 to 3 candles, which are filled, and of 9, which end a segment.
+    fn gapped() -> Arc<Market> {
+        let generated = generate(&MarketConfig { n_candles: 1_200, ..MarketConfig::default() });
+        let whole = &generated[0].series;
+        let missing = [450..451, 500..503, 505..507, 640..649, 700..702, 900..909, 912..913];
+        let mut columns = Columns::default();
+        for i in (0..whole.len()).filter(|i| !missing.iter().any(|gap| gap.contains(i))) {
+            columns.push(&whole.candle(i));
+        }
+        let series = CandleSeries::new(whole.key().clone(), columns).unwrap();
+        Arc::new(Market::new(FilledSeries::new(&series, MAX_FILL)))
+    }
+
+    /// Two features of one row each, undefined now and then.
+    fn table(market: &Market) -> FeatureTable {
+        let c = market.series().columns();
+        let shape = |i: usize| (c.close[i] / c.open[i]).ln() * 100.0;
+        let a = (0..c.len()).map(|i| if i % 97 == 96 { f64::NAN } else { shape(i) }).collect();
+        let b = (0..c.len()).map(|i| (c.high[i] / c.low[i]).ln() * 100.0).collect();
+        FeatureTable { names: vec!["a".into(), "b".into()], columns: vec![a, b] }
+    }
+
+    fn features_of(contender: &Contender, market: &Market) -> FeatureTable {
+        if contender.panel.width() > 0 { table(market) } else { FeatureTable::default() }
+    }
+
+    /// The first `rows` rows, the last of which is a real candle.
+    fn cut(market: &Market, rows: usize) -> Arc<Market> {
+        let series = market.series();
+        let mut columns = Columns::default();
+        for row in (0..rows).filter(|&row| !series.filled()[row]) {
+            columns.push(&series.columns().candle(row));
+        }
+        let series = CandleSeries::new(series.key().clone(), columns).unwrap();
+        Arc::new(Market::new(FilledSeries::new(&series, MAX_FILL)))
+    }
+
+    fn config(model: &str, features: FeatureSet, scaler: ScalerKind) -> PipelineConfig {
+        PipelineConfig {
+            model: model.into(),
+            params: json!({}),
+            features,
+            scaler,
+            clip: Some(10.0),
+            max_fill: MAX_FILL,
+            task: Task::Price { horizon: HORIZON },
+            level: 0.9,
+            window: TrainWindow::Expanding,
+            retrain_days: 7,
+            valid_share: 0.15,
+            min_candles: 200,
+        }
+    }
+
+    /// Goes through `market` behind `history_rows` rows and compares every forecast with that of the batch.
+    fn assert_live_equals_batch(contender: &Contender, history_rows: usize) {
+        let market = contender.panel.market();
+        let series = market.series();
+        let fold = Fold { window_start: 0, fit_row: TRAINED_ROWS, test: TRAINED_ROWS..series.len() };
+        let fitted = || contender.fit(&fold, Seed(1), 1, &mut Silent).unwrap().0;
+        let batch = fitted();
+        let calibration = CalibrationState::new(0.9, HORIZON);
+        let trained_to = series.close_time(TRAINED_ROWS - 1);
+        let history = cut(market, history_rows);
+        let history_features = features_of(contender, &history);
+        let history = Panel::new(history, &history_features);
+        let mut live = LivePipeline::open(fitted(), calibration.clone(), trained_to, &history);
+        let features = features_of(contender, market);
+        let from = TRAINED_ROWS - 1;
+        let mut compared = 0;
+        for row in history_rows..series.len() {
+            if row > 0 && series.segment_of(row).start == row {
+                live.begin_segment();
+            }
+            let values: Vec<f64> = features.columns.iter().map(|column| column[row]).collect();
+            let (candle, filled) = (series.columns().candle(row), series.filled()[row]);
+            let forecast = live.push(LiveRow { candle: &candle, filled, features: &values }).cloned();
+            assert_eq!(forecast.is_some(), contender.panel.is_origin(row, batch.lookback()), "row {row}");
+            let looked_at = row < history_rows + 60 || row % 7 == 0;
+            let Some(forecast) = forecast.filter(|_| looked_at) else { continue };
+            let mut calibrator = batch.replay(&contender.panel, calibration.clone(), from, row);
+            let expected = batch.forecast(&contender.panel, row, &mut calibrator);
+            assert_eq!(forecast, expected, "row {row}");
+            assert_eq!(live.calibration(), calibrator.state(), "row {row}");
+            compared += 1;
+        }
+        assert!(compared > 80, "{compared}");
+    }
+
+    fn with_features() -> Contender {
+        let market = gapped();
+        let panel = Panel::new(Arc::clone(&market), &table(&market));
+        let config = config("window-mean", FeatureSet::of(&["a", "b"]), ScalerKind::Standard);
+        Contender { name: "window-mean".into(), baseline: false, config, learner: Box::new(WindowMean), panel }
+    }
+
+    #[test]
+    fn forecasts_and_calibration_are_those_of_the_batch() {
+        let contender = with_features();
+        // In the middle of a segment, just before and just behind a short gap, before a border, at a segment's start.
+        for history_rows in [TRAINED_ROWS, 450, 452, 508, 640, 641] {
+            assert_live_equals_batch(&contender, history_rows);
+        }
+    }
+
+    #[test]
+    fn without_history_it_begins_with_the_first_candle() {
+        assert_live_equals_batch(&with_features(), 0);
+    }
+
+    #[test]
+    fn closes_are_enough_where_the_model_needs_no_features() {
+        let panel = Panel::new(gapped(), &FeatureTable::default());
+        let entry = baselines::catalog().iter().find(|e| e.id == "ewma").unwrap();
+        let config = config("ewma", FeatureSet::default(), ScalerKind::None);
+        let learner = entry.build(&json!({})).unwrap();
+        let contender = Contender { name: "ewma".into(), baseline: true, config, learner, panel };
+        assert_live_equals_batch(&contender, 508);
+    }
+}
