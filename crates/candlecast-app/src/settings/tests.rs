@@ -23,7 +23,7 @@ fn read(around: Around<'_>) -> Result<Settings, AppError> {
         }
     }
     let variables = around.variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
-    let environment = Environment::new(folder.path(), variables.chain([("HOME".into(), "/home/x".into())]));
+    let environment = Environment::new(folder.path(), variables.chain([("HOME".into(), "/h/x".into())]));
     let flags = Flags { data_dir: around.data_dir.map(Into::into), config: None, quiet: around.quiet };
     Settings::read(&flags, &environment)
 }

@@ -40,7 +40,7 @@ pub(crate) struct ExchangeArgs {
     /// Exchange: binance, binance-usdm, bybit, kraken, coinbase [default: binance]
     #[arg(long)]
     pub(crate) venue: Option<String>,
-    /// Address of its REST side instead of the public one, such as https://proxy.example.com
+    /// Address of its REST side instead of the public one, such as `https://proxy.example.com`
     #[arg(long, value_name = "URL")]
     rest_url: Option<String>,
     /// Take addresses as they are, also in a private network or without encryption

@@ -30,7 +30,7 @@ pub(crate) struct StreamArgs {
     interval: Interval,
     #[command(flatten)]
     exchange: ExchangeArgs,
-    /// Address of the exchange's WebSocket side instead of the public one, such as wss://proxy.example.com
+    /// Address of the exchange's WebSocket side instead of the public one, such as `wss://proxy.example.com`
     #[arg(long, value_name = "URL")]
     stream_url: Option<String>,
     /// Tell the best prices of the order book too, once a second
