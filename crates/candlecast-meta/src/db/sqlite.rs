@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection, Sqlite
 use super::fault::sqlite_fault;
 use super::migrate::{self, Migration};
 use super::{Arg, Record, Statement, Transaction};
-use crate::{MetaError, Retry};
+use crate::{MAX_PAGE, MetaError, Retry};
 
 /// How long another process may hold the file before a write gives up.
 const BUSY: Duration = Duration::from_secs(10);
@@ -56,6 +56,8 @@ impl SqliteDatabase {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
+            // Rows come from another thread: a page of a list without waiting for each other.
+            .row_buffer_size(MAX_PAGE as usize)
             .busy_timeout(BUSY);
         let writer = kept(1).connect_with(options.clone()).await.map_err(fault)?;
         let readers = kept(READERS).connect_with(options.pragma("query_only", "1")).await.map_err(fault)?;
@@ -148,6 +150,7 @@ async fn fetch(pool: &SqlitePool, statement: Statement, place: &str) -> Result<V
 }
 
 pub(super) fn query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
+    let statement = statement.with_anonymous_places();
     let mut query: Query<'static, Sqlite, SqliteArguments> = sqlx::query(AssertSqlSafe(statement.sql));
     for arg in statement.args {
         query = match arg {

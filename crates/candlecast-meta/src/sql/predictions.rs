@@ -61,7 +61,10 @@ impl PredictionStore for SqlStore {
     }
 
     async fn settle_predictions(&self, settled: &[Settled], now: Timestamp) -> Result<u64, MetaError> {
-        let statements = settled.iter().map(|one| settle(one, now)).collect::<Result<Vec<_>, MetaError>>()?;
+        let (scored, unscorable): (Vec<&Settled>, Vec<&Settled>) = settled.iter().partition(|one| one.actual.is_some());
+        let scored = scored.chunks(BATCH).map(|some| validate(some, now));
+        let unscorable = unscorable.chunks(BATCH).map(|some| Ok(give_up(some, now)));
+        let statements = scored.chain(unscorable).collect::<Result<Vec<_>, MetaError>>()?;
         Ok(self.db.change_all(statements).await?.iter().sum())
     }
 
@@ -152,15 +155,32 @@ fn bind_made(statement: Statement, made: &NewPrediction) -> Result<Statement, Me
         .bind(check::finite_if_any("confidence", made.confidence)?))
 }
 
-fn settle(settled: &Settled, now: Timestamp) -> Result<Statement, MetaError> {
-    let Some(actual) = settled.actual else {
-        let sql = "UPDATE ml_predictions SET status = 'unscorable', validated_at = $2 \
-                   WHERE seq = $1 AND status = 'pending'";
-        return Ok(Statement::new(sql).bind(settled.id.0).bind(now));
-    };
-    let sql = "UPDATE ml_predictions SET status = 'validated', validated_at = $2, actual = $3, \
-               error = prediction - $3 WHERE seq = $1 AND status = 'pending'";
-    Ok(Statement::new(sql).bind(settled.id.0).bind(now).bind(check::finite("actual", actual)?))
+/// One statement for many: a statement a prediction would cost a switch of threads each. Both databases call the columns
+/// of VALUES `column1`, `column2`.
+fn validate(scored: &[&Settled], now: Timestamp) -> Result<Statement, MetaError> {
+    let rows: Vec<String> = (0..scored.len())
+        .map(|i| format!("(CAST(${} AS BIGINT), CAST(${} AS DOUBLE PRECISION))", 2 * i + 2, 2 * i + 3))
+        .collect();
+    let sql = format!(
+        "UPDATE ml_predictions SET status = 'validated', validated_at = $1, actual = outcome.column2, \
+         error = prediction - outcome.column2 FROM (VALUES {}) AS outcome \
+         WHERE ml_predictions.seq = outcome.column1 AND ml_predictions.status = 'pending'",
+        rows.join(", ")
+    );
+    scored.iter().try_fold(Statement::new(sql).bind(now), |statement, one| {
+        let actual = one.actual.map(|actual| check::finite("actual", actual)).transpose()?;
+        Ok(statement.bind(one.id.0).bind(actual))
+    })
+}
+
+fn give_up(unscorable: &[&Settled], now: Timestamp) -> Statement {
+    let ids: Vec<String> = (0..unscorable.len()).map(|i| format!("${}", i + 2)).collect();
+    let sql = format!(
+        "UPDATE ml_predictions SET status = 'unscorable', validated_at = $1 \
+         WHERE seq IN ({}) AND status = 'pending'",
+        ids.join(", ")
+    );
+    unscorable.iter().fold(Statement::new(sql).bind(now), |statement, one| statement.bind(one.id.0))
 }
 
 fn accuracy_select() -> Select {

@@ -9,7 +9,7 @@ use crate::output::Output;
 use crate::progress::Bar;
 use crate::tables;
 
-/// Check the data folder, memory and processor, read every candle and every model, and say what to fix
+/// Check the data folder, memory, processor and records, read every candle and every model, and say what to fix
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  candlecast doctor\n  candlecast doctor --config\n  candlecast --config other.toml doctor --config --json"
@@ -31,6 +31,7 @@ pub(crate) async fn run(_: &DoctorArgs, app: &App, output: Output) -> Result<(),
     let mut findings = vec![folder(app), processor(app), memory(app)];
     findings.push(candles(app, output).await?);
     findings.push(models(app, output)?);
+    findings.push(records(app).await);
     let bad = findings.iter().filter(|f| !f.ok).count();
     let doc = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -144,6 +145,18 @@ async fn candles(app: &App, output: Output) -> Result<Finding, AppError> {
     }
     let detail = if damaged.is_empty() { format!("{} series, {rows} candles", list.len()) } else { damaged.join("; ") };
     Ok(Finding { what: "candles", ok: damaged.is_empty(), detail })
+}
+
+/// Opens the database of records, which brings its schema up to date, and asks it something.
+async fn records(app: &App) -> Finding {
+    match app.count_pending_predictions().await {
+        Ok(pending) => {
+            let place = if app.settings.database_url.is_some() { "DATABASE_URL" } else { "candlecast.db" };
+            let waiting = tables::count(usize::try_from(pending).unwrap_or(usize::MAX), "prediction");
+            Finding { what: "records", ok: true, detail: format!("{place} answers, {waiting} to be validated") }
+        }
+        Err(e) => Finding { what: "records", ok: false, detail: e.detail },
+    }
 }
 
 /// Reads every model file, so that every digest is compared.
