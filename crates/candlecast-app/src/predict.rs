@@ -20,6 +20,8 @@ pub struct Predicted {
     pub meta: Meta,
     /// The rule regime at the origin and its confidence.
     pub regime: Option<(String, f64)>,
+    /// When it was made.
+    pub made_at: Timestamp,
     /// Close of the last candle that the model learnt from.
     pub trained_to: Timestamp,
     /// Why an older version answered, if it did.
@@ -30,7 +32,7 @@ pub struct Predicted {
     pub data_age_s: i64,
     /// True when the origin is older than two candles.
     pub stale_data: bool,
-    /// Candles up to the origin, for plots.
+    /// The stored candles, which may reach beyond the origin.
     pub market: Arc<Market>,
 }
 
@@ -38,6 +40,16 @@ impl Predicted {
     /// True when the model learnt from candles after the origin: it has seen what it forecasts.
     pub fn has_seen_future(&self) -> bool {
         self.trained_to > self.forecast.origin
+    }
+
+    /// True when an outcome could be known when it was made: its first target had closed, or candles that close after
+    /// the origin were stored, as with `--now` in the past.
+    pub fn is_too_late(&self) -> bool {
+        let series = self.market.series();
+        let last_close = series.len().checked_sub(1).map(|row| series.close_time(row));
+        let first_target = self.forecast.steps.first().map(|step| step.target_time);
+        first_target.is_some_and(|target| self.made_at >= target)
+            || last_close.is_some_and(|close| close > self.forecast.origin)
     }
 
     /// What to know before the forecast is used, for people. A generated market grows no older, so the age of its
@@ -106,6 +118,7 @@ impl App {
             let data_age_s = (now.ms() - forecast.origin.ms()).max(0) / 1000;
             let regime = regime_at(&mut stable, row)?;
             Ok(Predicted {
+                made_at: now,
                 stale,
                 stale_data: data_age_s * 1000 > 2 * interval_ms,
                 data_age_s,
@@ -118,6 +131,8 @@ impl App {
             })
         })
         .await
+        // A candle may have closed meanwhile.
+        .map(|predicted| Predicted { made_at: self.now(), ..predicted })
     }
 
     /// Every model that should serve the series that `wanted` selects, as `(series, model)`. One whose files are

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use candlecast_core::catalog::Entry;
 use candlecast_core::{SeriesKey, TimeRange, Timestamp};
 use candlecast_learn::{CalibrationState, FitSummary, Learner, PipelineState, Report};
-use candlecast_registry::{Activate, FeatureVersion, Meta, NewModel, Slot};
+use candlecast_registry::{Activate, FeatureVersion, Meta, NewModel, Slot, Status};
 use serde::{Deserialize, Serialize};
 
 use self::training::{Fitted, Training};
@@ -83,7 +83,9 @@ impl App {
         let recorder = self.recorder(attempt).await?;
         let slot = Slot::new(request.series.clone(), entry.id, "price")?;
         // What cannot be loaded does not serve, so there is nothing to be no worse than.
+        let active = self.registry.active(&slot).ok().flatten();
         let serving = self.registry.load::<SavedModel>(&slot, None).ok().map(|l| (l.meta, l.payload));
+        let takes_over = active.map_or(Activate::IfNothingServes, Activate::InPlaceOf);
         let warm_start = || self.warm_start(recorder.attempt(), serving.as_ref(), &request.model, entry.id);
         let warm_from = request.warm_start.then(warm_start).transpose()?;
         let (seed, started_at) = (request.seed, self.now());
@@ -101,7 +103,7 @@ impl App {
         let (hooks, checkpoints) = (self.hooks(Arc::clone(&watch)), self.checkpoints_dir());
         let fitted = self.compute(move || training.run(hooks, &checkpoints, watch.as_ref())).await;
         let saved = fitted.and_then(|(fitted, hooks)| {
-            let trained = self.save(&request.series, fitted, recorder.attempt())?;
+            let trained = self.save(&request.series, fitted, takes_over, recorder.attempt())?;
             Ok((trained, hooks))
         });
         let (trained, hooks) = match saved {
@@ -117,17 +119,29 @@ impl App {
         Ok(trained)
     }
 
-    /// Saves a fitted model: it becomes active unless there is a reason against it.
-    fn save(&self, key: &SeriesKey, fitted: Fitted, attempt: &Attempt) -> Result<Trained, AppError> {
+    /// Saves a fitted model: it becomes active, as `takes_over` says, unless there is a reason against it.
+    fn save(
+        &self,
+        key: &SeriesKey,
+        fitted: Fitted,
+        takes_over: Activate,
+        attempt: &Attempt,
+    ) -> Result<Trained, AppError> {
         let meta = if let Some(meta) = self.saved_before(&fitted, attempt) {
             meta
         } else {
             let new = self.new_model(key, &fitted)?;
-            let activate = if fitted.candidate_because.is_none() { Activate::Always } else { Activate::Never };
+            let activate = if fitted.candidate_because.is_none() { takes_over } else { Activate::Never };
             self.registry.save(&fitted.slot, new, &fitted.saved, activate, self.settings.keep_versions)?
         };
         let path = self.model_path(&fitted.slot.at(meta.version));
-        Ok(Trained { meta, report: fitted.report, fit: fitted.fit, candidate_because: fitted.candidate_because, path })
+        // Trainings of one slot may run side by side, and people promote.
+        let overtaken = (meta.status == Status::Candidate).then(|| {
+            "what serves has changed since this training began, so they were not compared: `candlecast models promote` decides"
+                .to_owned()
+        });
+        let candidate_because = fitted.candidate_because.or(overtaken);
+        Ok(Trained { meta, report: fitted.report, fit: fitted.fit, candidate_because, path })
     }
 
     /// The newest version, if this is a repeated attempt and the one before was stopped right after it had saved this

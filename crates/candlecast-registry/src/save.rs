@@ -10,6 +10,7 @@ use crate::meta::{Meta, NewModel, Status};
 use crate::pointer::{MAX_SMALL_FILE_BYTES, Pointer};
 use crate::shelf::Shelf;
 use crate::slot::{ModelName, Slot};
+use crate::version::Version;
 use crate::{Registry, RegistryError, payload, seal};
 
 /// Whether a saved model serves at once.
@@ -19,6 +20,8 @@ pub enum Activate {
     Always,
     /// Only if no whole version serves; else it is a candidate.
     IfNothingServes,
+    /// Only if this version is still the active one, as when it was compared with; else it is a candidate.
+    InPlaceOf(Version),
     /// No, it is a candidate.
     Never,
 }
@@ -66,6 +69,7 @@ impl Registry {
         let switches = match activate {
             Activate::Always => true,
             Activate::IfNothingServes => !shelf.serves(),
+            Activate::InPlaceOf(version) => shelf.pointer.active == Some(version),
             Activate::Never => false,
         };
         shelf.pointer.give(name.version);

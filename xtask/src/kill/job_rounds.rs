@@ -12,8 +12,9 @@ use super::jobs::JobsPlan;
 use super::program::{Ending, Program, copy_folder};
 use crate::candle_file::{CandleFile, YEAR_2020_MS};
 
-/// "Now" of every run, so that ages and what is decided by them agree. After the last candle.
-const NOW: &str = "2022-01-02T00:00:00Z";
+/// "Now" of every run, so that ages and what is decided by them agree. The last candle closed half an hour before, so
+/// forecasts are logged.
+const NOW: &str = "2022-01-01T00:30:00Z";
 const SERIES: [&str; 4] = ["--symbol", "ETHUSDT", "--interval", "1h"];
 
 /// A kind of work that is killed.
@@ -133,6 +134,8 @@ impl JobRounds {
         program.complete(&line(&["predict", "--model", "hybrid"]))?;
         let known = Known::of(&program)?;
         ensure!(known.models.len() == 1 && known.jobs.len() == 1, "one training gave {known:?}");
+        let n_forecasts = known.forecasts.as_array().map_or(0, Vec::len);
+        ensure!(n_forecasts > 0, "no forecast was logged, so none could be lost: {known:?}");
 
         let data_dir = plan.scratch.join("data");
         let binary = plan.binary.clone();

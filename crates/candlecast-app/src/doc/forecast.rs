@@ -21,6 +21,7 @@ pub struct ForecastStepDoc {
 /// A forecast.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a field of the document")]
 pub struct ForecastDoc {
     predictions: Vec<ForecastStepDoc>,
     model: String,
@@ -40,6 +41,8 @@ pub struct ForecastDoc {
     age_seconds: i64,
     data_age_seconds: i64,
     stale_data: bool,
+    seen_future: bool,
+    too_late: bool,
     synthetic: bool,
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +84,8 @@ impl From<&Predicted> for ForecastDoc {
             age_seconds: p.data_age_s,
             data_age_seconds: p.data_age_s,
             stale_data: p.stale_data,
+            seen_future: p.has_seen_future(),
+            too_late: p.is_too_late(),
             synthetic: f.key.venue.is_synthetic(),
             warnings: p.warnings(),
             fell_back: p.fell_back.clone(),

@@ -5,7 +5,7 @@ use candlecast_core::{Interval, TimeRange, Timestamp};
 use super::FetchRequest;
 use crate::AppError;
 
-/// Candles of a block before the stored ones; it is stored as a whole.
+/// Most candles of a block before the stored ones.
 const BLOCK_CANDLES: i64 = 50_000;
 /// No market is older: 2009-01-03, the first block of Bitcoin.
 const EARLIEST: Timestamp = Timestamp(1_230_940_800_000);
@@ -47,7 +47,8 @@ impl Plan {
         }
         let asked = TimeRange { from, to };
         let (tail, front) = match stored {
-            Some(stored) => (TimeRange { from: stored.to, to }, TimeRange { from, to: stored.from.min(to) }),
+            // A front joins what is stored, wherever the end was set: a hole would never be asked for again.
+            Some(stored) => (TimeRange { from: stored.to, to }, TimeRange { from, to: stored.from }),
             None => (asked, TimeRange { from, to: from }),
         };
         Ok(Self { asked, tail, front: blocks(front, key.interval), gaps: Vec::new() })
@@ -64,13 +65,15 @@ pub(super) fn slots(range: TimeRange, interval: Interval) -> u64 {
     (range.to.ms().saturating_sub(range.from.ms()) / interval.ms()).max(0).unsigned_abs()
 }
 
-/// `range` cut into blocks, newest first.
+/// `range` cut into blocks, newest first, none over the turn of a year: years are stored one after another, so a block in
+/// two of them could be stored by half.
 fn blocks(range: TimeRange, interval: Interval) -> Vec<TimeRange> {
     let length = BLOCK_CANDLES * interval.ms();
     let mut blocks = Vec::new();
     let mut to = range.to;
     while range.from < to {
-        let from = range.from.max(to.plus_ms(-length));
+        let year = Timestamp::year_start(to.plus_ms(-1).year());
+        let from = range.from.max(to.plus_ms(-length)).max(year);
         blocks.push(TimeRange { from, to });
         to = from;
     }
@@ -123,9 +126,32 @@ mod tests {
         let plan = Plan::new(&request(Some(-100), None), Some(range(3, 6)), day(9)).unwrap();
         assert_eq!(plan.tail, range(6, 9));
         let ends: Vec<Timestamp> = plan.front.iter().map(|block| block.to).collect();
-        assert!(plan.front.len() == 3 && ends.is_sorted_by(|a, b| a > b), "{ends:?}");
-        assert_eq!((plan.front[0].to, plan.front[2].from), (day(3), day(-100)));
+        assert!(plan.front.len() == 4 && ends.is_sorted_by(|a, b| a > b), "{ends:?}");
+        assert_eq!((plan.front[0].to, plan.front[3].from), (day(3), day(-100)));
         assert!(plan.front.windows(2).all(|pair| pair[1].to == pair[0].from));
+    }
+
+    #[test]
+    fn a_block_lies_within_one_year() {
+        for interval in [Interval::M1, Interval::H1, Interval::D1] {
+            let whole = range(-1_500, 40);
+            let blocks = blocks(whole, interval);
+            assert_eq!((blocks[0].to, blocks[blocks.len() - 1].from), (whole.to, whole.from), "{interval}");
+            assert!(blocks.windows(2).all(|pair| pair[1].to == pair[0].from), "{interval}");
+            for block in blocks {
+                assert!(block.from < block.to && slots(block, interval) <= 50_000, "{interval} {block:?}");
+                assert_eq!(block.from.year(), block.to.plus_ms(-1).year(), "{interval} {block:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_before_joins_what_is_stored_wherever_the_end_is() {
+        for to in [-5, 2, 4] {
+            let plan = Plan::new(&request(Some(-10), Some(to)), Some(range(3, 6)), day(9)).unwrap();
+            assert_eq!(plan.front, [range(0, 3), range(-10, 0)], "{to}");
+            assert_eq!(plan.slots(Interval::M1), 13 * 1_440, "nothing behind is asked for");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What users ask of jobs: lists, details, cancelling, retrying, logs.
 
-use candlecast_meta::{Job, JobFilter, JobState, LogLine, MAX_PAGE, MetaError, MetadataStore, PageRequest};
+use std::time::Duration;
+
+use candlecast_meta::{Job, JobFilter, JobState, LogLine, MAX_PAGE, MetaError, MetadataStore, Outcome, PageRequest};
 
 use super::kinds;
 use super::owner::Owner;
@@ -81,16 +83,10 @@ impl App {
         }
     }
 
-    /// Ends the leases of workers that are gone: those that ran out, and at once those of processes of this host that
-    /// have ended. Their jobs are queued again where another attempt is left, else they are interrupted. Returns them.
-    pub async fn recover_jobs(&self) -> Result<Vec<Job>, AppError> {
-        Ok(recover(self.metadata().await?.as_ref()).await?)
-    }
-
     /// Lists are shown where nothing can be written, too.
     async fn recover_jobs_if_possible(&self) -> Result<(), AppError> {
         let store = self.metadata().await?;
-        match recover(store.as_ref()).await {
+        match end_dead(store.as_ref()).await {
             Err(error @ (MetaError::ReadOnly { .. } | MetaError::DiskFull { .. } | MetaError::Busy { .. })) => {
                 tracing::warn!(%error, "jobs whose worker is gone are shown as running");
                 Ok(())
@@ -100,26 +96,72 @@ impl App {
     }
 }
 
-/// As [`App::recover_jobs`].
-pub(crate) async fn recover(store: &dyn MetadataStore) -> Result<Vec<Job>, MetaError> {
-    let running = JobFilter { states: vec![JobState::Running], kinds: vec![] };
-    let mut page = PageRequest::first(MAX_PAGE);
-    loop {
-        let found = store.jobs(&running, page).await?;
-        for lease in found.items.iter().filter_map(Job::lease) {
-            if lease.owner.parse::<Owner>().is_ok_and(|owner| owner.has_ended()) {
-                // A lease of no length has run out.
-                match store.heartbeat(&lease, 0, system_time()).await {
-                    Err(MetaError::LeaseLost { .. } | MetaError::NotFound { .. }) => {}
-                    answer => drop(answer?),
-                }
-            }
+/// Ends the leases of processes of this host that have certainly ended; returns their jobs, which are queued again where
+/// another attempt is left. A lease that ran out is left alone: its worker may only have lost the database for a while.
+async fn end_dead(store: &dyn MetadataStore) -> Result<Vec<Job>, MetaError> {
+    let (dead, others): (Vec<Job>, Vec<Job>) = running(store).await?.into_iter().partition(is_dead);
+    let now = system_time();
+    // Leases of the dead are made to run out before any other, so that they can be ended alone.
+    let first = others.iter().filter_map(|job| job.lease_until).min();
+    let before = first.map_or(now, |until| until.plus_ms(-1).min(now));
+    let mut ended = Vec::new();
+    let mut is_any_again = false;
+    for job in &dead {
+        let Some(lease) = job.lease() else { continue };
+        let is_again = job.resumable && job.attempts_left > 0 && !job.cancel_asked;
+        let answer = if is_again {
+            store.heartbeat(&lease, 0, before).await.map(drop)
+        } else {
+            store.finish_job(&lease, &end_of(job), now).await
+        };
+        match answer {
+            Err(MetaError::LeaseLost { .. } | MetaError::NotFound { .. }) => continue,
+            answer => answer?,
         }
-        match found.next {
-            Some(next) => page.after = Some(next),
-            None => return store.expire_leases(system_time()).await,
+        if is_again {
+            is_any_again = true;
+        } else {
+            ended.push(store.job(&job.id).await?);
         }
     }
+    if is_any_again {
+        ended.extend(store.expire_leases(before).await?);
+    }
+    Ok(ended)
+}
+
+/// As [`end_dead`], and ends the leases, whosever they are, that ran out at least `silence` ago; none for `None`.
+pub(crate) async fn end_leases(store: &dyn MetadataStore, silence: Option<Duration>) -> Result<Vec<Job>, MetaError> {
+    let mut ended = end_dead(store).await?;
+    if let Some(silence) = silence {
+        let silence_ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
+        ended.extend(store.expire_leases(system_time().plus_ms(-silence_ms)).await?);
+    }
+    Ok(ended)
+}
+
+/// Every job that is under way, as far as is known.
+async fn running(store: &dyn MetadataStore) -> Result<Vec<Job>, MetaError> {
+    let filter = JobFilter { states: vec![JobState::Running], kinds: vec![] };
+    let mut page = PageRequest::first(MAX_PAGE);
+    let mut jobs = Vec::new();
+    loop {
+        let found = store.jobs(&filter, page).await?;
+        jobs.extend(found.items);
+        match found.next {
+            Some(next) => page.after = Some(next),
+            None => return Ok(jobs),
+        }
+    }
+}
+
+fn is_dead(job: &Job) -> bool {
+    job.owner.as_ref().and_then(|owner| owner.parse::<Owner>().ok()).is_some_and(|owner| owner.has_ended())
+}
+
+/// How a job ends that is not queued again.
+fn end_of(job: &Job) -> Outcome {
+    if job.cancel_asked { Outcome::Cancelled } else { Outcome::Interrupted("the worker stopped answering".into()) }
 }
 
 fn ambiguous(id: &str, found: &[Job]) -> AppError {
@@ -130,4 +172,55 @@ fn ambiguous(id: &str, found: &[Job]) -> AppError {
         "id",
         format!("several jobs begin with `{id}`: {}{more}; write more of it", listed.join(", ")),
     )
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use candlecast_core::{Seed, Timestamp};
+    use candlecast_meta::{JobLimits, NewJob};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{AppClock, AppOptions, Environment, Flags, Settings};
+
+    #[tokio::test]
+    async fn only_leases_of_processes_that_have_ended_are_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
+        let settings = Settings::read(&flags, &Environment::new(folder.path(), [])).unwrap();
+        let clock = AppClock::Fixed(Timestamp::year_start(2024));
+        let cancel = Arc::new(AtomicBool::new(false));
+        let app = App::open(settings, AppOptions { seed: Seed(42), threads: Some(1), clock, cancel }).unwrap();
+        let store = app.metadata().await.unwrap();
+
+        let this = Owner::this().to_string();
+        // Its number was given to another process: this one.
+        let dead = format!("{}:1", this.rsplit_once(':').unwrap().0);
+        let limits = JobLimits { max_attempts: 1, ..JobLimits::default() };
+        let ago = system_time().plus_ms(-3_600_000);
+        for (id, owner) in [("dead", &dead), ("silent", &this)] {
+            store.begin_job(&NewJob::new(id, "train", json!({})), owner, 1, ago).await.unwrap();
+        }
+        let last = NewJob { limits, ..NewJob::new("dead-for-good", "train", json!({})) };
+        store.begin_job(&last, &dead, 60_000, system_time()).await.unwrap();
+        store.begin_job(&NewJob::new("dead-too", "train", json!({})), &dead, 60_000, system_time()).await.unwrap();
+
+        let mut ended: Vec<String> = end_dead(store.as_ref()).await.unwrap().into_iter().map(|job| job.id).collect();
+        ended.sort_unstable();
+        assert_eq!(ended, ["dead", "dead-for-good", "dead-too"]);
+        for (id, state) in [
+            ("dead", JobState::Queued),
+            ("dead-too", JobState::Queued),
+            ("dead-for-good", JobState::Interrupted),
+            ("silent", JobState::Running),
+        ] {
+            assert_eq!(store.job(id).await.unwrap().state, state, "{id}");
+        }
+        assert!(end_dead(store.as_ref()).await.unwrap().is_empty());
+        let rest = end_leases(store.as_ref(), Some(Duration::ZERO)).await.unwrap();
+        assert_eq!(rest.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["silent"]);
+    }
 }

@@ -19,7 +19,14 @@ impl App {
         let mut queued = self.queue_due(system_time(), |training, key| self.scheduled_job(training, key)).await?;
         if self.settings.training_enabled {
             let auto_retrain = self.settings.auto_retrain;
-            queued.jobs.extend(self.queue_retraining(auto_retrain, |stale| self.retraining_job(stale)).await?);
+            match self.queue_retraining(auto_retrain, |stale| self.retraining_job(stale)).await {
+                Ok(again) => {
+                    queued.jobs.extend(again.jobs);
+                    queued.problems.extend(again.problems);
+                }
+                // What the schedule queued is told all the same.
+                Err(e) => queued.problems.push(e),
+            }
         }
         Ok(queued)
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use candlecast_meta::{Job, JobState, Lease, MetaError, Outcome};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::desk::recover;
+use super::desk::end_leases;
 use super::owner::Owner;
 use super::runner::{Ended, Recorded, Runner};
 use super::stop::{StopReason, StopSwitch};
@@ -27,7 +27,8 @@ const RECOVER_EVERY: Duration = Duration::from_secs(10);
 const UPKEEP_EVERY: Duration = Duration::from_secs(60);
 /// Time between two looks at jobs that ended long ago.
 const FORGET_EVERY: Duration = Duration::from_secs(86_400);
-/// After the database was away, other workers are given this long to be heard before their leases count as run out.
+/// After its start, and after the database was away, a worker gives others this long to be heard before it ends leases
+/// that have run out: they may have waited for the same database.
 const GRACE: Duration = Duration::from_secs(15);
 /// Time that jobs have to keep what they finished once the worker is to end.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -72,6 +73,7 @@ impl App {
             forgotten: None,
             told: String::new(),
             trouble: None,
+            began: Instant::now(),
             worked: WorkedDoc::default(),
         };
         let served = worker.serve().await;
@@ -120,6 +122,7 @@ struct Worker {
     told: String,
     /// When the database last failed.
     trouble: Option<Instant>,
+    began: Instant,
     worked: WorkedDoc,
 }
 
@@ -189,7 +192,10 @@ impl Worker {
         if !is_due || self.trouble.is_some_and(|at| at.elapsed() < GRACE) {
             return Ok(());
         }
-        let found = recover(self.runner.store.as_ref()).await;
+        // A worker that ends when nothing waits may not live for the grace: it ends what has been silent for that long.
+        let is_fresh = self.began.elapsed() < GRACE;
+        let silence = if is_fresh { self.once.then_some(GRACE) } else { Some(Duration::ZERO) };
+        let found = end_leases(self.runner.store.as_ref(), silence).await;
         if let Some(jobs) = self.passing(found)? {
             self.recovered = Some(Instant::now());
             for job in jobs {

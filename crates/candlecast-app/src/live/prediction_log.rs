@@ -59,6 +59,11 @@ impl PredictionLog {
         self.left = None;
     }
 
+    /// True when predictions whose time is past are left to others.
+    pub(super) fn leaves_some(&self) -> bool {
+        self.left.is_some()
+    }
+
     /// Settles the predictions that `candles`, which have closed in this order, decide; `now` is recorded.
     pub(super) async fn settle(&mut self, candles: &[&StreamedCandle], now: Timestamp) -> Result<Outcomes, AppError> {
         let targets: BTreeMap<i64, &Candle> =
@@ -72,16 +77,21 @@ impl PredictionLog {
             // The oldest targets come first, so what is left lies at the head of a page sooner or later.
             let head = page.items.iter().take_while(|logged| outcome(logged, &targets).is_none());
             self.left = head.last().map(LoggedPrediction::cursor).or(self.left);
-            if !settled.is_empty() {
-                self.retry.run(|| self.store.settle_predictions(&settled, now)).await?;
-                let validated = settled.iter().filter(|one| one.actual.is_some()).count();
-                outcomes.validated += validated as u64;
-                outcomes.unscorable += (settled.len() - validated) as u64;
-            }
+            let (scored, unscorable): (Vec<_>, Vec<_>) = settled.into_iter().partition(|one| one.actual.is_some());
+            outcomes.validated += self.write_outcomes(&scored, now).await?;
+            outcomes.unscorable += self.write_outcomes(&unscorable, now).await?;
             if page.next.is_none() {
                 return Ok(outcomes);
             }
         }
+    }
+
+    /// Returns how many were waiting; what another program settled first is not counted twice.
+    async fn write_outcomes(&self, settled: &[Settled], now: Timestamp) -> Result<u64, AppError> {
+        if settled.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.retry.run(|| self.store.settle_predictions(settled, now)).await?)
     }
 
     fn rows(&self, live: &LiveForecast) -> Vec<NewPrediction> {

@@ -19,6 +19,7 @@ use super::request::{StreamRequest, StreamSource};
 use super::session::{Session, Tally, Until};
 use super::writer::{MAX_WAITING, Writer, Written};
 use crate::fetch::FetchRequest;
+use crate::predictions::Settlement;
 use crate::{App, AppError, Watch};
 
 /// A feed that can begin.
@@ -82,7 +83,8 @@ impl App {
             .await?;
         let (events, waiting) = mpsc::channel(MAX_WAITING);
         let (app, key) = (self.clone(), Arc::clone(&opened.key));
-        let writer = tokio::spawn(Writer { app, key, log, listener, written: Written::default() }.run(waiting));
+        let writer =
+            tokio::spawn(Writer { app, key, log, listener, written: Written::default(), since_look: 0 }.run(waiting));
         let exchange = Arc::clone(&feed.exchange);
         let every = request.predict_every;
         let mut session = Session::new(self.clone(), exchange, live, &opened, forecasters, every, events);
@@ -91,14 +93,18 @@ impl App {
             Err(error) => Err(error),
         };
         let tally = session.finish();
-        let mut written =
-            writer.await.map_err(|e| AppError::data("stream-failed", format!("writing ended abnormally: {e}")))??;
+        let wrote = writer
+            .await
+            .unwrap_or_else(|e| Err(AppError::data("stream-failed", format!("writing ended abnormally: {e}"))));
+        // After an error too: candles may be stored that others' predictions wait for.
+        let late = match &wrote {
+            Ok(written) if written.candles == 0 => Settlement::default(),
+            _ => self.after_candles(&feed.key).await,
+        };
+        let mut written = wrote?;
+        written.outcomes.validated += late.validated;
+        written.outcomes.unscorable += late.missing + late.halted;
         let ended = outcome.map_err(|error| after(error, &feed.key, written))?;
-        if written.candles > 0 {
-            let late = self.after_candles(&feed.key).await;
-            written.outcomes.validated += late.validated;
-            written.outcomes.unscorable += late.missing + late.halted;
-        }
         Ok(summary(feed.key, ended, tally, written, started.elapsed().as_secs_f64()))
     }
 

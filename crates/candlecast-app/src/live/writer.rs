@@ -10,10 +10,14 @@ use tokio::sync::mpsc::Receiver;
 
 use super::event::{Listener, LiveForecast, StreamEvent, StreamedCandle};
 use super::prediction_log::{Outcomes, PredictionLog};
+use crate::predictions::LATE_CANDLES;
 use crate::{App, AppError};
 
 /// Events written at once at most, and events that may wait.
 pub(super) const MAX_WAITING: usize = 8_192;
+
+/// Candles after which a fast stream, one that brings many at once, has what it left to others looked at.
+const FAST_LOOK: u64 = 1_000;
 
 /// What was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub(super) struct Writer {
     pub(super) log: Option<PredictionLog>,
     pub(super) listener: Arc<dyn Listener>,
     pub(super) written: Written,
+    /// Candles since predictions that the stream's own candles do not decide were last looked at.
+    pub(super) since_look: u64,
 }
 
 impl Writer {
@@ -57,7 +63,15 @@ impl Writer {
         if reopened > 0 {
             log.look_again();
         }
-        let outcomes = log.settle(&candles, newest.at).await?;
+        let mut outcomes = log.settle(&candles, newest.at).await?;
+        self.since_look += candles.len() as u64;
+        if log.leaves_some() && self.since_look >= look_after(candles.len()) {
+            self.since_look = 0;
+            let late = self.app.after_candles(&self.key).await;
+            outcomes.validated += late.validated;
+            outcomes.unscorable += late.missing + late.halted;
+            log.look_again();
+        }
         self.written.outcomes.validated += outcomes.validated;
         self.written.outcomes.unscorable += outcomes.unscorable;
         let Outcomes { validated, unscorable } = outcomes;
@@ -80,10 +94,26 @@ impl Writer {
     }
 }
 
+/// Candles between two looks at what is left to others, when `at_once` candles come at once.
+fn look_after(at_once: usize) -> u64 {
+    let late = LATE_CANDLES.unsigned_abs();
+    if at_once as u64 > late { FAST_LOOK } else { late }
+}
+
 fn candle(event: &StreamEvent) -> Option<&StreamedCandle> {
     if let StreamEvent::Candle(candle) = event { Some(candle) } else { None }
 }
 
 fn forecast(event: &StreamEvent) -> Option<&LiveForecast> {
     if let StreamEvent::Forecast(forecast) = event { Some(forecast) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fast_stream_looks_more_seldom() {
+        assert_eq!([1, 24, 25, 8_192].map(look_after), [24, 24, 1_000, 1_000]);
+    }
 }

@@ -5,7 +5,7 @@ use candlecast_learn::{PipelineConfig, TrainWindow};
 use candlecast_meta::NewJob;
 use candlecast_registry::{Meta, Slot};
 
-use crate::{App, AppError, Common, ModelRequest};
+use crate::{App, AppError, Common, ModelRequest, QueuedTrainings};
 
 /// A serving model that is older than its time to live, with what a training of the same configuration takes:
 /// [`App::train`] with `key`, `request`, `common` and `range`.
@@ -39,28 +39,39 @@ impl App {
         Ok(stale)
     }
 
-    /// Queues a training for every stale model, if `auto_retrain` is on; `job` makes it. Returns the ids of the jobs
-    /// that are new. Each model is queued at most once in a time to live, whether the training succeeds, fails or
+    /// Queues a training for every stale model, if `auto_retrain` is on; `job` makes it. A model that cannot
+    /// be queued is a problem of its own, the others are queued all the same. Each model is queued at most once in a time to live, whether the training succeeds, fails or
     /// yields only a candidate: otherwise a model that cannot be beaten would be trained without end.
     pub async fn queue_retraining(
         &self,
         auto_retrain: bool,
         job: impl Fn(&StaleModel) -> Result<NewJob, AppError> + Send + Sync,
-    ) -> Result<Vec<String>, AppError> {
-        let mut queued = Vec::new();
+    ) -> Result<QueuedTrainings, AppError> {
+        let mut outcome = QueuedTrainings::default();
         if !auto_retrain {
-            return Ok(queued);
+            return Ok(outcome);
         }
         let now = self.now();
         for stale in self.stale_models(now)? {
-            let id = stale.job_id(now, self.settings.model_ttl_s);
-            let job = NewJob { dedupe_key: Some(format!("retrain:{}", stale.model_id)), id, ..job(&stale)? };
-            let enqueued = self.metadata().await?.enqueue(&job, now).await?;
-            if enqueued.is_new {
-                queued.push(enqueued.job.id);
+            match self.queue_stale(&stale, job(&stale), now).await {
+                Ok(id) => outcome.jobs.extend(id),
+                Err(e) => outcome.problems.push(e.context(format!("training {} again", stale.model_id))),
             }
         }
-        Ok(queued)
+        Ok(outcome)
+    }
+
+    /// Queues `job` for `stale`; its id if it is new.
+    async fn queue_stale(
+        &self,
+        stale: &StaleModel,
+        job: Result<NewJob, AppError>,
+        now: Timestamp,
+    ) -> Result<Option<String>, AppError> {
+        let id = stale.job_id(now, self.settings.model_ttl_s);
+        let job = NewJob { dedupe_key: Some(format!("retrain:{}", stale.model_id)), id, ..job? };
+        let enqueued = self.metadata().await?.enqueue(&job, now).await?;
+        Ok(enqueued.is_new.then_some(enqueued.job.id))
     }
 
     /// True when `meta` is older than its time to live at `now`.

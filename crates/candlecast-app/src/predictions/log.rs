@@ -8,14 +8,15 @@ use crate::{App, AppError, Predicted};
 
 impl App {
     /// Logs forecasts, a row a step, and returns how many rows are new. A forecast that is there already stays as it
-    /// was first made; one whose model has seen the future of its origin is left out.
+    /// was first made; one whose model has seen the future of its origin, or that came
+    /// [too late](Predicted::is_too_late), is left out.
     ///
     /// A database that does not answer within five seconds is an error: who waits for a forecast has it already, and
     /// is not to wait for the log.
     pub async fn log_forecasts(&self, predicted: &[Predicted]) -> Result<u64, AppError> {
-        let now = self.now();
-        let of = |p: &Predicted| rows_of(&p.forecast, &p.meta.id, p.trained_to, now);
-        let rows: Vec<NewPrediction> = predicted.iter().flat_map(of).collect();
+        let in_time = predicted.iter().filter(|p| !p.is_too_late());
+        let rows: Vec<NewPrediction> =
+            in_time.flat_map(|p| rows_of(&p.forecast, &p.meta.id, p.trained_to, p.made_at)).collect();
         if rows.is_empty() {
             return Ok(0);
         }

@@ -21,4 +21,4 @@ pub use candlecast_meta::{
 pub use log::rows_of;
 pub use settle::Settlement;
 
-pub(crate) use settle::outcome_price;
+pub(crate) use settle::{LATE_CANDLES, outcome_price};

@@ -9,7 +9,7 @@ use crate::{App, AppError};
 
 /// Later candles that must be stored before a missing one is held to be missing: an exchange's answer may come late. One
 /// that comes later still reopens what was given up.
-const LATE_CANDLES: i64 = 24;
+pub(crate) const LATE_CANDLES: i64 = 24;
 /// Distance of targets, in candles, beyond which the candles between them are not read.
 const FAR_APART: i64 = 1_000;
 

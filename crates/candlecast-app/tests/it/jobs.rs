@@ -251,6 +251,8 @@ async fn jobs_of_workers_that_are_gone_are_interrupted_or_done_by_another() {
     let once = NewJob { limits, ..NewJob::new("only-one-attempt", "train", payload.clone()) };
     store.begin_job(&once, "gone", 1, Timestamp(1)).await.unwrap();
     store.begin_job(&NewJob::new("several-attempts", "train", payload), "gone", 1, Timestamp(2)).await.unwrap();
+    let looks = WorkerOptions { kinds: vec!["evaluate".into()], ..ONCE };
+    world.app.work(&looks, Arc::new(Unwatched)).await.unwrap();
 
     let listed = world.app.list_jobs(&JobFilter::default(), PageRequest::default()).await.unwrap().jobs;
     let stands: Vec<(&str, JobState)> = listed.iter().map(|job| (job.id.as_str(), job.state)).collect();
@@ -265,6 +267,25 @@ async fn jobs_of_workers_that_are_gone_are_interrupted_or_done_by_another() {
     assert_eq!(world.app.registry.names().unwrap().len(), 1);
     let conflict = world.app.retry_job_here("only", Arc::new(Unwatched)).await.unwrap_err();
     assert!(conflict.code == "conflict" && conflict.detail.contains("succeeded"), "{conflict}");
+}
+
+#[tokio::test]
+async fn a_lease_that_ran_out_is_left_to_workers_that_have_waited() {
+    let world = world();
+    let store = metadata(&world.app).await;
+    for (id, silent_ms) in [("silent-for-long", 60_000), ("silent-for-a-moment", 2_000)] {
+        let job = NewJob::new(id, "train", json!({}));
+        store.begin_job(&job, "another-host", 1, now().plus_ms(-silent_ms)).await.unwrap();
+    }
+    let state = async |id: &str| store.job(id).await.unwrap().state;
+    world.app.list_jobs(&JobFilter::default(), PageRequest::default()).await.unwrap();
+    world.app.show_job("silent-for-long").await.unwrap();
+    assert_eq!(state("silent-for-long").await, JobState::Running, "a look ends no lease");
+
+    let looks = WorkerOptions { kinds: vec!["evaluate".into()], ..ONCE };
+    world.app.work(&looks, Arc::new(Unwatched)).await.unwrap();
+    assert_eq!(state("silent-for-long").await, JobState::Queued);
+    assert_eq!(state("silent-for-a-moment").await, JobState::Running, "its worker may be heard yet");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -63,6 +63,17 @@ async fn predict(app: &App, key: &SeriesKey) -> Predicted {
     app.predict(key, "hybrid", None).await.unwrap()
 }
 
+/// The same platform when the last stored candle has just closed.
+async fn just_closed(world: &World, key: &SeriesKey) -> App {
+    at(world, world.app.store.coverage(key).await.unwrap().range.unwrap().to)
+}
+
+/// Forecasts from the last candle, in time, and logs it; how many rows are new.
+async fn log(world: &World, key: &SeriesKey) -> u64 {
+    let app = just_closed(world, key).await;
+    app.log_forecasts(&[predict(&app, key).await]).await.unwrap()
+}
+
 async fn logged(app: &App, status: Option<PredictionStatus>) -> Vec<LoggedPrediction> {
     let filter = PredictionFilter { status, ..PredictionFilter::default() };
     app.predictions(&filter, PageRequest::first(1_000)).await.unwrap().items
@@ -77,10 +88,11 @@ fn steps(predictions: &[LoggedPrediction]) -> Vec<u32> {
 #[tokio::test]
 async fn a_forecast_is_kept_as_it_was_first_made() {
     let (world, _, key) = trained(LEARNT).await;
-    let predicted = predict(&world.app, &key).await;
-    assert_eq!(world.app.log_forecasts(std::slice::from_ref(&predicted)).await.unwrap(), HORIZON as u64);
-    let again = predict(&world.app, &key).await;
-    assert_eq!(world.app.log_forecasts(&[again]).await.unwrap(), 0, "the same forecast is the same rows");
+    let app = just_closed(&world, &key).await;
+    let predicted = predict(&app, &key).await;
+    assert!(!predicted.is_too_late());
+    assert_eq!(app.log_forecasts(std::slice::from_ref(&predicted)).await.unwrap(), HORIZON as u64);
+    assert_eq!(log(&world, &key).await, 0, "the same forecast is the same rows");
     let found = logged(&world.app, None).await;
     assert_eq!(steps(&found), [1, 2, 3, 4, 5, 6]);
     for (row, step) in found.iter().rev().zip(&predicted.forecast.steps) {
@@ -100,7 +112,7 @@ async fn a_forecast_is_kept_as_it_was_first_made() {
 async fn predictions_are_validated_when_their_candle_arrives_and_not_before() {
     let (world, walk, key) = trained(LEARNT + 20).await;
     let app = &world.app;
-    app.log_forecasts(&[predict(app, &key).await]).await.unwrap();
+    log(&world, &key).await;
     assert_eq!(app.validate_predictions(u64::MAX).await.unwrap().settled(), 0);
     assert_eq!(app.count_pending_predictions().await.unwrap(), HORIZON as u64);
 
@@ -134,10 +146,33 @@ async fn a_model_that_has_seen_the_future_is_not_logged() {
 }
 
 #[tokio::test]
+async fn a_forecast_whose_outcome_could_be_known_is_not_logged() {
+    let (world, walk, key) = trained(LEARNT + 2).await;
+    let close = Timestamp(walk.open_time()[LEARNT]);
+    let target = Timestamp(walk.open_time()[LEARNT]).plus_ms(walk.key().interval.ms());
+    let too_late = async |now: Timestamp| {
+        let app = at(&world, now);
+        let predicted = predict(&app, &key).await;
+        assert_eq!((predicted.forecast.origin, predicted.has_seen_future()), (close, false));
+        let rows = app.log_forecasts(std::slice::from_ref(&predicted)).await.unwrap();
+        (predicted.is_too_late(), rows)
+    };
+    assert_eq!(too_late(target).await, (true, 0), "the first target has closed");
+    // The clock is set back, but the outcome is stored.
+    store(&world.app, &part(&walk, LEARNT..LEARNT + 1)).await;
+    assert_eq!(too_late(close).await, (true, 0));
+    assert!(logged(&world.app, None).await.is_empty());
+
+    let (world, _, key) = trained(LEARNT).await;
+    let app = at(&world, target.plus_ms(-1));
+    assert_eq!(app.log_forecasts(&[predict(&app, &key).await]).await.unwrap(), HORIZON as u64, "just in time");
+}
+
+#[tokio::test]
 async fn what_has_no_outcome_is_unscorable() {
     let (world, walk, key) = trained(LEARNT + 60).await;
     let app = &world.app;
-    app.log_forecasts(&[predict(app, &key).await]).await.unwrap();
+    log(&world, &key).await;
     // The second candle after the origin is missing, at the third the exchange stands still.
     let mut columns = Columns::default();
     for i in (LEARNT..LEARNT + 60).filter(|&i| i != LEARNT + 1) {
@@ -162,7 +197,7 @@ async fn what_has_no_outcome_is_unscorable() {
 async fn predictions_of_a_corrected_candle_meet_the_corrected_price() {
     let (world, walk, key) = trained(LEARNT + 60).await;
     let app = &world.app;
-    app.log_forecasts(&[predict(app, &key).await]).await.unwrap();
+    log(&world, &key).await;
     // The fourth candle is missing for so long that it is given up.
     store(app, &part(&walk, LEARNT..LEARNT + 3)).await;
     store(app, &part(&walk, LEARNT + 4..LEARNT + 60)).await;
@@ -200,7 +235,7 @@ async fn predictions_of_a_corrected_candle_meet_the_corrected_price() {
 async fn candles_that_changed_behind_its_back_are_looked_at_again_on_request() {
     let (world, walk, key) = trained(LEARNT + 3).await;
     let app = &world.app;
-    app.log_forecasts(&[predict(app, &key).await]).await.unwrap();
+    log(&world, &key).await;
     store(app, &part(&walk, LEARNT..LEARNT + 3)).await;
     assert_eq!(app.validate_predictions(u64::MAX).await.unwrap().validated, 3);
     // Stored by a program that was killed before the log could follow.
@@ -223,7 +258,7 @@ async fn accuracy_is_what_the_definitions_give() {
         if k > 0 {
             store(app, &part(&walk, LEARNT + k - 1..LEARNT + k)).await;
         }
-        app.log_forecasts(&[predict(app, &key).await]).await.unwrap();
+        log(&world, &key).await;
     }
     store(app, &part(&walk, LEARNT..LEARNT + 40)).await;
     app.validate_predictions(u64::MAX).await.unwrap();
@@ -285,7 +320,7 @@ async fn pages_go_on_where_the_one_before_ended() {
     let app = &world.app;
     for k in 0..5 {
         store(app, &part(&walk, LEARNT + k..LEARNT + k + 1)).await;
-        app.log_forecasts(&[predict(app, &key).await]).await.unwrap();
+        log(&world, &key).await;
     }
     let whole = logged(app, None).await;
     assert_eq!(whole.len(), 5 * HORIZON);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use candlecast_app::models::{Indexed, ModelName, ModelsWanted, Status};
-use candlecast_app::{App, AppClock, AppOptions, Common, Trained, Unwatched};
+use candlecast_app::{App, AppClock, AppError, AppOptions, Common, Trained, Unwatched};
 use candlecast_core::market::random_walk;
 use candlecast_core::{CandleSeries, Seed, SeriesKey, TimeRange, Timestamp};
 use candlecast_learn::TrainWindow;
@@ -195,6 +195,27 @@ async fn surplus_versions_go_and_what_serves_stays() {
 }
 
 #[tokio::test]
+async fn a_stale_model_that_cannot_be_trained_again_holds_up_no_other() {
+    let (world, key, _) = two_versions().await;
+    let linear = model("linear", json!({}));
+    world.app.train(&key, linear, common(), TimeRange::ALL, false, Arc::new(Unwatched)).await.unwrap();
+    let ttl_ms = world.app.settings.model_ttl_s * 1_000;
+    let late = another(&world, Timestamp::year_start(2024).plus_ms(ttl_ms + 1_000), None);
+    let stale = late.stale_models(late.now()).unwrap();
+    assert_eq!(stale.len(), 2);
+    let first = stale[0].model_id.clone();
+    let job = |stale: &candlecast_app::models::StaleModel| {
+        if stale.model_id == first {
+            return Err(AppError::usage("bad-model", "model", "not trained any more"));
+        }
+        Ok(NewJob::new("overridden", "train", json!({})))
+    };
+    let queued = late.queue_retraining(true, job).await.unwrap();
+    assert!(queued.jobs.len() == 1 && queued.jobs[0].contains(&stale[1].model_id), "{queued:?}");
+    assert!(queued.problems.len() == 1 && queued.problems[0].detail.contains(&first), "{queued:?}");
+}
+
+#[tokio::test]
 async fn stale_models_are_trained_again_as_they_were() {
     let (world, key, [_, second]) = two_versions().await;
     let now = Timestamp::year_start(2024);
@@ -209,10 +230,10 @@ async fn stale_models_are_trained_again_as_they_were() {
     let job = |stale: &candlecast_app::models::StaleModel| {
         Ok(NewJob::new("overridden", "train", json!({ "series": stale.key.to_string() })))
     };
-    assert!(late.queue_retraining(false, job).await.unwrap().is_empty());
+    assert!(late.queue_retraining(false, job).await.unwrap().jobs.is_empty());
     let queued = late.queue_retraining(true, job).await.unwrap();
-    assert!(queued.len() == 1 && queued[0].contains(&second), "{queued:?}");
-    assert!(late.queue_retraining(true, job).await.unwrap().is_empty(), "once in a time to live");
+    assert!(queued.jobs.len() == 1 && queued.jobs[0].contains(&second), "{queued:?}");
+    assert!(late.queue_retraining(true, job).await.unwrap().jobs.is_empty(), "once in a time to live");
 
     let before = late.model(&second).unwrap().0;
     let stale = stale[0].clone();

@@ -69,6 +69,8 @@ fn activation_is_as_asked() {
     assert_eq!(add(Activate::Always), "1.0.3 active");
     assert_eq!(stored(dir.path()), ["1.0.0 archived", "1.0.1 archived", "1.0.2 archived", "1.0.3 active"]);
     assert_eq!(registry(dir.path()).active(&lstm()).unwrap(), Some(version("1.0.3")));
+    assert_eq!(add(Activate::InPlaceOf(version("1.0.1"))), "1.0.4 candidate", "another one serves by now");
+    assert_eq!(add(Activate::InPlaceOf(version("1.0.3"))), "1.0.5 active");
 }
 
 #[test]

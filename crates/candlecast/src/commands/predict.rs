@@ -14,7 +14,7 @@ use crate::{plot, tables};
 /// Forecast from the last stored candle with a saved model
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each forecast is kept in the prediction log, unless its model has seen the future of the origin; see `candlecast predictions`.\n\nExamples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --all --json"
+    after_help = "Each forecast is kept in the prediction log, unless its model has seen the future of the origin or its first target has closed already; see `candlecast predictions`.\n\nExamples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --all --json"
 )]
 pub(crate) struct PredictArgs {
     /// Symbol, such as BTCUSDT
@@ -68,6 +68,13 @@ pub(crate) async fn run(args: &PredictArgs, app: &App, output: Output) -> Result
 async fn log(args: &PredictArgs, predicted: &[Predicted], app: &App, output: Output) {
     if args.no_log {
         return;
+    }
+    let too_late = predicted.iter().filter(|p| p.is_too_late() && !p.has_seen_future()).count();
+    if too_late > 0 {
+        output.remark(&format!(
+            "not in the prediction log: {too_late} of {} forecasts, since candles after the origin had closed when they were made; bring newer candles in first",
+            predicted.len()
+        ));
     }
     if let Err(e) = app.log_forecasts(predicted).await {
         let text = format!("the forecast is not in the prediction log: {}", e.detail);

@@ -171,9 +171,10 @@ fn a_training_that_is_killed_is_interrupted_and_a_retry_ends_as_if_nothing_had_b
     killed.kill().unwrap();
     killed.wait().unwrap();
     let begun = Instant::now();
-    // At once where the system tells that the process is gone, else when its lease has run out.
+    // At once where the system tells that the process is gone, else by a worker once its lease has run out.
     while state_of(&program, &id) != "interrupted" {
         assert!(begun.elapsed() < PATIENCE && cfg!(not(target_os = "linux")), "{}", state_of(&program, &id));
+        program.json(&["worker", "--once", "--kinds", "evaluate"]);
         std::thread::sleep(Duration::from_secs(1));
     }
     assert_eq!(program.json(&["models", "list"]), json!([]));

@@ -314,6 +314,8 @@ fn what_is_not_to_be_logged_is_not() {
     program.json(&line(&[&["predict", "--model", "linear", "--no-log"], SERIES, NOW]));
     let past = line(&[&["predict", "--model", "linear", "--now", "2024-03-10T10:30:00Z"], SERIES]);
     assert!(program.json(&past)["warnings"][0].as_str().unwrap().contains("not logged"));
+    let late = program.run(&line(&[&["predict", "--model", "linear"], SERIES, LATER]));
+    assert!(late.code == Some(0) && late.stderr.contains("not in the prediction log: 1 of 1"), "{late:?}");
     let page = program.json(&line(&[&["predictions", "list"], LATER]));
     assert_eq!(page, json!({ "predictions": [], "next": null }));
     let accuracy = program.json(&line(&[&["predictions", "accuracy"], LATER]));

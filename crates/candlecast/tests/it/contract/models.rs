@@ -57,6 +57,8 @@ const FORECAST: &[(&str, Is)] = &[
     ("ageSeconds", count),
     ("dataAgeSeconds", count),
     ("staleData", flag),
+    ("seenFuture", flag),
+    ("tooLate", flag),
     ("synthetic", flag),
     ("warnings", list),
 ];
@@ -136,6 +138,7 @@ fn a_forecast_comes_with_interval_confidence_and_origin() {
     assert_eq!((&forecast["dataAgeSeconds"], &forecast["staleData"]), (&json!(1_800), &json!(false)));
     assert_eq!(forecast["ageSeconds"], 1_800);
     assert_eq!((&forecast["stale"], &forecast["synthetic"]), (&json!(false), &json!(false)));
+    assert_eq!((&forecast["seenFuture"], &forecast["tooLate"]), (&json!(false), &json!(false)));
     assert_eq!(forecast["warnings"], json!([]));
     let steps = elements("predictions", &forecast["predictions"]);
     assert_eq!(steps.len(), 6);
@@ -150,6 +153,7 @@ fn a_forecast_comes_with_interval_confidence_and_origin() {
     }
     let later = program.json(&line(&[&["predict", "--model", "linear", "--now", "2024-03-26T12:00:00Z"], SERIES]));
     assert_eq!((&later["stale"], &later["staleData"]), (&json!(true), &json!(true)));
+    assert_eq!((&later["seenFuture"], &later["tooLate"]), (&json!(false), &json!(true)));
     assert_eq!(later["predictions"], forecast["predictions"]);
     assert_eq!(later["warnings"].as_array().unwrap().len(), 2, "old data, old model: {later}");
 }
