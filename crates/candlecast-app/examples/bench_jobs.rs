@@ -3,7 +3,7 @@
 //!
 //! usage: `bench_jobs [PREDICTIONS [TRAININGS]]`; 1,000,000 predictions and 3 trainings of each kind by default.
 //!
-//! The database is SQLite in a temporary folder. `bench_meta` of `candlecast-meta` measures more calls, and PostgreSQL.
+//! The database is SQLite in a temporary folder.
 
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 

@@ -32,7 +32,7 @@ const HEAD: usize = 20_000;
 const RUNS: usize = 7;
 const THREADS: [usize; 2] = [2, 1];
 
-/// Ids of the features that are TA-Lib functions and no more.
+/// Ids of the features that are TA-Lib functions and no more; `bop` is computed by a formula of our own.
 const FUNCTIONS: [&str; 42] = [
     "mom_10",
     "roc_10",

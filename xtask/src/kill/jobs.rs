@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -75,12 +74,7 @@ impl fmt::Display for JobsReport {
 
 /// Carries out `plan`; the error says what was lost, in which round, and where the data folder is kept.
 pub fn run(plan: &JobsPlan) -> Result<JobsReport> {
-    fs::create_dir_all(&plan.scratch).with_context(|| format!("cannot make {}", plan.scratch.display()))?;
-    let report = rounds(plan).with_context(|| {
-        format!("the crash harness failed (seed {}); the data is kept in {}", plan.seed, plan.scratch.display())
-    })?;
-    fs::remove_dir_all(&plan.scratch).with_context(|| format!("cannot remove {}", plan.scratch.display()))?;
-    Ok(report)
+    super::in_scratch(&plan.scratch, plan.seed, || rounds(plan))
 }
 
 fn rounds(plan: &JobsPlan) -> Result<JobsReport> {

@@ -10,7 +10,7 @@ mod train_rounds;
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -99,11 +99,16 @@ impl fmt::Display for Report {
 
 /// Carries out `plan`; the error says what was lost, in which round, and where the data folder is kept.
 pub fn run(plan: &Plan) -> Result<Report> {
-    fs::create_dir_all(&plan.scratch).with_context(|| format!("cannot make {}", plan.scratch.display()))?;
-    let report = rounds(plan).with_context(|| {
-        format!("the crash harness failed (seed {}); the data is kept in {}", plan.seed, plan.scratch.display())
+    in_scratch(&plan.scratch, plan.seed, || rounds(plan))
+}
+
+/// Does `work` in the folder `scratch`, which is removed after it; after an error it is kept, and the error says so.
+fn in_scratch<R>(scratch: &Path, seed: u64, work: impl FnOnce() -> Result<R>) -> Result<R> {
+    fs::create_dir_all(scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
+    let report = work().with_context(|| {
+        format!("the crash harness failed (seed {seed}); the data is kept in {}", scratch.display())
     })?;
-    fs::remove_dir_all(&plan.scratch).with_context(|| format!("cannot remove {}", plan.scratch.display()))?;
+    fs::remove_dir_all(scratch).with_context(|| format!("cannot remove {}", scratch.display()))?;
     Ok(report)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use candlecast_app::models::{Indexed, ModelName, ModelsWanted, Status};
-use candlecast_app::{App, AppClock, AppError, AppOptions, Common, Trained, Unwatched};
+use candlecast_app::{App, AppClock, AppError, AppOptions, Common, Trained, Unwatched, Watch};
 use candlecast_core::market::random_walk;
 use candlecast_core::{CandleSeries, Seed, SeriesKey, TimeRange, Timestamp};
 use candlecast_learn::TrainWindow;
@@ -68,6 +68,30 @@ fn payload(world: &World, id: &str) -> std::path::PathBuf {
 
 fn status(app: &App, id: &str) -> Status {
     app.models().unwrap().iter().find(|l| l.name.to_string() == id).unwrap().status
+}
+
+/// Lets another version serve as soon as it hears of progress.
+struct PromotesMeanwhile {
+    app: App,
+    name: ModelName,
+}
+
+impl Watch for PromotesMeanwhile {
+    fn progress(&self, _: &str, _: u64, _: u64) {
+        self.app.registry.promote(&self.name.slot, self.name.version).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_training_takes_over_only_from_what_it_was_compared_with() {
+    let (world, key, [first, second]) = two_versions().await;
+    let app = &world.app;
+    assert_eq!(status(app, &second), Status::Active, "equal scores take over");
+    let watch = Arc::new(PromotesMeanwhile { app: app.clone(), name: first.parse().unwrap() });
+    let request = model("hybrid", json!({ "lookbackWindow": 6 }));
+    let trained = app.train(&key, request, common(), TimeRange::ALL, false, watch).await.unwrap();
+    assert_eq!((trained.meta.status, status(app, &first)), (Status::Candidate, Status::Active));
+    assert!(trained.candidate_because.unwrap().contains("has changed since this training began"));
 }
 
 #[tokio::test]

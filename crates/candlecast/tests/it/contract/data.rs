@@ -134,7 +134,7 @@ fn doctor_says_what_is_in_order() {
         assert_fields("check", check, &[("check", text), ("ok", flag), ("detail", text)]);
     }
     let found = |name: &str| checks.iter().find(|c| c["check"] == name).unwrap_or_else(|| panic!("no check of {name}"));
-    for name in ["data folder", "candles", "models"] {
+    for name in ["data folder", "candles", "models", "records"] {
         assert_eq!(found(name)["ok"], true, "{report}");
     }
     // Memory is the machine's own affair; what counts is that the exit code says the same as the document.
