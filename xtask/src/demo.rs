@@ -6,12 +6,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::sh;
+use crate::sh::Profile;
 
 /// Builds the binary and runs `candlecast demo` with `args` (a leading `--` is dropped) on an empty data folder,
 /// `demo` in the target folder; it is kept afterwards, for a look at what was stored and saved. Arguments that name
 /// a data folder of their own leave that one alone.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let binary = sh::build_candlecast()?;
+    let binary = sh::build_candlecast(Profile::Release)?;
     let args = args.strip_prefix(&["--".to_owned()]).unwrap_or(args);
     let mut command = sh::program(binary);
     if !names_a_folder(args) {

@@ -8,6 +8,7 @@
 mod args;
 mod bench_peers;
 mod candle_file;
+mod compiler;
 mod demo;
 pub mod kill;
 mod machine;
@@ -27,7 +28,8 @@ usage: cargo xtask COMMAND
 
   demo [-- ARGS]                   build the release binary and run `candlecast demo ARGS`
   test                             everything that continuous integration runs
-  tidy                             crate graph, purity, catalog lists and house rules only
+  tidy [--write-touch-counts]      crate graph, purity, catalog lists and house rules only; with the flag, what a part
+                                   of each kind costs is first recorded in ARCHITECTURE.md as it is
   verify [NAMES]                   the named long runs, or those not done at this revision, into RESULTS.md
   kill-harness [--runs N] [--seed N] [--binary PATH]
                                    kill -9 at random moments of import and train, then look what is left
@@ -37,11 +39,17 @@ usage: cargo xtask COMMAND
   bench-peers [NAMES] [--rounds N] speed beside pandas, PyTorch, xgboost and others, into BENCHMARKS.md
 ";
 
+/// The commands that build the program, and so need the compiler that it needs.
+const BUILDS: [&str; 6] = ["demo", "test", "verify", "kill-harness", "kill-jobs", "bench-peers"];
+
 /// Runs the command line `args` (without the program's name).
 pub fn run(args: &[String]) -> Result<()> {
     let Some((command, rest)) = args.split_first() else {
         bail!("no command given\n{USAGE}");
     };
+    if BUILDS.contains(&command.as_str()) {
+        compiler::check()?;
+    }
     match command.as_str() {
         "demo" => demo::run(rest),
         "test" => test::run(rest),

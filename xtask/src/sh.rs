@@ -31,10 +31,34 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command
 }
 
-/// Builds the release binary and returns its path.
-pub(crate) fn build_candlecast() -> Result<PathBuf> {
-    run(&mut cargo(&["build", "--release", "--package", "candlecast"]))?;
-    Ok(target_dir().join("release").join(format!("candlecast{}", std::env::consts::EXE_SUFFIX)))
+/// A way to build, as the root's `Cargo.toml` defines it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// For use, quick to build.
+    Release,
+    /// With link-time optimisation: what is measured and what is handed out.
+    Dist,
+}
+
+impl Profile {
+    /// Its name for cargo.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Dist => "dist",
+        }
+    }
+
+    /// Where cargo puts what is built in this way.
+    pub(crate) fn folder(self) -> PathBuf {
+        target_dir().join(self.name())
+    }
+}
+
+/// Builds the binary and returns its path.
+pub(crate) fn build_candlecast(profile: Profile) -> Result<PathBuf> {
+    run(&mut cargo(&["build", "--profile", profile.name(), "--package", "candlecast"]))?;
+    Ok(profile.folder().join(format!("candlecast{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// The command as one would type it, the program by its file name.
@@ -135,6 +159,15 @@ mod tests {
         let error = capture(Command::new("sh").args(["-c", "echo broken >&2; exit 1"])).unwrap_err().to_string();
         assert!(error.contains("broken") && error.contains("sh -c"), "{error}");
         assert!(!succeeds(&mut Command::new("no-such-program-here")));
+    }
+
+    #[test]
+    fn every_profile_is_one_of_the_workspace() {
+        let manifest: toml::Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+        for profile in [Profile::Release, Profile::Dist] {
+            assert!(manifest["profile"].get(profile.name()).is_some(), "{profile:?}");
+            assert!(profile.folder().ends_with(profile.name()));
+        }
     }
 
     #[test]

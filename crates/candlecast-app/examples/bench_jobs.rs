@@ -11,14 +11,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use candlecast_app::jobs::{JobOptions, TrainJob};
-use candlecast_app::{App, AppClock, AppError, AppOptions, Common, Flags, ModelRequest, Settings, Unwatched};
+use candlecast_app::{JOBS, TrainJob};
+use candlecast_config::{Flags, Settings};
 use candlecast_core::market::random_walk;
-use candlecast_core::{Interval, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
+use candlecast_core::{
+    Interval, ModelRequest, NoProgress, Problem, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue,
+};
+use candlecast_host::{Clock, Host, HostOptions};
+use candlecast_jobs::JobOptions;
 use candlecast_meta::{
     JobStore, MetaError, Model, ModelFilter, ModelStatus, ModelStore, NewJob, NewPrediction, PageRequest,
     PredictionFilter, PredictionStatus, PredictionStore, PredictionsOf, Progress, SqlStore,
 };
+use candlecast_pipeline::PipelineOptions;
 use serde_json::{Value, json};
 
 const T0: Timestamp = Timestamp(1_704_067_200_000);
@@ -132,19 +137,19 @@ async fn pages_of_predictions(store: &SqlStore, n_predictions: usize) -> Result<
 async fn trainings(n: usize) -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let flags = Flags { data_dir: Some(dir.path().to_owned()), ..Flags::default() };
-    let options = AppOptions {
+    let options = HostOptions {
         seed: Seed(42),
         threads: Some(2),
-        clock: AppClock::System,
+        clock: Clock::System,
         cancel: Arc::new(AtomicBool::new(false)),
     };
-    let app = App::open(Settings::load(&flags, |_| None)?, options)?;
+    let app = Host::open(Settings::load(&flags, |_| None, &candlecast_app::MODEL_CATALOG)?, options)?;
     let candles = random_walk(N_CANDLES, Seed(1), 0.0);
-    app.store_series(&candles).await?;
+    candlecast_app::data::store_series(&app, &candles).await?;
     let request = TrainJob {
         series: candles.key().clone(),
         model: ModelRequest { id: "lstm".into(), params: json!({ "epochs": 20 }) },
-        common: Common::new(24),
+        common: PipelineOptions::new(24),
         range: TimeRange::ALL,
         warm_start: false,
         seed: app.seed,
@@ -154,7 +159,7 @@ async fn trainings(n: usize) -> Result<(), Box<dyn std::error::Error>> {
     for _ in 0..n {
         without.push(alone(&app, &request).await?);
         let started = Instant::now();
-        app.run_job(&request, &JobOptions::default(), Arc::new(Unwatched)).await?;
+        candlecast_jobs::run_job(&app, &JOBS, &request, &JobOptions::default(), Arc::new(NoProgress)).await?;
         with.push(ms_since(started));
     }
     if n > 0 {
@@ -166,10 +171,10 @@ async fn trainings(n: usize) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Milliseconds of a training that is no job.
-async fn alone(app: &App, request: &TrainJob) -> Result<f64, AppError> {
+async fn alone(app: &Host, request: &TrainJob) -> Result<f64, Problem> {
     let TrainJob { series, model, common, range, .. } = request.clone();
     let started = Instant::now();
-    app.train(&series, model, common, range, false, Arc::new(Unwatched)).await?;
+    candlecast_app::train(&app, &series, model, common, range, false, Arc::new(NoProgress)).await?;
     Ok(ms_since(started))
 }
 

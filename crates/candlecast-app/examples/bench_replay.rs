@@ -14,12 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use candlecast_app::{
-    App, AppClock, AppError, AppOptions, Common, Flags, Listener, LiveForecaster, LogSteps, ModelRequest,
-    ReplayRequest, Settings, StreamEvent, StreamRequest, StreamSource, Unwatched, export,
-};
+use candlecast_config::{Flags, Settings};
 use candlecast_core::market::{MarketConfig, generate};
-use candlecast_core::{CandleSeries, Interval, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
+use candlecast_core::{
+    CandleSeries, Interval, ModelRequest, NoProgress, Problem, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue,
+};
+use candlecast_host::{Clock, Host, HostOptions};
+use candlecast_live::{Listener, LogSteps, ReplayRequest, StreamEvent, StreamRequest, StreamSource};
+use candlecast_pipeline::{LiveForecaster, PipelineOptions};
 use serde_json::json;
 
 /// Candles that the models are trained on: two weeks.
@@ -35,7 +37,7 @@ const REPLAYS: [(usize, &str); 4] = [(1, "all"), (15, "15"), (15, "none"), (15, 
 struct Silent;
 
 impl Listener for Silent {
-    fn hear(&self, event: &StreamEvent) -> Result<(), AppError> {
+    fn hear(&self, event: &StreamEvent) -> Result<(), Problem> {
         black_box(event);
         Ok(())
     }
@@ -47,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let series = market()?;
     let file = folder.path().join("BTCUSDT-1m.csv");
-    export::write(&part(&series, PAST..PAST + MONTH)?, &file)?;
+    candlecast_app::export::write(&part(&series, PAST..PAST + MONTH)?, &file)?;
     for horizon in [1, 15] {
         let app = trained(&folder.path().join(format!("h{horizon}")), &series, horizon).await?;
         alone(&app, &series, horizon, runs).await?;
@@ -75,27 +77,37 @@ fn part(series: &CandleSeries, rows: std::ops::Range<usize>) -> Result<CandleSer
 }
 
 /// A platform with the past stored and a linear model trained on it.
-async fn trained(folder: &Path, series: &CandleSeries, horizon: usize) -> Result<App, Box<dyn Error>> {
+async fn trained(folder: &Path, series: &CandleSeries, horizon: usize) -> Result<Host, Box<dyn Error>> {
     let flags = Flags { data_dir: Some(folder.to_owned()), ..Flags::default() };
-    let options = AppOptions {
+    let options = HostOptions {
         seed: Seed::default(),
         threads: None,
-        clock: AppClock::Fixed(Timestamp::year_start(2024)),
+        clock: Clock::Fixed(Timestamp::year_start(2024)),
         cancel: Arc::new(AtomicBool::new(false)),
     };
-    let app = App::open(Settings::load(&flags, |_| None)?, options)?;
-    app.store_series(&part(series, 0..PAST)?).await?;
+    let app = Host::open(Settings::load(&flags, |_| None, &candlecast_app::MODEL_CATALOG)?, options)?;
+    candlecast_app::data::store_series(&app, &part(series, 0..PAST)?).await?;
     let request = ModelRequest { id: "linear".into(), params: json!({}) };
-    app.train(series.key(), request, Common::new(horizon), TimeRange::ALL, false, Arc::new(Unwatched)).await?;
+    candlecast_app::train(
+        &app,
+        series.key(),
+        request,
+        PipelineOptions::new(horizon),
+        TimeRange::ALL,
+        false,
+        Arc::new(NoProgress),
+    )
+    .await?;
     Ok(app)
 }
 
 /// The model alone goes along with the month.
-async fn alone(app: &App, series: &CandleSeries, horizon: usize, runs: usize) -> Result<(), Box<dyn Error>> {
+async fn alone(app: &Host, series: &CandleSeries, horizon: usize, runs: usize) -> Result<(), Box<dyn Error>> {
     let past = part(series, 0..PAST)?;
     let mut times = Vec::with_capacity(runs);
     for _ in 0..runs {
-        let mut forecaster = LiveForecaster::open(app.live_model(series.key(), "linear").await?, &past)?;
+        let mut forecaster =
+            LiveForecaster::open(candlecast_monitor::load_active(&app, series.key(), "linear").await?, &past)?;
         let started = Instant::now();
         for row in PAST..PAST + MONTH {
             black_box(forecaster.push(&series.candle(row)));
@@ -107,13 +119,13 @@ async fn alone(app: &App, series: &CandleSeries, horizon: usize, runs: usize) ->
 }
 
 /// Whole replays, each stored and logged under a venue of its own.
-async fn whole(app: &App, file: &Path, horizon: usize, log: &str, runs: usize) -> Result<(), Box<dyn Error>> {
+async fn whole(app: &Host, file: &Path, horizon: usize, log: &str, runs: usize) -> Result<(), Box<dyn Error>> {
     let steps: LogSteps = log.parse()?;
     let mut times = Vec::with_capacity(runs);
     for run in 0..runs {
         let request = request(file.to_owned(), &format!("replay-{log}-{run}"), &steps)?;
         let started = Instant::now();
-        let summary = app.stream(request, Arc::new(Silent), &Unwatched).await?;
+        let summary = candlecast_live::stream(&app, request, Arc::new(Silent), &NoProgress).await?;
         times.push(started.elapsed().as_secs_f64() * 1e3);
         let logged = if steps == LogSteps::All { MONTH * horizon } else { MONTH * usize::from(!steps.is_none()) };
         // A forecast more from the last candle of the past; the last ones have no outcome yet.

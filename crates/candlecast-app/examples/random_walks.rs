@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use candlecast_app::{Common, ModelRequest, evaluate_series};
 use candlecast_core::market::random_walk;
-use candlecast_core::{Seed, TimeRange, Timestamp};
+use candlecast_core::{ModelRequest, Seed, TimeRange, Timestamp};
 use candlecast_learn::{Report, TrainWindow};
+use candlecast_pipeline::{PipelineOptions, evaluate_series};
 use rayon::prelude::*;
 
 /// Candles of a walk where `--candles` does not say: 100 days to train on at first, 100 days of origins.
@@ -55,7 +55,7 @@ fn main() {
 fn report(run: u64, (candles, predictability): (usize, f64), horizon: usize, models: &[String]) -> Report {
     let series = random_walk(candles, Seed(77).derive("walk", run), predictability);
     let from = Timestamp(series.open_time()[0]).plus_ms(SCORED_FROM * 3_600_000);
-    let mut common = Common::new(horizon);
+    let mut common = PipelineOptions::new(horizon);
     common.window = TrainWindow::Rolling { days: 100 };
     common.retrain_days = 25;
     let requests: Vec<ModelRequest> =

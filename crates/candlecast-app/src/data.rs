@@ -1,13 +1,14 @@
 //! `data list | check | export | resample`.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use candlecast_core::{CandleSeries, Gaps, Interval, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{CandleSeries, Gaps, Interval, Problem, SeriesKey, TimeRange, Timestamp};
+use candlecast_host::{Host, upsert_candles};
+use candlecast_monitor::after_candles;
 use candlecast_store::Coverage;
 use futures::StreamExt;
 
-use crate::{App, AppError};
+use crate::export::write;
 
 /// What a check found in one series.
 #[derive(Debug, Clone)]
@@ -30,102 +31,95 @@ pub struct Checked {
     pub damaged: Vec<String>,
 }
 
-impl App {
-    /// What is stored.
-    pub async fn coverage(&self) -> Result<Vec<Coverage>, AppError> {
-        Ok(self.store.list().await?)
-    }
+/// What is stored.
+pub async fn coverage(host: &Host) -> Result<Vec<Coverage>, Problem> {
+    Ok(host.store.list().await?)
+}
 
-    /// Reads every candle of `key`, checksums included, and reports its state; damaged files are named and the others
-    /// read all the same.
-    pub async fn check(&self, key: &SeriesKey) -> Result<Checked, AppError> {
-        let coverage = self.store.coverage(key).await?;
-        let mut checked = Checked {
-            key: key.clone(),
-            rows: 0,
-            range: None,
-            gaps: Gaps::default(),
-            longest_gaps: vec![],
-            zero_volume: 0,
-            flat: 0,
-            damaged: coverage.damaged,
-        };
-        let step = key.interval.ms();
-        let mut last: Option<i64> = None;
-        let mut pieces = self.store.scan_pieces(key, TimeRange::ALL);
-        while let Some(piece) = pieces.next().await {
-            let piece = match piece {
-                Ok(piece) => piece,
-                Err(e) => {
-                    let text = e.to_string();
-                    if !checked.damaged.contains(&text) {
-                        checked.damaged.push(text);
-                    }
-                    // The years after it are read all the same; what lies in between is damage and no gap.
-                    last = None;
-                    continue;
+/// Reads every candle of `key`, checksums included, and reports its state; damaged files are named and the others
+/// read all the same.
+pub async fn check(host: &Host, key: &SeriesKey) -> Result<Checked, Problem> {
+    let coverage = host.store.coverage(key).await?;
+    let mut checked = Checked {
+        key: key.clone(),
+        rows: 0,
+        range: None,
+        gaps: Gaps::default(),
+        longest_gaps: vec![],
+        zero_volume: 0,
+        flat: 0,
+        damaged: coverage.damaged,
+    };
+    let step = key.interval.ms();
+    let mut last: Option<i64> = None;
+    let mut pieces = host.store.scan_pieces(key, TimeRange::ALL);
+    while let Some(piece) = pieces.next().await {
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(e) => {
+                let text = e.to_string();
+                if !checked.damaged.contains(&text) {
+                    checked.damaged.push(text);
                 }
-            };
-            let c = piece.columns();
-            for i in 0..c.len() {
-                if let Some(missing) = last.map(|l| (c.open_time[i] - l) / step - 1).filter(|&m| m > 0) {
-                    let missing = missing as usize;
-                    checked.gaps.count += 1;
-                    checked.gaps.missing += missing;
-                    checked.gaps.longest = checked.gaps.longest.max(missing);
-                    checked.longest_gaps.push((Timestamp(c.open_time[i] - step * missing as i64), missing));
-                }
-                last = Some(c.open_time[i]);
-                checked.zero_volume += usize::from(c.volume[i] == 0.0);
-                checked.flat += usize::from(c.volume[i] == 0.0 && c.high[i] == c.low[i]);
+                // The years after it are read all the same; what lies in between is damage and no gap.
+                last = None;
+                continue;
             }
-            checked.rows += c.len();
-            checked.range = match (checked.range, piece.range()) {
-                (Some(a), Some(b)) => Some(TimeRange { from: a.from, to: b.to }),
-                (a, b) => a.or(b),
-            };
+        };
+        let c = piece.columns();
+        for i in 0..c.len() {
+            if let Some(missing) = last.map(|l| (c.open_time[i] - l) / step - 1).filter(|&m| m > 0) {
+                let missing = missing as usize;
+                checked.gaps.count += 1;
+                checked.gaps.missing += missing;
+                checked.gaps.longest = checked.gaps.longest.max(missing);
+                checked.longest_gaps.push((Timestamp(c.open_time[i] - step * missing as i64), missing));
+            }
+            last = Some(c.open_time[i]);
+            checked.zero_volume += usize::from(c.volume[i] == 0.0);
+            checked.flat += usize::from(c.volume[i] == 0.0 && c.high[i] == c.low[i]);
         }
-        checked.longest_gaps.sort_by_key(|&(at, n)| (std::cmp::Reverse(n), at));
-        checked.longest_gaps.truncate(10);
-        Ok(checked)
+        checked.rows += c.len();
+        checked.range = match (checked.range, piece.range()) {
+            (Some(a), Some(b)) => Some(TimeRange { from: a.from, to: b.to }),
+            (a, b) => a.or(b),
+        };
     }
+    checked.longest_gaps.sort_by_key(|&(at, n)| (std::cmp::Reverse(n), at));
+    checked.longest_gaps.truncate(10);
+    Ok(checked)
+}
 
-    /// Resamples `key` to `to`, stores the result and returns its key, rows, and how many incomplete candles were
-    /// left out.
-    pub async fn resample(&self, key: &SeriesKey, to: Interval) -> Result<(SeriesKey, usize, usize), AppError> {
-        let series = self.series(key).await?;
-        let resampled = self.compute(move || Ok(candlecast_core::resample(&series, to)?)).await?;
-        if resampled.series.is_empty() {
-            return Err(AppError::data(
-                "nothing-complete",
-                format!("no {to} candle is complete in {key}: nothing was stored"),
-            ));
-        }
-        if self.upsert_candles(&resampled.series).await?.changed.is_some() {
-            self.after_candles(resampled.series.key()).await;
-        }
-        Ok((resampled.series.key().clone(), resampled.series.len(), resampled.incomplete))
+/// Resamples `key` to `to`, stores the result and returns its key, rows, and how many incomplete candles were
+/// left out.
+pub async fn resample(host: &Host, key: &SeriesKey, to: Interval) -> Result<(SeriesKey, usize, usize), Problem> {
+    let series = host.series(key).await?;
+    let resampled = host.compute(move || Ok(candlecast_core::resample(&series, to)?)).await?;
+    if resampled.series.is_empty() {
+        return Err(Problem::data(
+            "nothing-complete",
+            format!("no {to} candle is complete in {key}: nothing was stored"),
+        ));
     }
+    if upsert_candles(host, &resampled.series).await?.changed.is_some() {
+        after_candles(host, resampled.series.key()).await;
+    }
+    Ok((resampled.series.key().clone(), resampled.series.len(), resampled.incomplete))
+}
 
-    /// Writes the candles of `key` within `range` to `path`: CSV, or Parquet by its ending. Returns the rows.
-    pub async fn export(&self, key: &SeriesKey, range: TimeRange, path: &Path) -> Result<usize, AppError> {
-        let series = self.store.scan(key, range).await?;
-        if series.is_empty() {
-            return Err(AppError::data("outside-data", format!("{key} has no candles {range}")));
-        }
-        let (rows, path) = (series.len(), path.to_owned());
-        self.compute(move || crate::export::write(&series, &path)).await?;
-        Ok(rows)
+/// Writes the candles of `key` within `range` to `path`: CSV, or Parquet by its ending. Returns the rows.
+pub async fn export(host: &Host, key: &SeriesKey, range: TimeRange, path: &Path) -> Result<usize, Problem> {
+    let series = host.store.scan(key, range).await?;
+    if series.is_empty() {
+        return Err(Problem::data("outside-data", format!("{key} has no candles {range}")));
     }
+    let (rows, path) = (series.len(), path.to_owned());
+    host.compute(move || write(&series, &path)).await?;
+    Ok(rows)
+}
 
-    /// Stores a series, such as one of the generated market.
-    pub async fn store_series(&self, series: &CandleSeries) -> Result<(), AppError> {
-        self.upsert_candles(series).await?;
-        Ok(())
-    }
-
-    /// The store, shared.
-    pub fn store(&self) -> Arc<dyn candlecast_store::CandleStore> {
-        Arc::clone(&self.store)
-    }
+/// Stores a series, such as one of the generated market.
+pub async fn store_series(host: &Host, series: &CandleSeries) -> Result<(), Problem> {
+    upsert_candles(host, series).await?;
+    Ok(())
 }

@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampMillisecondArray};
-use candlecast_core::CandleSeries;
-
-use crate::AppError;
-use crate::error::file_error;
+use candlecast_core::{CandleSeries, Problem, file_problem};
 
 /// Named columns of one length beside a column of open times.
 #[derive(Debug)]
@@ -21,7 +18,7 @@ pub struct Table<'a> {
 }
 
 /// Writes `series` to `path`.
-pub fn write(series: &CandleSeries, path: &Path) -> Result<(), AppError> {
+pub fn write(series: &CandleSeries, path: &Path) -> Result<(), Problem> {
     let c = series.columns();
     let mut columns: Vec<(&str, &[f64])> =
         vec![("open", &c.open), ("high", &c.high), ("low", &c.low), ("close", &c.close), ("volume", &c.volume)];
@@ -37,19 +34,19 @@ pub fn write(series: &CandleSeries, path: &Path) -> Result<(), AppError> {
 
 /// Writes `table` to `path`: Parquet where it ends in `.parquet`, else CSV. The file appears whole: it is written
 /// beside its place and renamed.
-pub fn write_table(table: &Table<'_>, path: &Path) -> Result<(), AppError> {
+pub fn write_table(table: &Table<'_>, path: &Path) -> Result<(), Problem> {
     let part = part_path(path);
     let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     let written = match ending.as_deref() {
         Some("parquet") => write_parquet(table, &part),
         Some("csv") => write_csv(table, &part),
-        _ => Err(AppError::usage(
+        _ => Err(Problem::usage(
             "bad-output",
             "output",
             format!("{}: end the file name in .csv or .parquet", path.display()),
         )),
     };
-    let renamed = written.and_then(|()| std::fs::rename(&part, path).map_err(|e| file_error(path, &e)));
+    let renamed = written.and_then(|()| std::fs::rename(&part, path).map_err(|e| file_problem(path, &e)));
     if renamed.is_err() {
         // The failure is what counts; a leftover part file is harmless.
         let _ = std::fs::remove_file(&part);
@@ -63,8 +60,8 @@ fn part_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn write_csv(table: &Table<'_>, path: &Path) -> Result<(), AppError> {
-    let failed = |e: std::io::Error| file_error(path, &e);
+fn write_csv(table: &Table<'_>, path: &Path) -> Result<(), Problem> {
+    let failed = |e: std::io::Error| file_problem(path, &e);
     let mut out = BufWriter::new(File::create(path).map_err(failed)?);
     let mut line = String::from("open_time");
     for (name, _) in &table.columns {
@@ -89,8 +86,8 @@ fn write_csv(table: &Table<'_>, path: &Path) -> Result<(), AppError> {
     file.sync_all().map_err(failed)
 }
 
-fn write_parquet(table: &Table<'_>, path: &Path) -> Result<(), AppError> {
-    let failed = |e: parquet::errors::ParquetError| AppError::data("file-failed", format!("{}: {e}", path.display()));
+fn write_parquet(table: &Table<'_>, path: &Path) -> Result<(), Problem> {
+    let failed = |e: parquet::errors::ParquetError| Problem::data("file-failed", format!("{}: {e}", path.display()));
     let time = TimestampMillisecondArray::from(table.open_time.to_vec()).with_timezone("UTC");
     let mut arrays: Vec<(&str, ArrayRef, bool)> = vec![("open_time", Arc::new(time), false)];
     for (name, column) in &table.columns {
@@ -98,10 +95,10 @@ fn write_parquet(table: &Table<'_>, path: &Path) -> Result<(), AppError> {
         arrays.push((name, Arc::new(array), true));
     }
     let batch = RecordBatch::try_from_iter_with_nullable(arrays)
-        .map_err(|e| AppError::data("file-failed", format!("{}: {e}", path.display())))?;
-    let file = File::create(path).map_err(|e| file_error(path, &e))?;
+        .map_err(|e| Problem::data("file-failed", format!("{}: {e}", path.display())))?;
+    let file = File::create(path).map_err(|e| file_problem(path, &e))?;
     let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).map_err(failed)?;
     writer.write(&batch).map_err(failed)?;
     let file = writer.into_inner().map_err(failed)?;
-    file.sync_all().map_err(|e| file_error(path, &e))
+    file.sync_all().map_err(|e| file_problem(path, &e))
 }

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use candlecast_core::{SeriesKey, TimeRange};
+use candlecast_core::{Problem, ProgressSink, SeriesKey, TimeRange};
+use candlecast_host::{Host, upsert_candles};
 use candlecast_ingest::{ImportOptions, IngestError, QualityReport};
-
-use crate::{App, AppError, Watch};
+use candlecast_monitor::after_candles;
 
 /// Rows handed to the store at once: a year of minutes and some, so that a yearly partition is written once.
 pub const CHUNK_ROWS: usize = 540_000;
@@ -25,56 +25,48 @@ pub struct Imported {
     pub changed: Option<TimeRange>,
 }
 
-impl App {
-    /// Imports one file. Chunks are stored as they are read, so memory does not grow with the file.
-    pub async fn import_file(
-        &self,
-        path: &Path,
-        options: &ImportOptions,
-        watch: &dyn Watch,
-    ) -> Result<Imported, AppError> {
-        let name = path.display();
-        let mut import = candlecast_ingest::open(path, options).map_err(|e| of_file(path, e))?;
-        let label = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        let total = import.bytes_total();
-        let mut changed: Option<TimeRange> = None;
-        loop {
-            self.check_cancelled()?;
-            // Parsing has a thread of its own to decompress on; the store writes on blocking threads.
-            let (back, chunk) = tokio::task::spawn_blocking(move || {
-                let chunk = import.next_chunk();
-                (import, chunk)
-            })
-            .await
-            .map_err(|e| AppError::data("import-failed", format!("{name}: reading ended abnormally: {e}")))?;
-            import = back;
-            let Some(chunk) = chunk.map_err(|e| of_file(path, e))? else { break };
-            let stored = self.upsert_candles(&chunk).await;
-            let stored = stored.map_err(|e| AppError::from(e).context(name.to_string()))?;
-            changed = match (changed, stored.changed) {
-                (Some(a), Some(b)) => Some(TimeRange { from: a.from.min(b.from), to: a.to.max(b.to) }),
-                (a, b) => a.or(b),
-            };
-            watch.progress(&label, import.bytes_read().min(total), total);
-        }
-        let key = import.key().clone();
-        if changed.is_some() {
-            self.after_candles(&key).await;
-        }
-        Ok(Imported {
-            file: path.to_owned(),
-            key,
-            format: import.format().to_string(),
-            report: import.report(),
-            changed,
+/// Imports one file. Chunks are stored as they are read, so memory does not grow with the file.
+pub async fn import_file(
+    host: &Host,
+    path: &Path,
+    options: &ImportOptions,
+    watch: &dyn ProgressSink,
+) -> Result<Imported, Problem> {
+    let name = path.display();
+    let mut import = candlecast_ingest::open(path, options).map_err(|e| of_file(path, e))?;
+    let label = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let total = import.bytes_total();
+    let mut changed: Option<TimeRange> = None;
+    loop {
+        host.check_cancelled()?;
+        // Parsing has a thread of its own to decompress on; the store writes on blocking threads.
+        let (back, chunk) = tokio::task::spawn_blocking(move || {
+            let chunk = import.next_chunk();
+            (import, chunk)
         })
+        .await
+        .map_err(|e| Problem::data("import-failed", format!("{name}: reading ended abnormally: {e}")))?;
+        import = back;
+        let Some(chunk) = chunk.map_err(|e| of_file(path, e))? else { break };
+        let stored = upsert_candles(host, &chunk).await;
+        let stored = stored.map_err(|e| Problem::from(e).context(name.to_string()))?;
+        changed = match (changed, stored.changed) {
+            (Some(a), Some(b)) => Some(TimeRange { from: a.from.min(b.from), to: a.to.max(b.to) }),
+            (a, b) => a.or(b),
+        };
+        watch.progress(&label, import.bytes_read().min(total), total);
     }
+    let key = import.key().clone();
+    if changed.is_some() {
+        after_candles(host, &key).await;
+    }
+    Ok(Imported { file: path.to_owned(), key, format: import.format().to_string(), report: import.report(), changed })
 }
 
 /// What went wrong with the file at `path`, which is named once.
-fn of_file(path: &Path, e: IngestError) -> AppError {
+fn of_file(path: &Path, e: IngestError) -> Problem {
     let name = path.display().to_string();
     let named = matches!(&e, IngestError::Io { path, .. } if *path == name);
-    let problem = AppError::from(e);
+    let problem = Problem::from(e);
     if named { problem } else { problem.context(name) }
 }

@@ -1,51 +1,29 @@
-//! The use cases of candlecast. The command line and the HTTP API reach everything through this crate, so both
-//! do the same thing and answer with the same documents ([`doc`]) and problems ([`AppError`]).
+//! The use cases of candlecast, one file each: free functions over a [`Host`](candlecast_host::Host). The command line
+//! and the HTTP API reach everything through this crate and the crates that it is made of, so both do the same thing and
+//! answer with the same documents ([`doc`]) and problems ([`Problem`](candlecast_core::Problem)).
 
-pub mod catalog;
+pub mod audit;
 pub mod data;
 pub mod doc;
 pub mod export;
-pub mod jobs;
 pub mod models;
-pub mod predictions;
+pub mod predict;
+pub mod rank;
 
-mod app;
-mod audit;
-mod backup;
-mod champion;
-mod checkpoints;
-mod contender;
-mod error;
-mod evaluation;
-mod fetch;
-mod fingerprint;
+mod defaults;
+mod document_file;
+mod evaluate;
 mod import;
-mod live;
-mod predict;
-mod rank;
+mod kinds;
 mod records;
 mod schedule;
-mod settings;
 mod train;
+mod upkeep;
 
-pub use app::{App, AppClock, AppOptions, RunHooks, Stage, Unwatched, Wanted, Watch};
-pub use audit::{AuditFinding, AuditOptions, Audited, with_all};
-pub use backup::{BackedUp, BackupOptions, RestoreOptions, Restored, restore};
-pub use contender::{Common, MAX_FILL, MIN_CANDLES, ModelRequest, Stable};
-pub use error::{AppError, Blame};
-pub use evaluation::{Evaluation, Method, evaluate_series};
-pub use fetch::{FetchRequest, Fetched};
-pub use fingerprint::instruction_set;
-pub use import::{CHUNK_ROWS, Imported};
-pub use live::{
-    Ended, ExchangeOptions, Listener, LiveForecast, LiveForecaster, LiveModel, LogSteps, ModelLabel, REPLAY_PREFIX,
-    ReplayRequest, StreamEvent, StreamOpened, StreamRequest, StreamSource, StreamSummary, StreamedCandle,
-};
-pub use predict::Predicted;
-pub use rank::{
-    Permutation, RankOptions, RankedFeature, RankedPart, Ranking, check_document_path, default_rank_model,
-    write_document,
-};
-pub use schedule::{QueuedTrainings, ScheduledTraining, When};
-pub use settings::{Environment, Flags, Settings};
-pub use train::{SavedModel, Trained};
+pub use defaults::{MODEL_CATALOG, with_model_defaults};
+pub use document_file::{check_document_path, write_document};
+pub use evaluate::{EvaluateJob, evaluate};
+pub use import::{CHUNK_ROWS, Imported, import_file};
+pub use kinds::{JOBS, kind_ids};
+pub use train::{TrainJob, Trained, train};
+pub use upkeep::queue_upkeep;

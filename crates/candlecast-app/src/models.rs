@@ -5,17 +5,22 @@
 
 use std::collections::BTreeSet;
 
-use candlecast_core::{Interval, Symbol, Venue};
+use candlecast_core::{Blame, Interval, Symbol, Venue};
+use candlecast_exchange::find;
 pub use candlecast_registry::{Exported, Listed, Meta, ModelName, Slot, Status};
 
-pub use change::Deleted;
-pub use index::Indexed;
-pub use listing::ModelsWanted;
-pub use stale::StaleModel;
-pub use validate::Validation;
+pub use change::{
+    Deleted, delete_model, download_model, keep_versions, promote_model, roll_back_model, surplus_models,
+};
+pub use index::{Indexed, index_follows, index_slot, reindex_models};
+pub use listing::{ModelQuery, models_page, serving_models};
+pub use stale::{StaleModel, is_stale, queue_retraining, stale_models};
+pub use validate::{Validated, validate_model};
 
-use crate::train::SavedModel;
-use crate::{App, AppError, Watch};
+use candlecast_core::Problem;
+use candlecast_core::ProgressSink;
+use candlecast_host::Host;
+use candlecast_pipeline::SavedModel;
 
 pub mod index;
 
@@ -24,81 +29,78 @@ mod listing;
 mod stale;
 mod validate;
 
-impl App {
-    /// Every stored model, damaged ones included as far as the small files and the sizes tell.
-    pub fn models(&self) -> Result<Vec<Listed>, AppError> {
-        Ok(self.registry.list()?)
-    }
+/// Every stored model, damaged ones included as far as the small files and the sizes tell.
+pub fn models(host: &Host) -> Result<Vec<Listed>, Problem> {
+    Ok(host.registry.list()?)
+}
 
-    /// Reads every stored model whole and compares it with its digests: those that are damaged, each in words with
-    /// the remedy, and how many models there are.
-    pub fn verify_models(&self, watch: &dyn Watch) -> Result<(usize, Vec<String>), AppError> {
-        let listed = self.models()?;
-        let mut damaged: Vec<String> = Vec::new();
-        for (done, model) in listed.iter().enumerate() {
-            self.check_cancelled()?;
-            watch.progress("models", done as u64, listed.len() as u64);
-            let reason = match &model.reason {
-                Some(reason) => Some(reason.clone()),
-                None => self.registry.verify(&model.name.slot, model.name.version).err().map(|e| e.to_string()),
-            };
-            damaged.extend(reason.map(|reason| format!("{}: {reason}", model.name)));
-        }
-        // What serves hangs on one more file, which loading compares with its digest.
-        let slots: BTreeSet<&Slot> = listed.iter().map(|model| &model.name.slot).collect();
-        for slot in slots {
-            let fell_back = self.registry.load::<SavedModel>(slot, None).ok().and_then(|loaded| loaded.fell_back);
-            damaged.extend(fell_back.filter(|why| !damaged.iter().any(|known| known.contains(why.as_str()))));
-        }
-        Ok((listed.len(), damaged))
+/// Reads every stored model whole and compares it with its digests: those that are damaged, each in words with
+/// the remedy, and how many models there are.
+pub fn verify_models(host: &Host, watch: &dyn ProgressSink) -> Result<(usize, Vec<String>), Problem> {
+    let listed = models(host)?;
+    let mut damaged: Vec<String> = Vec::new();
+    for (done, model) in listed.iter().enumerate() {
+        host.check_cancelled()?;
+        watch.progress("models", done as u64, listed.len() as u64);
+        let reason = match &model.reason {
+            Some(reason) => Some(reason.clone()),
+            None => host.registry.verify(&model.name.slot, model.name.version).err().map(|e| e.to_string()),
+        };
+        damaged.extend(reason.map(|reason| format!("{}: {reason}", model.name)));
     }
-
-    /// Where the payload of a model lies.
-    pub fn model_path(&self, name: &ModelName) -> std::path::PathBuf {
-        self.registry.payload_path(name)
+    // What serves hangs on one more file, which loading compares with its digest.
+    let slots: BTreeSet<&Slot> = listed.iter().map(|model| &model.name.slot).collect();
+    for slot in slots {
+        let fell_back = host.registry.load::<SavedModel>(slot, None).ok().and_then(|loaded| loaded.fell_back);
+        damaged.extend(fell_back.filter(|why| !damaged.iter().any(|known| known.contains(why.as_str()))));
     }
+    Ok((listed.len(), damaged))
+}
 
-    /// One model by its id (`BTCUSDT_LINEAR_1.0.0`), its files checked.
-    pub fn model(&self, id: &str) -> Result<(Meta, SavedModel), AppError> {
-        let name = parse_id(id)?;
-        let loaded = self.registry.load::<SavedModel>(&name.slot, Some(name.version))?;
-        Ok((loaded.meta, loaded.payload))
-    }
+/// Where the payload of a model lies.
+pub fn model_path(host: &Host, name: &ModelName) -> std::path::PathBuf {
+    host.registry.payload_path(name)
+}
 
-    /// The one slot with saved versions that `wanted` names; what it leaves open must not matter.
-    pub fn find_slot(&self, wanted: &SlotWanted) -> Result<Slot, AppError> {
-        let model = crate::catalog::find(&wanted.model)?.id;
-        let names = self.registry.names()?;
-        let slots: BTreeSet<&Slot> =
-            names.iter().map(|name| &name.slot).filter(|slot| wanted.fits(slot, model)).collect();
-        let mut found = slots.iter();
-        match (found.next(), found.next()) {
-            (Some(&slot), None) => Ok(slot.clone()),
-            (None, _) => Err(AppError::new(
-                "model-not-trained",
-                404,
-                crate::Blame::Data,
-                format!("no {model} model of {} is saved: see `candlecast models list`", wanted.symbol),
-            )),
-            _ => {
-                let names: Vec<String> = slots.iter().map(|slot| format!("{slot} ({})", slot.key())).collect();
-                Err(AppError::usage(
-                    "ambiguous-model",
-                    "model",
-                    format!(
-                        "{} {model} is saved for several series: choose with --venue and --interval among {}",
-                        wanted.symbol,
-                        names.join(", ")
-                    ),
-                ))
-            }
+/// One model by its id (`BTCUSDT_LINEAR_1.0.0`), its files checked.
+pub fn model(host: &Host, id: &str) -> Result<(Meta, SavedModel), Problem> {
+    let name = parse_id(id)?;
+    let loaded = host.registry.load::<SavedModel>(&name.slot, Some(name.version))?;
+    Ok((loaded.meta, loaded.payload))
+}
+
+/// The one slot with saved versions that `wanted` names; what it leaves open must not matter.
+pub fn find_slot(host: &Host, wanted: &SlotQuery) -> Result<Slot, Problem> {
+    let model = find(&wanted.model)?.id;
+    let names = host.registry.names()?;
+    let slots: BTreeSet<&Slot> = names.iter().map(|name| &name.slot).filter(|slot| wanted.fits(slot, model)).collect();
+    let mut found = slots.iter();
+    match (found.next(), found.next()) {
+        (Some(&slot), None) => Ok(slot.clone()),
+        (None, _) => Err(Problem::new(
+            "model-not-trained",
+            404,
+            Blame::Data,
+            format!("no {model} model of {} is saved: see `candlecast models list`", wanted.symbol),
+        )),
+        _ => {
+            let names: Vec<String> = slots.iter().map(|slot| format!("{slot} ({})", slot.key())).collect();
+            Err(Problem::usage(
+                "ambiguous-model",
+                "model",
+                format!(
+                    "{} {model} is saved for several series: choose with --venue and --interval among {}",
+                    wanted.symbol,
+                    names.join(", ")
+                ),
+            ))
         }
     }
 }
 
 /// A slot as a request names it.
 #[derive(Debug, Clone)]
-pub struct SlotWanted {
+pub struct SlotQuery {
     /// Symbol.
     pub symbol: Symbol,
     /// Model id or alias.
@@ -109,12 +111,12 @@ pub struct SlotWanted {
     pub interval: Option<Interval>,
 }
 
-impl SlotWanted {
+impl SlotQuery {
     /// Reads `SYMBOL/TYPE`, such as `BTCUSDT/linear`; a symbol may hold `/` too (`BTC/USDT/linear`).
-    pub fn parse(text: &str) -> Result<Self, AppError> {
+    pub fn parse(text: &str) -> Result<Self, Problem> {
         let bad = || {
             let shown: String = text.chars().take(60).collect();
-            AppError::usage(
+            Problem::usage(
                 "bad-model",
                 "model",
                 format!("`{shown}` names no model: write SYMBOL/TYPE, for example BTCUSDT/linear"),
@@ -138,8 +140,8 @@ impl SlotWanted {
 }
 
 /// Reads a model id.
-pub fn parse_id(id: &str) -> Result<ModelName, AppError> {
-    id.parse().map_err(|e: candlecast_registry::RegistryError| AppError::usage("bad-model-id", "id", e.to_string()))
+pub fn parse_id(id: &str) -> Result<ModelName, Problem> {
+    id.parse().map_err(|e: candlecast_registry::RegistryError| Problem::usage("bad-model-id", "id", e.to_string()))
 }
 
 #[cfg(test)]
@@ -149,11 +151,11 @@ mod tests {
     #[test]
     fn a_slot_is_named_by_symbol_and_type() {
         for text in ["BTCUSDT/linear", "btc-usdt/linear", "BTC/USDT/linear"] {
-            let wanted = SlotWanted::parse(text).unwrap();
+            let wanted = SlotQuery::parse(text).unwrap();
             assert_eq!((wanted.symbol.as_str(), wanted.model.as_str()), ("BTCUSDT", "linear"), "{text}");
         }
         for text in ["", "BTCUSDT", "/linear", "BTC USDT/linear"] {
-            let error = SlotWanted::parse(text).unwrap_err();
+            let error = SlotQuery::parse(text).unwrap_err();
             assert_eq!((error.code, error.exit_code()), ("bad-model", 2), "{text}");
         }
     }

@@ -1,307 +1,34 @@
 //! `features rank`: what each feature tells about the return ahead, on the training part only.
 
-mod document_file;
-mod feature;
-mod importance;
-mod statistics;
-
 use std::sync::Arc;
 
-use candlecast_core::{FeatureSet, Seed, SeriesKey, TimeRange, Timestamp};
-use candlecast_features::{Engine, equal_count_bins};
-use candlecast_learn::walk_forward::Hooks;
-use candlecast_learn::{Contender, FitSummary, Fold, Market, Panel, Parts, SampleId, split};
+use candlecast_core::{ModelRequest, Problem, ProgressSink, SeriesKey, TimeRange};
+use candlecast_host::Host;
+use candlecast_pipeline::{PipelineOptions, PreparedRanking, RankOptions, Ranking, check_memory, check_rank_options};
 
-pub use document_file::{check_document_path, write_document};
-pub use feature::RankedFeature;
-pub use importance::Permutation;
+use crate::defaults::with_model_defaults;
 
-use self::feature::join;
-use crate::audit::with_all;
-use crate::contender::{Common, ModelRequest, Stable, check_memory};
-use crate::evaluation::plan_config;
-use crate::{App, AppError, RunHooks, Watch, catalog};
-
-/// How features are ranked.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RankOptions {
-    /// Of two features with a higher absolute rank correlation than this (0 to 1), one is redundant.
-    pub max_correlation: f64,
-    /// Circular shifts behind each chance level, at most 10,000.
-    pub shifts: usize,
-    /// Shuffles of each feature, from 1 to 1,000.
-    pub repeats: usize,
-}
-
-impl Default for RankOptions {
-    fn default() -> Self {
-        Self { max_correlation: 0.95, shifts: 50, repeats: 5 }
-    }
-}
-
-/// A part of the data that a ranking used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RankedPart {
-    /// From the first origin's open to the last one's close.
-    pub range: TimeRange,
-    /// Origins that the model was fitted or stopped on.
-    pub origins: usize,
-    /// Origins that the figures were computed on: as many, or evenly spread ones of a long training part, the newest of
-    /// a long validation part.
-    pub used: usize,
-}
-
-/// Features in order of use.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ranking {
-    /// Series.
-    pub key: SeriesKey,
-    /// Id of the model whose importances these are.
-    pub model: String,
-    /// Steps ahead.
-    pub horizon: usize,
-    /// Part that the model was fitted on and that mutual information and correlations were computed on.
-    pub train: RankedPart,
-    /// Part that stopped the fit and that permutation importance was computed on.
-    pub valid: RankedPart,
-    /// How the fit went.
-    pub fit: FitSummary,
-    /// Equal-count bins a variable in the mutual information.
-    pub bins: usize,
-    /// As asked.
-    pub options: RankOptions,
-    /// Most important first: by permutation importance, then by mutual information with the return.
-    pub features: Vec<RankedFeature>,
-    /// Features left out before ranking, and the share of the window's candles on which each has a value.
-    pub left_out: Vec<(String, f64)>,
-}
-
-impl Ranking {
-    /// What is left, in order of rank, once constant and redundant features are dropped.
-    pub fn kept(&self) -> impl Iterator<Item = &RankedFeature> {
-        self.features.iter().filter(|f| f.permutation.is_some() && f.redundant_with.is_none())
-    }
-}
-
-/// Origins behind mutual information and correlations, at most: beyond, precision gains nothing.
-const MAX_ORIGINS: usize = 50_000;
-/// Origins behind permutation importance, at most, as every shuffle of every feature is predicted.
-const MAX_PERMUTED: usize = 5_000;
-/// A feature with a value on a smaller share of the window's candles is left out: it would take origins from all.
-const MIN_DEFINED: f64 = 0.75;
-
-impl App {
-    /// Ranks the features of `common` (the model's own where it names none) over the window that a training of
-    /// `request` on `range` would use, split as it would be. What lies after `range` is not looked at, so a test part
-    /// that begins there stays untouched by a choice of features.
-    pub async fn rank_features(
-        &self,
-        key: &SeriesKey,
-        request: ModelRequest,
-        mut common: Common,
-        range: TimeRange,
-        options: RankOptions,
-        watch: Arc<dyn Watch>,
-    ) -> Result<Ranking, AppError> {
-        check(options)?;
-        common.check()?;
-        let request = self.settings.with_model_defaults(request);
-        let wanted = inputs(&request, &common)?;
-        let market = self.market(key, common.max_fill).await?;
-        let run =
-            Run { hooks: self.hooks(Arc::clone(&watch)), watch, seed: self.seed, threads: self.threads(), options };
-        let max_memory = self.settings.max_memory;
-        self.compute(move || {
-            let plan = plan_config(&common);
-            // Refuses what a training on this range would refuse.
-            plan.training(&market, range)?;
-            let fold = plan.final_fold(&market, range)?;
-            let mut stable = Stable::new(Arc::clone(&market));
-            let (kept, left_out) = defined(&stable.panel(&wanted)?, &fold)?;
-            common.features = Some(kept);
-            let contender = stable.contender(&request, &common)?;
-            check_memory(std::slice::from_ref(&contender), 1, max_memory)?;
-            run.rank(&market, &contender, &fold, left_out)
-        })
-        .await
-    }
-}
-
-/// The model that ranks unless another is named: `gbdt`, which sees relations of any form, or `linear` without it.
-pub fn default_rank_model() -> &'static str {
-    catalog::models().map(|e| e.id).find(|id| *id == "gbdt").unwrap_or("linear")
-}
-
-fn check(options: RankOptions) -> Result<(), AppError> {
-    if !(options.max_correlation > 0.0 && options.max_correlation <= 1.0) {
-        return Err(AppError::usage(
-            "bad-max-correlation",
-            "max-correlation",
-            format!("max-correlation {} is not above 0 and at most 1", options.max_correlation),
-        ));
-    }
-    if options.shifts > 10_000 {
-        return Err(AppError::usage("bad-shifts", "shifts", format!("shifts {} is above 10000", options.shifts)));
-    }
-    if !(1..=1_000).contains(&options.repeats) {
-        return Err(AppError::usage(
-            "bad-repeats",
-            "repeats",
-            format!("repeats {} is not within 1 to 1000", options.repeats),
-        ));
-    }
-    Ok(())
-}
-
-/// The features asked for, or the model's own, each output once.
-fn inputs(request: &ModelRequest, common: &Common) -> Result<FeatureSet, AppError> {
-    let entry = catalog::find(&request.id)?;
-    let own = entry.build(&request.params)?.inputs().features;
-    if own.ids().is_empty() {
-        return Err(AppError::usage(
-            "closes-only",
-            "model",
-            format!("{} reads closing prices only and can rank no features: take {}", entry.id, default_rank_model()),
-        ));
-    }
-    let wanted = with_all(common.features.as_ref().unwrap_or(&own));
-    Ok(Engine::new(&wanted)?.expanded())
-}
-
-/// Splits the features of `panel` into those with values on enough of the fold's candles and the others.
-fn defined(panel: &Panel, fold: &Fold) -> Result<(FeatureSet, Vec<(String, f64)>), AppError> {
-    let rows = fold.window_start..fold.fit_row;
-    let n = rows.len().max(1) as f64;
-    let mut counts = vec![0_usize; panel.width()];
-    for row in rows {
-        for (count, value) in counts.iter_mut().zip(panel.row(row)) {
-            *count += usize::from(value.is_finite());
-        }
-    }
-    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
-    for (name, count) in panel.names().iter().zip(counts) {
-        let share = count as f64 / n;
-        if share >= MIN_DEFINED { kept.push(name.clone()) } else { left_out.push((name.clone(), share)) }
-    }
-    if kept.is_empty() {
-        return Err(AppError::data(
-            "undefined-features",
-            format!(
-                "none of the {} features has a value on {:.0} % of the candles: choose others, or a longer range",
-                left_out.len(),
-                100.0 * MIN_DEFINED
-            ),
-        )
-        .with_field("features"));
-    }
-    Ok((FeatureSet(kept), left_out))
-}
-
-/// What a ranking needs besides data.
-struct Run {
-    hooks: RunHooks,
-    watch: Arc<dyn Watch>,
-    seed: Seed,
-    threads: usize,
+/// Ranks the features of `common` (the model's own where it names none) over the window that a training of `request` on
+/// `range` would use, split as it would be.
+pub async fn rank_features(
+    host: &Host,
+    key: &SeriesKey,
+    request: ModelRequest,
+    common: PipelineOptions,
+    range: TimeRange,
     options: RankOptions,
-}
-
-impl Run {
-    fn rank(
-        &self,
-        market: &Market,
-        contender: &Contender,
-        fold: &Fold,
-        left_out: Vec<(String, f64)>,
-    ) -> Result<Ranking, AppError> {
-        let config = &contender.config;
-        let horizon = config.task.horizon();
-        let parts = split(fold, &contender.panel, contender.learner.lookback(), horizon, config.valid_share);
-        let train_ids = spread(&parts.train, MAX_ORIGINS);
-        let valid_ids = newest(&parts.valid, MAX_PERMUTED);
-        let train = part(market, &parts.train, train_ids.len()).ok_or_else(|| no_origins(&parts))?;
-        let valid = part(market, &parts.valid, valid_ids.len()).ok_or_else(|| no_origins(&parts))?;
-        let stride = parts.train.len().div_ceil(train_ids.len());
-        let columns = self.columns(contender, &train_ids, horizon.div_ceil(stride))?;
-        let (importances, fit) = self.importances(contender, fold, valid_ids)?;
-        Ok(Ranking {
-            key: market.series().key().clone(),
-            model: config.model.clone(),
-            horizon,
-            train,
-            valid,
-            fit,
-            bins: equal_count_bins(train_ids.len()),
-            options: self.options,
-            features: join(contender.panel.names(), columns, importances, self.options.max_correlation),
-            left_out,
-        })
-    }
-
-    fn check_cancelled(&self) -> Result<(), AppError> {
-        if self.hooks.cancelled() { Err(cancelled()) } else { Ok(()) }
-    }
-}
-
-/// At most `most` of `ids`, evenly spread.
-fn spread(ids: &[SampleId], most: usize) -> Vec<SampleId> {
-    ids.iter().step_by(ids.len().div_ceil(most).max(1)).copied().collect()
-}
-
-fn newest(ids: &[SampleId], most: usize) -> &[SampleId] {
-    &ids[ids.len().saturating_sub(most)..]
-}
-
-/// `None` without origins.
-fn part(market: &Market, ids: &[SampleId], used: usize) -> Option<RankedPart> {
-    let (first, last) = (ids.first()?.row as usize, ids.last()?.row as usize);
-    let from = Timestamp(market.series().columns().open_time[first]);
-    Some(RankedPart { range: TimeRange { from, to: market.series().close_time(last) }, origins: ids.len(), used })
-}
-
-fn no_origins(parts: &Parts) -> AppError {
-    AppError::new(
-        "too-few-candles",
-        422,
-        crate::Blame::Data,
-        format!(
-            "{} origins to learn from and {} to validate on are left after warm-up and gaps: choose a longer range or fewer features",
-            parts.train.len(),
-            parts.valid.len()
-        ),
-    )
-}
-
-fn cancelled() -> AppError {
-    AppError::new("cancelled", 499, crate::Blame::Cancelled, "cancelled")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ids(n: u32) -> Vec<SampleId> {
-        (0..n).map(|row| SampleId { panel: 0, row }).collect()
-    }
-
-    #[test]
-    fn long_parts_are_thinned_evenly_and_cut_to_the_newest() {
-        let rows = |ids: &[SampleId]| ids.iter().map(|id| id.row).collect::<Vec<_>>();
-        assert_eq!(rows(&spread(&ids(10), 4)), [0, 3, 6, 9]);
-        assert_eq!(spread(&ids(10), 10).len(), 10);
-        assert!(spread(&[], 4).is_empty());
-        assert_eq!(rows(newest(&ids(10), 3)), [7, 8, 9]);
-        assert_eq!(newest(&ids(2), 3).len(), 2);
-    }
-
-    #[test]
-    fn options_out_of_bounds_are_named() {
-        let field = |options| check(options).unwrap_err().field.unwrap();
-        for max_correlation in [0.0, 1.5, f64::NAN] {
-            assert_eq!(field(RankOptions { max_correlation, ..RankOptions::default() }), "max-correlation");
-        }
-        assert_eq!(field(RankOptions { repeats: 0, ..RankOptions::default() }), "repeats");
-        assert_eq!(field(RankOptions { shifts: 20_000, ..RankOptions::default() }), "shifts");
-        assert_eq!(check(RankOptions::default()), Ok(()));
-    }
+    watch: Arc<dyn ProgressSink>,
+) -> Result<Ranking, Problem> {
+    check_rank_options(options)?;
+    common.check()?;
+    let request = with_model_defaults(&host.settings, request);
+    let market = host.market(key, common.max_fill).await?;
+    let hooks = host.hooks(Arc::clone(&watch));
+    let (seed, threads, max_memory) = (host.seed, host.threads(), host.settings.max_memory);
+    host.compute(move || {
+        let prepared = PreparedRanking::new(market, &request, common, range)?;
+        check_memory(std::slice::from_ref(&prepared.contender), 1, max_memory)?;
+        prepared.run(options, seed, threads, &hooks, watch.as_ref())
+    })
+    .await
 }

@@ -4,59 +4,27 @@
 
 use std::sync::Arc;
 
-use candlecast_core::{Seed, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{Blame, Problem, Seed, SeriesKey, TimeRange, Timestamp, hex, open_range};
+use candlecast_host::{Host, PROGRAM, content_hash};
+use candlecast_jobs::Attempt;
 use candlecast_learn::{Contender, Market, ModelReport, Report};
 use candlecast_meta::{LedgerEntry, MetaError, MetadataStore, NewRun, Retry, RunState};
+use candlecast_pipeline::doc::{baselines_value, scored_metrics_value};
+use candlecast_pipeline::{
+    Fingerprints, Method, PreparedEvaluation, Training, instruction_set, scored_range, whole_range,
+};
 use candlecast_registry::{Meta, Slot};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::doc::{baselines_value, scored_metrics_value};
-use crate::evaluation::scored_range;
-use crate::fingerprint::{Fingerprints, hex, instruction_set};
-use crate::jobs::job_id;
-use crate::models::index::row_of;
-use crate::{App, AppError, Blame};
-
-/// Program and version, as recorded with runs and models.
-pub(crate) const PROGRAM: &str = concat!("candlecast ", env!("CARGO_PKG_VERSION"));
+use crate::models::index::{index_follows, row_of};
 
 /// How long the record of a run that failed or was stopped is tried for, ms: nothing hangs on it.
 const FAILED_BUDGET_MS: u64 = 5_000;
 
-/// One attempt at a run, under which it is on record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    id: String,
-    job_id: Option<String>,
-    number: u32,
-}
-
-impl Attempt {
-    /// Attempt `number`, from 1, of a job.
-    pub(crate) fn of_job(job_id: &str, number: u32) -> Self {
-        Self { id: format!("{job_id}-{number}"), job_id: Some(job_id.to_owned()), number }
-    }
-
-    /// A run outside of any job.
-    pub(crate) fn alone(now: Timestamp) -> Self {
-        Self { id: job_id(now), job_id: None, number: 1 }
-    }
-
-    /// The job, if it is one.
-    pub(crate) fn job_id(&self) -> Option<&str> {
-        self.job_id.as_deref()
-    }
-
-    /// True when an earlier attempt may have got as far as saving its model.
-    pub(crate) fn is_repeated(&self) -> bool {
-        self.number > 1
-    }
-}
-
 /// What a run is of.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct RunFacts {
+pub(crate) struct RunRecord {
     /// Such as `train`.
     pub(crate) kind: &'static str,
     pub(crate) series: SeriesKey,
@@ -73,9 +41,23 @@ pub(crate) struct RunFacts {
     pub(crate) started_at: Timestamp,
 }
 
-impl RunFacts {
+impl RunRecord {
+    /// Of an evaluation.
+    pub(crate) fn of_evaluation(prepared: &PreparedEvaluation, method: Method) -> Self {
+        let how = serde_json::to_value(method).unwrap_or_default();
+        let market = prepared.market();
+        Self::new("evaluate", market, &prepared.contenders, how, &prepared.fingerprints, whole_range(market))
+    }
+
+    /// Of a training on `range`.
+    pub(crate) fn of_training(training: &Training, range: TimeRange, warm_start: bool) -> Self {
+        let how = json!({ "range": open_range::value(range), "warmStart": warm_start });
+        let (market, range) = (training.market(), Some(training.data_range()));
+        Self::new("train", market, &training.contenders, how, &training.fingerprints, range)
+    }
+
     /// The facts of a run of `contenders` over `market`, of which the candles within `data_range` are used.
-    pub(crate) fn new(
+    fn new(
         kind: &'static str,
         market: &Market,
         contenders: &[Contender],
@@ -117,14 +99,14 @@ impl RunFacts {
             },
             task: Some("price".into()),
             horizon_steps: u32::try_from(self.horizon_steps).ok(),
-            config_hash: config_hash(&config),
+            config_hash: content_hash(&config),
             config,
             data_range: self.data_range,
             data_fingerprint: Some(self.data_fingerprint.clone()),
             seed: self.seed,
             program_version: PROGRAM.into(),
             instruction_set: instruction_set().into(),
-            job_id: attempt.job_id.clone(),
+            job_id: attempt.job_id().map(str::to_owned),
             started_at: self.started_at,
         }
     }
@@ -146,7 +128,7 @@ impl RunFacts {
                 task: "price".into(),
                 model_type: name.clone(),
                 config: config.clone(),
-                config_hash: config_hash(config),
+                config_hash: content_hash(config),
                 period,
                 score: report.models.iter().find(|m| m.name == *name).and_then(|m| m.metrics.mae),
                 sharpe: None,
@@ -160,25 +142,23 @@ impl RunFacts {
 
 /// Puts one attempt on record.
 #[derive(Debug)]
-pub(crate) struct Recorder {
+pub(crate) struct RunRecorder {
     store: Arc<dyn MetadataStore>,
     attempt: Attempt,
 }
 
-impl App {
-    /// The record of `attempt`. Fails where the metadata database cannot be opened, before anything is computed.
-    pub(crate) async fn recorder(&self, attempt: Attempt) -> Result<Recorder, AppError> {
-        Ok(Recorder { store: Arc::clone(self.metadata().await?), attempt })
-    }
+/// The record of `attempt`. Fails where the metadata database cannot be opened, before anything is computed.
+pub(crate) async fn recorder(host: &Host, attempt: Attempt) -> Result<RunRecorder, Problem> {
+    Ok(RunRecorder { store: Arc::clone(host.metadata().await?), attempt })
 }
 
-impl Recorder {
+impl RunRecorder {
     pub(crate) fn attempt(&self) -> &Attempt {
         &self.attempt
     }
 
     /// Records that the run succeeded, and what it tried.
-    pub(crate) async fn succeeded(&self, facts: &RunFacts, report: &Report, saved: Option<&Meta>, now: Timestamp) {
+    pub(crate) async fn succeeded(&self, facts: &RunRecord, report: &Report, saved: Option<&Meta>, now: Timestamp) {
         let run = facts.run(&self.attempt);
         let tries = facts.tries(report, &run.id, now);
         let result = result(facts, report, saved);
@@ -192,7 +172,7 @@ impl Recorder {
     }
 
     /// Records that the run failed or was stopped.
-    pub(crate) async fn failed(&self, facts: &RunFacts, error: &AppError, now: Timestamp) {
+    pub(crate) async fn failed(&self, facts: &RunRecord, error: &Problem, now: Timestamp) {
         let run = facts.run(&self.attempt);
         let state = if error.blame == Blame::Cancelled { RunState::Cancelled } else { RunState::Failed };
         let retry = self.retry(FAILED_BUDGET_MS);
@@ -204,7 +184,7 @@ impl Recorder {
     }
 
     /// Brings the index of models up to date after `meta` was saved, with the run that trained it.
-    pub(crate) async fn indexed(&self, app: &App, slot: &Slot, meta: &Meta) {
+    pub(crate) async fn indexed(&self, app: &Host, slot: &Slot, meta: &Meta) {
         let (row, now) = (row_of(meta, Some(self.attempt.id.clone())), app.now());
         let written = self.retry(Retry::default().budget_ms).run(|| self.store.put_model(&row, now)).await;
         if warn(
@@ -212,7 +192,7 @@ impl Recorder {
             &meta.id,
             "the model is saved, its index does not show it; `candlecast models reindex` mends it",
         ) {
-            app.index_follows(slot).await;
+            index_follows(&app, slot).await;
         }
     }
 
@@ -231,7 +211,7 @@ fn warn(written: Result<(), MetaError>, id: &str, what: &str) -> bool {
 }
 
 /// What came out of a run, in short.
-fn result(facts: &RunFacts, report: &Report, saved: Option<&Meta>) -> Value {
+fn result(facts: &RunRecord, report: &Report, saved: Option<&Meta>) -> Value {
     let asked = report.models.iter().filter(|m| !m.baseline);
     let metrics = |m: &ModelReport| (m.name.clone(), scored_metrics_value(m, report.origins));
     let models: Map<String, Value> = asked.map(metrics).collect();
@@ -242,46 +222,4 @@ fn result(facts: &RunFacts, report: &Report, saved: Option<&Meta>) -> Value {
         result["modelSha256"] = meta.sha256.clone().into();
     }
     result
-}
-
-/// SHA-256 of a configuration, whatever the order of its keys, in hexadecimal.
-pub(crate) fn config_hash(config: &Value) -> String {
-    hex(&Sha256::digest(sorted(config).to_string()))
-}
-
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let mut entries: Vec<(&String, &Value)> = fields.iter().collect();
-            entries.sort_by_key(|&(name, _)| name);
-            Value::Object(entries.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        other => other.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_configurations_hash_equally_in_any_order_of_keys() {
-        let one = json!({ "a": 1, "b": [{ "x": 0.1, "y": null }] });
-        let other = json!({ "b": [{ "y": null, "x": 0.1 }], "a": 1 });
-        assert_eq!(config_hash(&one), config_hash(&other));
-        assert_eq!(config_hash(&one).len(), 64);
-        for different in [json!({ "a": 2 }), json!({ "a": 1, "b": [{ "x": 0.1 }] }), json!([1, 2]), json!([2, 1])] {
-            assert_ne!(config_hash(&different), config_hash(&one));
-        }
-        assert_ne!(config_hash(&json!([1, 2])), config_hash(&json!([2, 1])), "lists keep their order");
-    }
-
-    #[test]
-    fn every_attempt_of_a_job_has_a_record_of_its_own() {
-        let (first, second) = (Attempt::of_job("abc", 1), Attempt::of_job("abc", 2));
-        assert_ne!(first.id, second.id);
-        assert_eq!((first.is_repeated(), second.is_repeated()), (false, true));
-        assert!(!Attempt::alone(Timestamp(0)).is_repeated());
-    }
 }

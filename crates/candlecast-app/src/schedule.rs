@@ -4,93 +4,19 @@
 //! and however often, a slot is queued once; and a slot that came while no program ran is queued by the next one that
 //! asks. Slots that passed unseen are made up for by one training, not one each.
 
-mod read;
-mod when;
-
-use std::collections::BTreeMap;
-use std::fmt;
-
-use candlecast_core::{Interval, SeriesKey, Symbol, Timestamp, Venue};
+use candlecast_config::ScheduledTraining;
+use candlecast_core::{Problem, SeriesKey, Symbol, Timestamp};
+use candlecast_host::{Host, SeriesQuery, set_id};
+use candlecast_jobs::QueuedTrainings;
 use candlecast_meta::{JobStore, MetaError, NewJob};
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
-
-pub(crate) use self::read::read_schedule;
-pub use self::when::When;
-
-use crate::jobs::set_id;
-use crate::{App, AppError, Common, ModelRequest, Wanted};
-
-/// A model that is trained again at set times.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScheduledTraining {
-    /// Catalog id of the model.
-    pub model: String,
-    /// Parameters that differ from the defaults.
-    pub params: Map<String, Value>,
-    /// Symbol.
-    pub symbol: Symbol,
-    /// Venue, where given.
-    pub venue: Option<Venue>,
-    /// Interval, where given.
-    pub interval: Option<Interval>,
-    /// How far ahead, such as `24h`.
-    pub horizon: String,
-    /// Higher goes first in the queue.
-    pub priority: i32,
-    /// When.
-    pub when: When,
-}
+use candlecast_pipeline::PipelineOptions;
+use serde_json::{Map, json};
+use sha2::Digest;
 
 /// A training and the newest of its set times that has come.
 struct Due<'a> {
     training: &'a ScheduledTraining,
     slot: Timestamp,
-}
-
-/// What [`App::queue_due`] did.
-#[derive(Debug, Default)]
-pub struct QueuedTrainings {
-    /// Jobs that were added.
-    pub jobs: Vec<String>,
-    /// Trainings that are due and cannot be queued, each with the reason; they are tried again at the next call.
-    pub problems: Vec<AppError>,
-}
-
-impl ScheduledTraining {
-    /// What tells it from the others: the same at every start, whenever it is due. At most 80 visible characters.
-    pub fn key(&self) -> String {
-        format!("schedule:{}:{}:{:016x}", self.symbol, self.model, self.hash())
-    }
-
-    /// Hash of everything but the times and the priority.
-    fn hash(&self) -> u64 {
-        // The order in which parameters are written says nothing.
-        let params: BTreeMap<&String, &Value> = self.params.iter().collect();
-        let what = json!([self.symbol, self.model, self.venue, self.interval, self.horizon, params]);
-        let digest = Sha256::digest(what.to_string().as_bytes());
-        digest.iter().take(8).fold(0, |n, &byte| (n << 8) | u64::from(byte))
-    }
-
-    fn wanted(&self) -> Wanted {
-        Wanted { symbol: self.symbol.clone(), venue: self.venue.clone(), interval: self.interval }
-    }
-
-    /// The model as a request.
-    pub fn request(&self) -> ModelRequest {
-        ModelRequest { id: self.model.clone(), params: Value::Object(self.params.clone()) }
-    }
-
-    /// What the pipeline is to be for `series`: the defaults at the horizon, which must fit its interval.
-    pub fn common(&self, series: &SeriesKey) -> Result<Common, AppError> {
-        Ok(Common::new(series.interval.horizon_steps(&self.horizon)?))
-    }
-}
-
-impl fmt::Display for ScheduledTraining {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "scheduled training of {} for {}", self.model, self.symbol)
-    }
 }
 
 impl Due<'_> {
@@ -112,42 +38,50 @@ fn due(schedule: &[ScheduledTraining], now: Timestamp) -> impl Iterator<Item = D
     schedule.iter().filter_map(move |training| Some(Due { training, slot: training.when.slot(now)? }))
 }
 
-impl App {
-    /// Queues every scheduled training that has come due by `now`, each set time once, in whatever process and however
-    /// often this is called. `make` gives the job for a training of a stored series; its id, its dedupe key and its
-    /// priority are set here. While a training's job of an earlier time is waiting or running, the next one is held
-    /// back. Nothing is queued where `training_enabled` is false.
-    ///
-    /// A set time counts as queued as long as its job is in the metadata database; the settings see to it that jobs are
-    /// kept for longer than a training waits for its next time.
-    pub async fn queue_due<F>(&self, now: Timestamp, make: F) -> Result<QueuedTrainings, AppError>
-    where
-        F: Fn(&ScheduledTraining, &SeriesKey) -> Result<NewJob, AppError> + Send,
-    {
-        let mut outcome = QueuedTrainings::default();
-        if !self.settings.training_enabled || self.settings.schedule.is_empty() {
-            return Ok(outcome);
-        }
-        let store = self.metadata().await?;
-        for due in due(&self.settings.schedule, now) {
-            if is_known(store.as_ref(), &due.job_id()).await? {
-                continue;
-            }
-            let series = self.find_series(&due.training.wanted()).await;
-            match series.and_then(|series| make(due.training, &series)) {
-                Ok(job) => {
-                    let queued = store.enqueue(&due.named(job), now).await?;
-                    outcome.jobs.extend(queued.is_new.then_some(queued.job.id));
-                }
-                Err(e) => outcome.problems.push(e.context(due.training)),
-            }
-        }
-        Ok(outcome)
+/// Queues every scheduled training that has come due by `now`, each set time once, in whatever process and however
+/// often this is called. `make` gives the job for a training of a stored series; its id, its dedupe key and its
+/// priority are set here. While a training's job of an earlier time is waiting or running, the next one is held
+/// back. Nothing is queued where `training_enabled` is false.
+///
+/// A set time counts as queued as long as its job is in the metadata database; the settings see to it that jobs are
+/// kept for longer than a training waits for its next time.
+pub(crate) async fn queue_due<F>(host: &Host, now: Timestamp, make: F) -> Result<QueuedTrainings, Problem>
+where
+    F: Fn(&ScheduledTraining, &SeriesKey) -> Result<NewJob, Problem> + Send,
+{
+    let mut outcome = QueuedTrainings::default();
+    if !host.settings.training_enabled || host.settings.schedule.is_empty() {
+        return Ok(outcome);
     }
+    let store = host.metadata().await?;
+    for due in due(&host.settings.schedule, now) {
+        if is_known(store.as_ref(), &due.job_id()).await? {
+            continue;
+        }
+        let series = host.find_series(&query(due.training)).await;
+        match series.and_then(|series| make(due.training, &series)) {
+            Ok(job) => {
+                let queued = store.enqueue(&due.named(job), now).await?;
+                outcome.jobs.extend(queued.is_new.then_some(queued.job.id));
+            }
+            Err(e) => outcome.problems.push(e.context(due.training)),
+        }
+    }
+    Ok(outcome)
+}
+
+/// The series that `training` names.
+fn query(training: &ScheduledTraining) -> SeriesQuery {
+    SeriesQuery { symbol: training.symbol.clone(), venue: training.venue.clone(), interval: training.interval }
+}
+
+/// What the pipeline is to be for `series`: the defaults at the horizon, which must fit its interval.
+pub(crate) fn options(training: &ScheduledTraining, series: &SeriesKey) -> Result<PipelineOptions, Problem> {
+    Ok(PipelineOptions::new(series.interval.horizon_steps(&training.horizon)?))
 }
 
 /// True where the job of this slot was queued before, whatever became of it.
-async fn is_known<S: JobStore + ?Sized>(store: &S, id: &str) -> Result<bool, AppError> {
+async fn is_known<S: JobStore + ?Sized>(store: &S, id: &str) -> Result<bool, Problem> {
     match store.job(id).await {
         Ok(_) => Ok(true),
         Err(MetaError::NotFound { .. }) => Ok(false),

@@ -1,7 +1,13 @@
 //! The one mechanism for every kind of part: a static list of [`Entry`], each a recipe that says what its
-//! parameters are, checks them and builds the part.
+//! parameters are, checks them and builds the part. [`params!`](crate::params!) declares parameters.
+
+mod params;
 
 use serde_json::Value;
+
+#[doc(hidden)]
+pub use params::default_word;
+pub use params::{SearchRange, read_config, search_space};
 
 /// Values that a parameter may take.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,6 +52,8 @@ pub struct Param {
     pub kind: ParamKind,
     /// Default as JSON text; `null` means that the part chooses and says how in `summary`.
     pub default: &'static str,
+    /// Values that a search tries when nobody names any; `None` keeps the default.
+    pub search: Option<SearchRange>,
     /// One line on what it does, with unit.
     pub summary: &'static str,
 }
@@ -199,10 +207,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const fn param(name: &'static str, kind: ParamKind, default: &'static str) -> Param {
+        Param { name, kind, default, search: None, summary: "" }
+    }
+
     const PARAMS: &[Param] = &[
-        Param { name: "hiddenSize", kind: ParamKind::Int { min: 1, max: 64 }, default: "32", summary: "" },
-        Param { name: "dropout", kind: ParamKind::Float { min: 0.0, max: 0.9, log: false }, default: "0", summary: "" },
-        Param { name: "scaler", kind: ParamKind::Choice(&["standard", "none"]), default: "\"standard\"", summary: "" },
+        param("hiddenSize", ParamKind::Int { min: 1, max: 64 }, "32"),
+        param("dropout", ParamKind::Float { min: 0.0, max: 0.9, log: false }, "0"),
+        param("scaler", ParamKind::Choice(&["standard", "none"]), "\"standard\""),
     ];
 
     #[test]

@@ -97,6 +97,15 @@ pub struct SeriesKey {
 }
 
 impl SeriesKey {
+    /// For people: `BTCUSDT 1h`, with the venue where it is not binance.
+    pub fn label(&self) -> String {
+        if self.venue.as_str() == "binance" {
+            format!("{} {}", self.symbol, self.interval)
+        } else {
+            format!("{} {} ({})", self.symbol, self.interval, self.venue)
+        }
+    }
+
     /// Joins the three parts.
     pub fn new(venue: Venue, symbol: Symbol, interval: Interval) -> Self {
         Self { venue, symbol, interval }

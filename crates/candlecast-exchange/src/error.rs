@@ -124,3 +124,9 @@ pub enum ExchangeError {
 pub(crate) fn brief(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }
+
+impl From<crate::ExchangeError> for candlecast_core::Problem {
+    fn from(e: crate::ExchangeError) -> Self {
+        Self::new("exchange-failed", 502, candlecast_core::Blame::Data, e.to_string())
+    }
+}

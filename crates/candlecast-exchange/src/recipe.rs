@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candlecast_core::Seed;
-use candlecast_core::catalog::{Param, ParamKind, RecipeError};
-use serde::Deserialize;
+use candlecast_core::catalog::{RecipeError, read_config};
 use serde_json::Value;
 
 use crate::network::NetworkExchange;
@@ -49,76 +48,23 @@ pub trait ExchangeRecipe: Send + Sync + Debug {
     fn connect(&self, setting: &Setting) -> Result<Box<dyn Exchange>, ExchangeError>;
 }
 
-/// Parameters of every exchange on the network.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Tuning {
-    /// Attempts after the first, for a request or a connection.
-    pub retries: u32,
-    /// Longest a request or the opening of a connection may take, in ms.
-    pub timeout_ms: u64,
-    /// A stream silent for so many ms is taken for dead.
-    pub idle_ms: u64,
-    /// Share of the exchange's rate limit that is used, (0-1].
-    pub weight_share: f64,
-    /// A candle counts as closed so many ms after its end: late trades may change it until then.
-    pub settle_ms: u64,
-    /// Longest wait in ms that the exchange may impose before it becomes an error.
-    pub max_wait_ms: u64,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Self {
-            retries: 8,
-            timeout_ms: 10_000,
-            idle_ms: 60_000,
-            weight_share: 0.8,
-            settle_ms: 2_000,
-            max_wait_ms: 300_000,
-        }
+candlecast_core::params! {
+    /// Parameters of every exchange on the network.
+    #[derive(Copy)]
+    pub struct Tuning {
+        /// For a request or a connection.
+        "retries" => retries: u32 = 8, int(0..=100), "attempts after the first";
+        /// Also the longest that the opening of a connection may take.
+        "timeoutMs" => timeout_ms: u64 = 10000, int(50..=600_000), "longest a request may take, in ms";
+        "idleMs" => idle_ms: u64 = 60000, int(50..=3_600_000), "a stream silent for so many ms is connected anew";
+        "weightShare" => weight_share: f64 = 0.8, float(0.01..=1.0),
+            "share of the exchange's rate limit that is used";
+        /// Late trades may change it until then.
+        "settleMs" => settle_ms: u64 = 2000, int(0..=60_000), "ms after its end until a candle counts as closed";
+        "maxWaitMs" => max_wait_ms: u64 = 300000, int(0..=86_400_000),
+            "longest wait in ms that the exchange may impose before it is an error";
     }
 }
-
-/// The same as [`Tuning`], as the catalog shows them.
-pub(crate) const PARAMS: &[Param] = &[
-    Param {
-        name: "retries",
-        kind: ParamKind::Int { min: 0, max: 100 },
-        default: "8",
-        summary: "attempts after the first",
-    },
-    Param {
-        name: "timeoutMs",
-        kind: ParamKind::Int { min: 50, max: 600_000 },
-        default: "10000",
-        summary: "longest a request may take, in ms",
-    },
-    Param {
-        name: "idleMs",
-        kind: ParamKind::Int { min: 50, max: 3_600_000 },
-        default: "60000",
-        summary: "a stream silent for so many ms is connected anew",
-    },
-    Param {
-        name: "weightShare",
-        kind: ParamKind::Float { min: 0.01, max: 1.0, log: false },
-        default: "0.8",
-        summary: "share of the exchange's rate limit that is used",
-    },
-    Param {
-        name: "settleMs",
-        kind: ParamKind::Int { min: 0, max: 60_000 },
-        default: "2000",
-        summary: "ms after its end until a candle counts as closed",
-    },
-    Param {
-        name: "maxWaitMs",
-        kind: ParamKind::Int { min: 0, max: 86_400_000 },
-        default: "300000",
-        summary: "longest wait in ms that the exchange may impose before it is an error",
-    },
-];
 
 /// An exchange on the network: its protocol and how hard to try.
 #[derive(Debug)]
@@ -139,6 +85,5 @@ pub(crate) fn network<P: Protocol + Clone + 'static>(
     protocol: P,
     config: &Value,
 ) -> Result<Box<dyn ExchangeRecipe>, RecipeError> {
-    let tuning = serde_json::from_value(config.clone()).map_err(|e| RecipeError::one(id, "config", e.to_string()))?;
-    Ok(Box::new(NetworkRecipe { protocol, tuning }))
+    Ok(Box::new(NetworkRecipe { protocol, tuning: read_config(id, config)? }))
 }

@@ -28,6 +28,12 @@ fn did_you_mean(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!(", did you mean {}?", near.join(", ")) }
 }
 
+impl From<crate::FeatureError> for candlecast_core::Problem {
+    fn from(e: crate::FeatureError) -> Self {
+        Self::usage("bad-feature", "features", e.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

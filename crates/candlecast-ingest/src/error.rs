@@ -154,3 +154,19 @@ impl IngestError {
         Self::Truncated { what, rows: 0 }
     }
 }
+
+impl From<crate::IngestError> for candlecast_core::Problem {
+    fn from(e: crate::IngestError) -> Self {
+        use crate::IngestError as I;
+        match e {
+            I::NoSymbol { .. } => Self::usage("symbol-unknown", "symbol", e.to_string()),
+            I::NoInterval { .. } | I::IntervalMismatch { .. } => {
+                Self::data("bad-interval", e.to_string()).with_field("interval")
+            }
+            I::Io { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Self::new("no-such-file", 404, candlecast_core::Blame::Usage, e.to_string()).with_field("files")
+            }
+            _ => Self::data("bad-file", e.to_string()),
+        }
+    }
+}

@@ -16,6 +16,7 @@ mod learner;
 mod live;
 mod metrics;
 mod pipeline;
+mod problem;
 mod scaler;
 mod split;
 mod task;

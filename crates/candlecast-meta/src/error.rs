@@ -176,3 +176,19 @@ impl MetaError {
         matches!(self, Self::Refused { rule, .. } if *rule == wanted)
     }
 }
+
+impl From<crate::MetaError> for candlecast_core::Problem {
+    fn from(e: crate::MetaError) -> Self {
+        use crate::MetaError as M;
+        let (code, status) = match e {
+            M::Unreachable { .. } | M::Busy { .. } => ("metadata-unreachable", 503),
+            M::DiskFull { .. } => ("disk-full", 507),
+            M::ReadOnly { .. } => ("not-allowed", 500),
+            M::NotFound { .. } => ("not-found", 404),
+            M::Conflict { .. } | M::LeaseLost { .. } => ("conflict", 409),
+            M::Invalid { field, .. } => return Self::usage("bad-value", field, e.to_string()),
+            _ => ("metadata-failed", 500),
+        };
+        Self::new(code, status, candlecast_core::Blame::Data, e.to_string())
+    }
+}

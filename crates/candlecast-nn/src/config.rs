@@ -1,7 +1,7 @@
 //! [`RecurrentConfig`]: the parameters of the recurrent learners, their profiles and bounds.
 
-use candlecast_core::catalog::{Param, ParamKind, RecipeError};
-use serde::Deserialize;
+use candlecast_core::catalog::{Param, RecipeError, read_config};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::isa::Isa;
@@ -9,98 +9,73 @@ use crate::loss::Loss;
 use crate::optimizer::{AdamConfig, OptimizerKind};
 use crate::schedule::ScheduleKind;
 
-const fn int(name: &'static str, (min, max): (i64, i64), default: &'static str, summary: &'static str) -> Param {
-    Param { name, kind: ParamKind::Int { min, max }, default, summary }
-}
-
-const fn float(name: &'static str, (min, max): (f64, f64), default: &'static str, summary: &'static str) -> Param {
-    Param { name, kind: ParamKind::Float { min, max, log: false }, default, summary }
-}
-
-const fn choice(
-    name: &'static str,
-    words: &'static [&'static str],
-    default: &'static str,
-    summary: &'static str,
-) -> Param {
-    Param { name, kind: ParamKind::Choice(words), default, summary }
+candlecast_core::params! {
+    /// What the user gives. Parameters without a default of their own take that of the profile.
+    struct Given {
+        "profile" => profile: Profile = "fast", choice("fast", "deep"),
+            "defaults: a small network on OHLCV, or a deep one on the default features";
+        "sequenceLength" => sequence_length: Option<usize> = null, int(2..=512), search(10, 20, 30),
+            "candles in an input window; fast 20, deep 60";
+        "hiddenSize" => hidden_size: Option<usize> = null, int(1..=1024), search(16, 32, 64),
+            "units of every layer; fast 32, deep 128";
+        "layers" => layers: Option<usize> = null, int(1..=6), "recurrent layers; fast 1, deep 2";
+        "hiddenSizes" => hidden_sizes: Option<Vec<usize>> = null, int_list(1..=1024, 6),
+            "units of each layer, such as [50,30]; overrides hiddenSize and layers";
+        "dropout" => dropout: Option<f64> = null, float(0.0..=0.9), search(0.1, 0.2, 0.3),
+            "share of units dropped between layers (no effect with one layer); fast 0, deep 0.2";
+        "learningRate" => learning_rate: Option<f64> = null, float(1e-6..=1.0, log), search(0.0001, 0.001, 0.01),
+            "step size of the optimiser; fast 0.001, deep 0.0005";
+        "batchSize" => batch_size: Option<usize> = null, int(1..=4096),
+            "windows in a training step; fast 32, deep 64";
+        "weightDecay" => weight_decay: Option<f64> = null, float(0.0..=1.0),
+            "decoupled decay with adamw, coupled with adam; fast 0, deep 0.0001";
+        "optimizer" => optimizer: OptimizerKind = "adamw", choice("adamw", "adam"),
+            "Adam with decoupled or coupled weight decay";
+        "l2" => l2: f64 = 0, float(0.0..=1.0), "coupled decay: added to the gradient, times the weight";
+        "gradientClip" => gradient_clip: f64 = 1, float(0.0..=1000.0),
+            "bound on the norm of the whole gradient; 0 for none";
+        "schedule" => schedule: ScheduleKind = "constant", choice("constant", "cosine", "reduce-on-plateau"),
+            "course of the learning rate";
+        "warmupEpochs" => warmup_epochs: usize = 0, int(0..=1000),
+            "epochs over which the learning rate rises linearly to its value";
+        "epochs" => epochs: usize = 100, int(1..=10_000), search(50, 100, 200),
+            "passes over the training part at most";
+        "patience" => patience: usize = 10, int(1..=10_000),
+            "epochs without a better validation loss before training stops";
+        "loss" => loss: PriceLoss = "mse", choice("mse", "huber", "pinball"), "loss of the price task";
+        "huberDelta" => huber_delta: f64 = 1, float(1e-3..=100.0),
+            "where Huber's loss turns linear, in units of the volatility-scaled target";
+        "quantile" => quantile: f64 = 0.5, float(0.01..=0.99), "quantile of the pinball loss";
+        "classLoss" => class_loss: DirectionLoss = "cross-entropy", choice("cross-entropy", "focal"),
+            "loss of the direction task";
+        "labelSmoothing" => label_smoothing: f64 = 0, float(0.0..=0.9),
+            "share of a label spread over all classes";
+        "focalGamma" => focal_gamma: f64 = 2, float(0.0..=10.0), "focus of the focal loss on badly predicted samples";
+        "classWeights" => class_weights: ClassWeights = "none", choice("none", "balanced", "sqrt"),
+            "weights of the classes in the loss";
+        "instructionSet" => instruction_set: String = "auto", choice("auto", "avx512", "avx2", "portable"),
+            "kernels to compute with; auto takes the fastest here, another is for repeating results bit for bit";
+    }
 }
 
 /// Parameters of `lstm` and `gru`.
-pub(crate) const PARAMS: &[Param] = &[
-    choice(
-        "profile",
-        &["fast", "deep"],
-        "\"fast\"",
-        "defaults: a small network on OHLCV, or a deep one on the default features",
-    ),
-    int("sequenceLength", (2, 512), "null", "candles in an input window; fast 20, deep 60"),
-    int("hiddenSize", (1, 1024), "null", "units of every layer; fast 32, deep 128"),
-    int("layers", (1, 6), "null", "recurrent layers; fast 1, deep 2"),
-    Param {
-        name: "hiddenSizes",
-        kind: ParamKind::IntList { min: 1, max: 1024, max_len: 6 },
-        default: "null",
-        summary: "units of each layer, such as [50,30]; overrides hiddenSize and layers",
-    },
-    float(
-        "dropout",
-        (0.0, 0.9),
-        "null",
-        "share of units dropped between layers (no effect with one layer); fast 0, deep 0.2",
-    ),
-    Param {
-        name: "learningRate",
-        kind: ParamKind::Float { min: 1e-6, max: 1.0, log: true },
-        default: "null",
-        summary: "step size of the optimiser; fast 0.001, deep 0.0005",
-    },
-    int("batchSize", (1, 4096), "null", "windows in a training step; fast 32, deep 64"),
-    float("weightDecay", (0.0, 1.0), "null", "decoupled decay with adamw, coupled with adam; fast 0, deep 0.0001"),
-    choice("optimizer", &["adamw", "adam"], "\"adamw\"", "Adam with decoupled or coupled weight decay"),
-    float("l2", (0.0, 1.0), "0", "coupled decay: added to the gradient, times the weight"),
-    float("gradientClip", (0.0, 1000.0), "1", "bound on the norm of the whole gradient; 0 for none"),
-    choice("schedule", &["constant", "cosine", "reduce-on-plateau"], "\"constant\"", "course of the learning rate"),
-    int("warmupEpochs", (0, 1000), "0", "epochs over which the learning rate rises linearly to its value"),
-    int("epochs", (1, 10_000), "100", "passes over the training part at most"),
-    int("patience", (1, 10_000), "10", "epochs without a better validation loss before training stops"),
-    choice("loss", &["mse", "huber", "pinball"], "\"mse\"", "loss of the price task"),
-    float(
-        "huberDelta",
-        (1e-3, 100.0),
-        "1",
-        "where Huber's loss turns linear, in units of the volatility-scaled target",
-    ),
-    float("quantile", (0.01, 0.99), "0.5", "quantile of the pinball loss"),
-    choice("classLoss", &["cross-entropy", "focal"], "\"cross-entropy\"", "loss of the direction task"),
-    float("labelSmoothing", (0.0, 0.9), "0", "share of a label spread over all classes"),
-    float("focalGamma", (0.0, 10.0), "2", "focus of the focal loss on badly predicted samples"),
-    choice("classWeights", &["none", "balanced", "sqrt"], "\"none\"", "weights of the classes in the loss"),
-    choice(
-        "instructionSet",
-        &["auto", "avx512", "avx2", "portable"],
-        "\"auto\"",
-        "kernels to compute with; auto takes the fastest here, another is for repeating results bit for bit",
-    ),
-];
+pub(crate) const PARAMS: &[Param] = Given::PARAMS;
 
 /// Default sizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Profile {
     /// Small network on OHLCV.
-    #[default]
     Fast,
     /// Two layers of 128 on the default features.
     Deep,
 }
 
 /// Weights of the classes in the loss of the direction task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ClassWeights {
     /// All alike.
-    #[default]
     None,
     /// Inverse to the class's count.
     Balanced,
@@ -108,82 +83,19 @@ pub(crate) enum ClassWeights {
     Sqrt,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum PriceLoss {
-    #[default]
     Mse,
     Huber,
     Pinball,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum DirectionLoss {
-    #[default]
     CrossEntropy,
     Focal,
-}
-
-/// What the user gives.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct Given {
-    profile: Profile,
-    sequence_length: Option<usize>,
-    hidden_size: Option<usize>,
-    layers: Option<usize>,
-    hidden_sizes: Option<Vec<usize>>,
-    dropout: Option<f64>,
-    learning_rate: Option<f64>,
-    batch_size: Option<usize>,
-    weight_decay: Option<f64>,
-    optimizer: OptimizerKind,
-    l2: f64,
-    gradient_clip: f64,
-    schedule: ScheduleKind,
-    warmup_epochs: usize,
-    epochs: usize,
-    patience: usize,
-    loss: PriceLoss,
-    huber_delta: f64,
-    quantile: f64,
-    class_loss: DirectionLoss,
-    label_smoothing: f64,
-    focal_gamma: f64,
-    class_weights: ClassWeights,
-    instruction_set: String,
-}
-
-impl Default for Given {
-    fn default() -> Self {
-        Self {
-            profile: Profile::default(),
-            sequence_length: None,
-            hidden_size: None,
-            layers: None,
-            hidden_sizes: None,
-            dropout: None,
-            learning_rate: None,
-            batch_size: None,
-            weight_decay: None,
-            optimizer: OptimizerKind::default(),
-            l2: 0.0,
-            gradient_clip: 1.0,
-            schedule: ScheduleKind::default(),
-            warmup_epochs: 0,
-            epochs: 100,
-            patience: 10,
-            loss: PriceLoss::default(),
-            huber_delta: 1.0,
-            quantile: 0.5,
-            class_loss: DirectionLoss::default(),
-            label_smoothing: 0.0,
-            focal_gamma: 2.0,
-            class_weights: ClassWeights::default(),
-            instruction_set: "auto".into(),
-        }
-    }
 }
 
 /// Checked parameters of a recurrent learner, with the profile's defaults filled in.
@@ -215,8 +127,7 @@ pub(crate) struct RecurrentConfig {
 impl RecurrentConfig {
     /// Reads parameters that [`PARAMS`] has accepted.
     pub(crate) fn read(model: &str, config: &Value) -> Result<Self, RecipeError> {
-        let given: Given =
-            serde_json::from_value(config.clone()).map_err(|e| RecipeError::one(model, "config", e.to_string()))?;
+        let given: Given = read_config(model, config)?;
         let isa = read_isa(model, &given.instruction_set)?;
         let deep = given.profile == Profile::Deep;
         let hidden_size = given.hidden_size.unwrap_or(if deep { 128 } else { 32 });
@@ -271,7 +182,7 @@ fn read_isa(model: &str, id: &str) -> Result<Isa, RecipeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candlecast_core::catalog::check_params;
+    use candlecast_core::catalog::{ParamKind, check_params};
     use serde_json::json;
 
     fn read(config: &Value) -> RecurrentConfig {
@@ -299,6 +210,19 @@ mod tests {
             stated.insert(p.name.into(), serde_json::from_str(p.default).unwrap());
         }
         assert_eq!(read(&Value::Object(stated)), read(&json!({})));
+    }
+
+    #[test]
+    fn every_word_of_a_choice_is_read_as_a_value_of_its_own() {
+        for p in PARAMS {
+            let ParamKind::Choice(words) = p.kind else { continue };
+            for word in words {
+                let given: Given = read_config("lstm", &json!({ (p.name): word })).unwrap();
+                assert_eq!(serde_json::to_value(&given).unwrap()[p.name], *word, "{}", p.name);
+                let is_known = p.name != "instructionSet" || *word == "auto" || Isa::from_id(word).is_some();
+                assert!(is_known, "{word}");
+            }
+        }
     }
 
     #[test]

@@ -46,6 +46,16 @@ impl Isa {
     }
 }
 
+/// The vector instruction set in use, as records and fingerprints name it; results are bit-exact on the same one. The
+/// same answer that the kernels are chosen by.
+pub fn instruction_set() -> &'static str {
+    match Isa::best() {
+        Isa::Avx512 => "x86-64 avx512",
+        Isa::Avx2 => "x86-64 avx2",
+        Isa::Portable => std::env::consts::ARCH,
+    }
+}
+
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.id())

@@ -35,7 +35,7 @@ mod shape;
 mod train;
 mod weights;
 
-pub use isa::Isa;
+pub use isa::{Isa, instruction_set};
 pub use kernel::sgemm;
 pub use loss::Loss;
 pub use models::catalog;

@@ -14,11 +14,10 @@ const EPSILON: f32 = 1e-8;
 const CLIP_EPSILON: f64 = 1e-6;
 
 /// How `weight_decay` acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
     /// Decoupled from the gradient.
-    #[default]
     AdamW,
     /// Added to the gradient.
     Adam,

@@ -10,11 +10,10 @@ const PLATEAU_EPOCHS: usize = 5;
 const PLATEAU_SHARE: f64 = 1e-4;
 
 /// Course of the learning rate after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ScheduleKind {
     /// As it is.
-    #[default]
     Constant,
     /// Half a cosine wave from the full rate down to 0 at the last step (Loshchilov and Hutter 2017, one cycle).
     Cosine,

@@ -152,6 +152,18 @@ fn remedy(source: &io::Error) -> &'static str {
     }
 }
 
+impl From<crate::RegistryError> for candlecast_core::Problem {
+    fn from(e: crate::RegistryError) -> Self {
+        use crate::RegistryError as R;
+        let (code, status) = match e {
+            R::NoneActive { .. } | R::NoVersion { .. } => ("model-not-trained", 404),
+            R::Corrupt { .. } | R::Unreadable { .. } | R::UnknownFormat { .. } => ("corrupt-model", 500),
+            _ => ("registry-failed", 500),
+        };
+        Self::new(code, status, candlecast_core::Blame::Data, e.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

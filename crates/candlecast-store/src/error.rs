@@ -129,6 +129,21 @@ fn advice(nearest: &[SeriesKey]) -> String {
     format!("did you mean {}? Otherwise bring its candles in with `candlecast import` first", names.join(" or "))
 }
 
+impl From<crate::StoreError> for candlecast_core::Problem {
+    fn from(e: crate::StoreError) -> Self {
+        use crate::StoreError as S;
+        let (code, status) = match e {
+            S::UnknownSeries { .. } => ("unknown-series", 404),
+            S::Locked { .. } => ("store-locked", 503),
+            S::DiskFull { .. } => ("disk-full", 507),
+            S::NotAllowed { .. } => ("not-allowed", 500),
+            S::Corrupt { .. } | S::NewerFormat { .. } => ("corrupt-file", 500),
+            _ => ("store-failed", 500),
+        };
+        Self::new(code, status, candlecast_core::Blame::Data, e.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 mod forecasts;
 mod hostile;
+mod parameters;
 mod stopping;
 mod tape;
 
@@ -45,13 +46,15 @@ struct Subject<'a> {
     row_tolerance: f64,
 }
 
-/// Asserts that a learner and what it fits keep the contracts of [`Learner`] and [`candlecast_learn::Fitted`] for
-/// every task it supports: repeatable at any number of threads, restored to the bit, finite, honest about what
-/// cannot be fitted, quick to stop, and able to find a signal that is there.
+/// Asserts that the catalog states a learner's defaults and search space rightly, and that the learner and what it
+/// fits keep the contracts of [`Learner`] and [`candlecast_learn::Fitted`] for every task it supports: repeatable at
+/// any number of threads, restored to the bit, finite, honest about what cannot be fitted, quick to stop, and able to
+/// find a signal that is there.
 ///
 /// # Panics
 /// At the first broken law.
 pub fn assert_learner_laws(case: &LearnerLaws<'_>) {
+    parameters::laws(case.entry);
     let learner = case.entry.build(&case.params).unwrap_or_else(|e| panic!("{} must be built: {e}", case.entry.id));
     let subject = Subject { id: case.entry.id, learner: &*learner, row_tolerance: case.row_tolerance };
     assert!((1..=32).contains(&learner.lookback()), "{}: a window has 1 row or more, here at most 32", subject.id);

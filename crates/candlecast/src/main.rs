@@ -13,8 +13,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use candlecast_app::{App, AppClock, AppError, AppOptions, Environment, Flags, Settings};
-use candlecast_core::Seed;
+use candlecast_config::{Environment, Flags, Settings};
+use candlecast_core::{Problem, Seed};
+use candlecast_host::{Clock, Host, HostOptions};
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
@@ -66,7 +67,7 @@ fn usage_error(e: &clap::Error, args: &[OsString]) -> ExitCode {
         let text = e.render().to_string();
         // The whole message: clap names missing arguments and allowed values on the lines after the first.
         let detail = text.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
-        Output::print_problem_json(&AppError::usage("bad-usage", "arguments", detail));
+        Output::print_problem_json(&Problem::usage("bad-usage", "arguments", detail));
     } else {
         // A closed pipe must not turn help into a panic.
         let _ = e.print();
@@ -80,13 +81,13 @@ fn start_log(level: &str) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
-fn run(cli: Cli, output: &Output) -> Result<(), AppError> {
+fn run(cli: Cli, output: &Output) -> Result<(), Problem> {
     if let Some(done) = commands::without_app(&cli.command, output) {
         return done;
     }
     let flags =
         Flags { data_dir: cli.global.data_dir.clone(), config: cli.global.config.clone(), quiet: cli.global.quiet };
-    let settings = Settings::read(&flags, &Environment::of_process())?;
+    let settings = Settings::read(&flags, &Environment::of_process(), &candlecast_app::MODEL_CATALOG)?;
     start_log(&settings.log_level);
     // Before anything is opened: a configuration is looked at when something does not open.
     if let Command::Doctor(args) = &cli.command
@@ -96,22 +97,22 @@ fn run(cli: Cli, output: &Output) -> Result<(), AppError> {
     }
     let cancel = Arc::new(AtomicBool::new(false));
     on_interrupt(&cancel);
-    let options = AppOptions {
+    let options = HostOptions {
         seed: Seed(cli.global.seed),
         threads: cli.global.threads,
-        clock: cli.global.now.map_or(AppClock::System, AppClock::Fixed),
+        clock: cli.global.now.map_or(Clock::System, Clock::Fixed),
         cancel,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|e| AppError::data("no-threads", format!("the runtime could not be started: {e}")))?;
+        .map_err(|e| Problem::data("no-threads", format!("the runtime could not be started: {e}")))?;
     runtime.block_on(async {
         if let Command::Restore(args) = &cli.command {
             return commands::restore::run(args, &settings, options.clock.now(), &options.cancel, *output).await;
         }
-        let app = App::open(settings, options)?;
+        let app = Host::open(settings, options)?;
         commands::run(cli.command, &app, output).await
     })
 }

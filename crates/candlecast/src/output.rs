@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use candlecast_app::AppError;
+use candlecast_core::Problem;
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -30,9 +30,9 @@ impl Output {
     }
 
     /// Prints a result: `doc` as the one JSON document, or the text that `human` makes.
-    pub(crate) fn result<T: Serialize>(self, doc: &T, human: impl FnOnce() -> String) -> Result<(), AppError> {
+    pub(crate) fn result<T: Serialize>(self, doc: &T, human: impl FnOnce() -> String) -> Result<(), Problem> {
         let text = if self.json {
-            serde_json::to_string_pretty(doc).map_err(|e| AppError::data("output-failed", e.to_string()))?
+            serde_json::to_string_pretty(doc).map_err(|e| Problem::data("output-failed", e.to_string()))?
         } else {
             human()
         };
@@ -40,11 +40,11 @@ impl Output {
     }
 
     /// Prints text to standard output. A reader that has gone away ends the program quietly.
-    pub(crate) fn line(text: &str) -> Result<(), AppError> {
+    pub(crate) fn line(text: &str) -> Result<(), Problem> {
         match writeln!(std::io::stdout().lock(), "{text}") {
             Ok(()) => Ok(()),
             Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-            Err(e) => Err(AppError::data("output-failed", format!("standard output: {e}"))),
+            Err(e) => Err(Problem::data("output-failed", format!("standard output: {e}"))),
         }
     }
 
@@ -57,7 +57,7 @@ impl Output {
     }
 
     /// A problem, on standard error.
-    pub(crate) fn problem(self, e: &AppError) {
+    pub(crate) fn problem(self, e: &Problem) {
         if self.json {
             Self::print_problem_json(e);
         } else {
@@ -66,7 +66,7 @@ impl Output {
     }
 
     /// A problem as problem+json, on standard error.
-    pub(crate) fn print_problem_json(e: &AppError) {
+    pub(crate) fn print_problem_json(e: &Problem) {
         let text = serde_json::to_string_pretty(e).unwrap_or_else(|_| e.detail.clone());
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }

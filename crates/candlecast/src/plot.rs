@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::sync::Once;
 
-use candlecast_app::{AppError, Evaluation, Predicted, Trained};
+use candlecast_app::Trained;
+use candlecast_app::predict::Predicted;
+use candlecast_core::Problem;
 use candlecast_learn::{ModelReport, Report};
+use candlecast_pipeline::Evaluation;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -26,11 +29,11 @@ const SIZE: (u32, u32) = (1_200, 900);
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// Refuses a file name that is no plot before the work begins.
-pub(crate) fn check_path(path: Option<&Path>) -> Result<(), AppError> {
+pub(crate) fn check_path(path: Option<&Path>) -> Result<(), Problem> {
     match path.map(ending) {
         None => Ok(()),
         Some(e) if ["png", "svg", "html"].contains(&e.as_str()) => Ok(()),
-        Some(_) => Err(AppError::usage("bad-plot", "plot", "end the plot's file name in .png, .svg or .html")),
+        Some(_) => Err(Problem::usage("bad-plot", "plot", "end the plot's file name in .png, .svg or .html")),
     }
 }
 
@@ -39,13 +42,13 @@ fn ending(path: &Path) -> String {
 }
 
 /// Draws `paint` into `path` by its ending.
-fn draw(path: &Path, title: &str, paint: &dyn Fn(&Canvas<'_, '_>) -> Drawn) -> Result<(), AppError> {
+fn draw(path: &Path, title: &str, paint: &dyn Fn(&Canvas<'_, '_>) -> Drawn) -> Result<(), Problem> {
     static FONT: Once = Once::new();
     FONT.call_once(|| {
         // Without the font, text is left out; the curves are still right.
         let _ = plotters::style::register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
     });
-    let failed = |e: String| AppError::data("plot-failed", format!("{}: {e}", path.display()));
+    let failed = |e: String| Problem::data("plot-failed", format!("{}: {e}", path.display()));
     if ending(path) == "png" {
         let root = BitMapBackend::new(path, SIZE).into_drawing_area();
         return paint(&Canvas::Bitmap(&root))
@@ -204,7 +207,7 @@ fn report_charts(report: &Report, label: &str) -> Vec<Chart> {
 }
 
 /// Errors and coverage by step, and the last forecasts of the first model that is no baseline.
-pub(crate) fn evaluation(e: &Evaluation, path: &Path) -> Result<(), AppError> {
+pub(crate) fn evaluation(e: &Evaluation, path: &Path) -> Result<(), Problem> {
     let label = format!("{} {}", e.key.symbol, e.key.interval);
     let mut charts = report_charts(&e.report, &label);
     if let Some(m) = e.report.models.iter().find(|m| !m.baseline).or(e.report.models.first()) {
@@ -241,7 +244,7 @@ fn past_forecasts(e: &Evaluation, m: &ModelReport) -> Chart {
 }
 
 /// The training curve, where there is one, above errors and coverage.
-pub(crate) fn training(t: &Trained, path: &Path) -> Result<(), AppError> {
+pub(crate) fn training(t: &Trained, path: &Path) -> Result<(), Problem> {
     let mut charts = report_charts(&t.report, &t.meta.id);
     let points = |losses: &[f64]| losses.iter().enumerate().map(|(i, &l)| (i as f64 + 1.0, l)).collect::<Vec<_>>();
     if !t.fit.curve.train.is_empty() {
@@ -256,7 +259,7 @@ pub(crate) fn training(t: &Trained, path: &Path) -> Result<(), AppError> {
 }
 
 /// The forecast with its interval after the last candles.
-pub(crate) fn forecast(p: &Predicted, path: &Path) -> Result<(), AppError> {
+pub(crate) fn forecast(p: &Predicted, path: &Path) -> Result<(), Problem> {
     let f = &p.forecast;
     let close = &p.market.series().columns().close;
     let first = close.len().saturating_sub(4 * f.steps.len().max(24));

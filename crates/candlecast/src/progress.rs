@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use candlecast_app::Watch;
+use candlecast_core::ProgressSink;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::Output;
@@ -27,7 +27,7 @@ impl Bar {
     }
 }
 
-impl Watch for Bar {
+impl ProgressSink for Bar {
     fn progress(&self, what: &str, done: u64, of: u64) {
         if let Some(bar) = self.bar.as_ref().and_then(|b| b.lock().ok()) {
             if bar.length() != Some(of) {

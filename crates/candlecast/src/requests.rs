@@ -1,8 +1,10 @@
 //! Option groups that several commands share, and what they ask of the platform.
 
-use candlecast_app::{AppError, Common, MIN_CANDLES, ModelRequest, Wanted};
-use candlecast_core::{FeatureSet, Interval, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
+use candlecast_core::{FeatureSet, Interval, ModelRequest, Problem, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
+use candlecast_host::SeriesQuery;
 use candlecast_learn::{ScalerKind, TrainWindow};
+use candlecast_pipeline::catalog::find;
+use candlecast_pipeline::{MIN_CANDLES, PipelineOptions};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
@@ -23,8 +25,8 @@ pub(crate) struct SeriesArgs {
 }
 
 impl SeriesArgs {
-    pub(crate) fn wanted(&self) -> Wanted {
-        Wanted { symbol: self.symbol.clone(), venue: self.venue.clone(), interval: self.interval }
+    pub(crate) fn wanted(&self) -> SeriesQuery {
+        SeriesQuery { symbol: self.symbol.clone(), venue: self.venue.clone(), interval: self.interval }
     }
 }
 
@@ -98,7 +100,7 @@ pub(crate) struct PipelineArgs {
 
 impl PipelineArgs {
     /// As [`FitArgs::common`].
-    pub(crate) fn common(&self, key: &SeriesKey, range_given: bool) -> Result<Common, AppError> {
+    pub(crate) fn common(&self, key: &SeriesKey, range_given: bool) -> Result<PipelineOptions, Problem> {
         let mut common = self.fit.common(key, range_given)?;
         common.level = self.level;
         common.retrain_days = self.retrain_days;
@@ -109,8 +111,8 @@ impl PipelineArgs {
 
 impl FitArgs {
     /// The common part for a series. `range_given` as in [`FitArgs::window`].
-    pub(crate) fn common(&self, key: &SeriesKey, range_given: bool) -> Result<Common, AppError> {
-        let mut common = Common::new(key.interval.horizon_steps(&self.horizon)?);
+    pub(crate) fn common(&self, key: &SeriesKey, range_given: bool) -> Result<PipelineOptions, Problem> {
+        let mut common = PipelineOptions::new(key.interval.horizon_steps(&self.horizon)?);
         common.window = self.window(range_given);
         common.min_candles = self.min_candles;
         common.features = (!self.features.is_empty()).then(|| FeatureSet(self.features.clone()));
@@ -130,11 +132,8 @@ impl FitArgs {
     }
 
     /// Requests for the models called `names`, with the parameters set for each.
-    pub(crate) fn models(&self, names: &[String]) -> Result<Vec<ModelRequest>, AppError> {
-        let ids = names
-            .iter()
-            .map(|name| candlecast_app::catalog::find(name).map(|e| e.id))
-            .collect::<Result<Vec<_>, _>>()?;
+    pub(crate) fn models(&self, names: &[String]) -> Result<Vec<ModelRequest>, Problem> {
+        let ids = names.iter().map(|name| find(name).map(|e| e.id)).collect::<Result<Vec<_>, _>>()?;
         let mut params: Vec<Map<String, Value>> = vec![Map::new(); ids.len()];
         for assignment in &self.set {
             Self::assign(assignment, &ids, &mut params)?;
@@ -146,13 +145,13 @@ impl FitArgs {
             .collect())
     }
 
-    fn assign(assignment: &str, ids: &[&'static str], params: &mut [Map<String, Value>]) -> Result<(), AppError> {
-        let bad = |why: String| AppError::usage("bad-set", "set", format!("--set {assignment}: {why}"));
+    fn assign(assignment: &str, ids: &[&'static str], params: &mut [Map<String, Value>]) -> Result<(), Problem> {
+        let bad = |why: String| Problem::usage("bad-set", "set", format!("--set {assignment}: {why}"));
         let (name, text) = assignment.split_once('=').ok_or_else(|| bad("write NAME=VALUE".into()))?;
         let value: Value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()));
         let (targets, name): (Vec<usize>, &str) = match name.split_once('.') {
             Some((model, name)) => {
-                let id = candlecast_app::catalog::find(model)?.id;
+                let id = find(model)?.id;
                 let at =
                     ids.iter().position(|i| *i == id).ok_or_else(|| bad(format!("{id} is not among the models")))?;
                 (vec![at], name)

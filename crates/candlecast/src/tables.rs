@@ -1,10 +1,12 @@
 //! Results as text for people. Every model stands beside the baselines.
 
-use candlecast_app::doc::{CheckDoc, CoverageDoc, ImportDoc};
+use candlecast_app::Trained;
+use candlecast_app::doc::{CheckDoc, CoverageDoc, ImportDoc, leak_name};
 use candlecast_app::models::{Listed, Meta};
-use candlecast_app::{Evaluation, Predicted, Trained};
+use candlecast_app::predict::Predicted;
 use candlecast_core::{SeriesKey, TimeRange, Timestamp};
 use candlecast_learn::{ModelReport, Report};
+use candlecast_pipeline::{Audited, Evaluation, Ranking};
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
@@ -395,7 +397,7 @@ pub(crate) fn plain(header: &[&str], rows: Vec<Vec<String>>) -> String {
 }
 
 /// What an audit of features found.
-pub(crate) fn audit(a: &candlecast_app::Audited) -> String {
+pub(crate) fn audit(a: &Audited) -> String {
     let what = format!(
         "{} features, {} cut points, {} candles of {}{}",
         a.features.len(),
@@ -412,7 +414,7 @@ pub(crate) fn audit(a: &candlecast_app::Audited) -> String {
         for f in &a.findings {
             t.add_row([
                 f.finding.output.clone(),
-                candlecast_app::doc::leak_name(f.finding.leak).to_owned(),
+                leak_name(f.finding.leak).to_owned(),
                 f.finding.row.to_string(),
                 day(f.open_time),
                 day(f.cut_time),
@@ -432,7 +434,7 @@ pub(crate) fn audit(a: &candlecast_app::Audited) -> String {
 }
 
 /// Features in order of use.
-pub(crate) fn ranking(r: &candlecast_app::Ranking) -> String {
+pub(crate) fn ranking(r: &Ranking) -> String {
     let mut text = format!(
         "{} {}, return over {}, {}{}\nlearnt on {} origins, {}; permuted on {} of {} validation origins, {}\n",
         r.key.symbol,
@@ -489,7 +491,7 @@ pub(crate) fn ranking(r: &candlecast_app::Ranking) -> String {
     text
 }
 
-fn ranking_notes(r: &candlecast_app::Ranking) -> String {
+fn ranking_notes(r: &Ranking) -> String {
     let mut text = format!(
         "\npermutation: rise of the squared error over the naive forecast's when the feature is shuffled, mean and deviation of {} shuffles.\n\
          MI: mutual information in nats with the return (sign and size together), and with its sign alone, {} bins; chance: the mean over {} circular shifts; p: share of shifts that reach the value.\n\

@@ -22,7 +22,7 @@ pub(super) enum Timing {
     Printed,
 }
 
-/// One program. Words may be or hold placeholders: `{release}` (folder of release binaries), `{cargo}`,
+/// One program. Words may be or hold placeholders: `{dist}` (folder of the binaries of the profile `dist`), `{cargo}`,
 /// `{python}`, `{scratch}` (the pair's folder), and the inputs' names.
 #[derive(Debug)]
 pub(super) struct Side {
@@ -92,7 +92,7 @@ pub(super) static PAIRS: [Pair; 9] = [
         note: "Whole process. Aim: under 50 ms.",
         input: Input::Nothing,
         requirements: &[],
-        ours: Side { timing: Timing::Whole, ..example(BINARY, &["{release}/candlecast", "--version"]) },
+        ours: Side { timing: Timing::Whole, ..example(BINARY, &["{dist}/candlecast", "--version"]) },
         peer: None,
         n_rounds: 20,
         warm_up: true,
@@ -108,7 +108,7 @@ pub(super) static PAIRS: [Pair; 9] = [
         requirements: PEERS,
         ours: example(
             &["--package", "candlecast-store", "--example", "load_lake"],
-            &["{release}/examples/load_lake", "{lake}"],
+            &["{dist}/examples/load_lake", "{lake}"],
         ),
         peer: Some(side("pandas, PyArrow", &["{python}", "bench-peers/load_lake.py", "{lake}"])),
         n_rounds: 5,
@@ -126,7 +126,7 @@ pub(super) static PAIRS: [Pair; 9] = [
         ours: Side {
             timing: Timing::Whole,
             fresh: Some("{scratch}/store"),
-            ..example(BINARY, &["{release}/candlecast", "--data-dir", "{scratch}/store", "--quiet", "import", "{csv}"])
+            ..example(BINARY, &["{dist}/candlecast", "--data-dir", "{scratch}/store", "--quiet", "import", "{csv}"])
         },
         peer: Some(side("pandas", &["{python}", "bench-peers/import_csv.py", "{csv}", "{scratch}/pandas.parquet"])),
         n_rounds: 5,
@@ -144,7 +144,7 @@ pub(super) static PAIRS: [Pair; 9] = [
         requirements: PEERS,
         ours: example(
             &["--package", "candlecast-features", "--example", "bench_features"],
-            &["{release}/examples/bench_features", "{scratch}"],
+            &["{dist}/examples/bench_features", "{scratch}"],
         ),
         peer: Some(side("TA-Lib, NumPy", &["{python}", "bench-peers/features.py", "{scratch}"])),
         n_rounds: 3,
@@ -161,7 +161,7 @@ pub(super) static PAIRS: [Pair; 9] = [
                over 8,760 hourly windows) in less than 5 s.",
         input: Input::Nothing,
         requirements: &["requirements-nn.txt"],
-        ours: example(&["--package", "candlecast-nn", "--example", "bench_step"], &["{release}/examples/bench_step"]),
+        ours: example(&["--package", "candlecast-nn", "--example", "bench_step"], &["{dist}/examples/bench_step"]),
         peer: Some(side("PyTorch", &["{python}", "bench-peers/nn_step.py"])),
         n_rounds: 2,
         warm_up: false,
@@ -177,7 +177,7 @@ pub(super) static PAIRS: [Pair; 9] = [
         requirements: PEERS,
         ours: example(
             &["--package", "candlecast-models", "--example", "bench_trees"],
-            &["{release}/examples/bench_trees", "{scratch}"],
+            &["{dist}/examples/bench_trees", "{scratch}"],
         ),
         peer: Some(side("xgboost, scikit-learn", &["{python}", "bench-peers/trees.py", "{scratch}"])),
         n_rounds: 3,
@@ -194,7 +194,7 @@ pub(super) static PAIRS: [Pair; 9] = [
                50 ms.",
         input: Input::Nothing,
         requirements: &[],
-        ours: example(&["--package", "candlecast-app", "--example", "bench_jobs"], &["{release}/examples/bench_jobs"]),
+        ours: example(&["--package", "candlecast-app", "--example", "bench_jobs"], &["{dist}/examples/bench_jobs"]),
         peer: None,
         n_rounds: 1,
         warm_up: false,
@@ -210,10 +210,7 @@ pub(super) static PAIRS: [Pair; 9] = [
                or not at all. Aim: 20,000 candles/s through features, one model and validation.",
         input: Input::Nothing,
         requirements: &[],
-        ours: example(
-            &["--package", "candlecast-app", "--example", "bench_replay"],
-            &["{release}/examples/bench_replay"],
-        ),
+        ours: example(&["--package", "candlecast-app", "--example", "bench_replay"], &["{dist}/examples/bench_replay"]),
         peer: None,
         n_rounds: 1,
         warm_up: false,
@@ -223,7 +220,8 @@ pub(super) static PAIRS: [Pair; 9] = [
     Pair {
         name: "cold-build",
         title: "Cold release build",
-        note: "Sources downloaded, nothing compiled. Aim: under ten minutes on two cores.",
+        note: "Sources downloaded, nothing compiled; the profile `release`, as those who install the program build it. \
+               Aim: under ten minutes on two cores.",
         input: Input::Nothing,
         requirements: &[],
         ours: Side {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::list::{Input, Pair};
 use crate::candle_file::{CandleFile, YEAR_2020_MS};
+use crate::sh::Profile;
 use crate::{peers, sh};
 
 /// One-minute candles of a year of 365 days.
@@ -25,7 +26,7 @@ impl Inputs {
     /// Builds the programs, makes the peers' environment, the scratch folder and the inputs.
     pub(super) fn prepare(pair: &Pair) -> Result<Self> {
         for side in std::iter::once(&pair.ours).chain(&pair.peer).filter(|side| !side.build.is_empty()) {
-            sh::run(sh::cargo(&["build", "--release"]).args(side.build))?;
+            sh::run(sh::cargo(&["build", "--profile", Profile::Dist.name()]).args(side.build))?;
         }
         if !pair.requirements.is_empty() {
             peers::python(pair.requirements)?;
@@ -45,7 +46,7 @@ impl Inputs {
     pub(super) fn resolve(&self, word: &str) -> Result<String> {
         let mut text = word
             .replace("{scratch}", &shown(&self.scratch))
-            .replace("{release}", &shown(&sh::target_dir().join("release")))
+            .replace("{dist}", &shown(&Profile::Dist.folder()))
             .replace("{python}", &shown(&sh::root().join(peers::PYTHON)))
             .replace("{cargo}", &std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
         for (placeholder, path) in [("{csv}", &self.csv), ("{lake}", &self.lake)] {
@@ -80,7 +81,7 @@ fn year_lake(bench: &Path, csv: &Path) -> Result<PathBuf> {
     if store.exists() {
         fs::remove_dir_all(&store).with_context(|| format!("cannot empty {}", store.display()))?;
     }
-    let binary = sh::build_candlecast()?;
+    let binary = sh::build_candlecast(Profile::Dist)?;
     sh::run(sh::program(binary).arg("--data-dir").arg(&store).args(["--quiet", "import"]).arg(csv))?;
     lake_root(&store)?.with_context(|| format!("no folder `venue=…` below {}", store.display()))
 }
@@ -110,7 +111,7 @@ mod tests {
     fn placeholders_are_replaced_and_missing_inputs_named() {
         let inputs = Inputs { scratch: "s".into(), csv: Some("c.gz".into()), lake: None };
         assert_eq!(inputs.resolve("{scratch}/x {csv}").unwrap(), "s/x c.gz");
-        assert!(inputs.resolve("{release}/candlecast").unwrap().ends_with("release/candlecast"));
+        assert!(inputs.resolve("{dist}/candlecast").unwrap().ends_with("dist/candlecast"));
         assert!(inputs.resolve("{lake}").unwrap_err().to_string().contains("{lake}"));
     }
 

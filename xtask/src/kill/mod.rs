@@ -8,10 +8,9 @@ pub mod jobs;
 mod program;
 mod train_rounds;
 
-use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result, ensure};
 
@@ -21,6 +20,7 @@ use self::train_rounds::TrainRounds;
 use crate::args::Args;
 use crate::candle_file::SplitMix64;
 use crate::sh;
+use crate::sh::Profile;
 
 /// Moments are drawn up to this share of an undisturbed run's time, so that some fall after the last write.
 const LATEST_SHARE: f64 = 1.1;
@@ -141,10 +141,10 @@ pub(crate) fn command(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The program that is named, or else the release binary, built.
+/// The program that is named, or else the one that is handed out, built.
 fn binary(args: &Args) -> Result<PathBuf> {
     match args.get("binary") {
         Some(path) => fs::canonicalize(path).with_context(|| format!("no program at {path}")),
-        None => sh::build_candlecast(),
+        None => sh::build_candlecast(Profile::Dist),
     }
 }

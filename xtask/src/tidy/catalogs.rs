@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::code::{self, contains_word};
-use super::{Finding, SourceFile};
+use super::code::{CodeLine, contains_word};
+use super::{Finding, Source};
 
 const RULE: &str = "catalog";
 
@@ -20,7 +20,7 @@ enum Part {
 struct Catalog {
     folder: &'static str,
     part: Part,
-    /// The file that lists the parts.
+    /// The file that lists the parts. In place of `x/mod.rs` it may be `x.rs`.
     list: &'static str,
     /// Files and folders that are no parts but code of theirs.
     shared: &'static [&'static str],
@@ -31,7 +31,7 @@ const fn features(folder: &'static str, shared: &'static [&'static str]) -> Cata
 }
 
 /// Every catalog. Folders that do not exist yet have no parts.
-static CATALOGS: [Catalog; 14] = [
+static CATALOGS: &[Catalog] = &[
     features("crates/candlecast-features/src/average/", &[]),
     features("crates/candlecast-features/src/calendar/", &[]),
     features("crates/candlecast-features/src/correlation/", &[]),
@@ -43,6 +43,18 @@ static CATALOGS: [Catalog; 14] = [
     features("crates/candlecast-features/src/volatility/", &[]),
     features("crates/candlecast-features/src/volume/", &[]),
     Catalog {
+        folder: "crates/candlecast/src/commands/",
+        part: Part::File,
+        list: "crates/candlecast/src/cli.rs",
+        shared: &[],
+    },
+    Catalog {
+        folder: "crates/candlecast-exchange/src/exchanges/",
+        part: Part::File,
+        list: "crates/candlecast-exchange/src/exchanges/mod.rs",
+        shared: &[],
+    },
+    Catalog {
         folder: "crates/candlecast-ingest/src/formats/",
         part: Part::File,
         list: "crates/candlecast-ingest/src/formats/mod.rs",
@@ -52,6 +64,12 @@ static CATALOGS: [Catalog; 14] = [
         folder: "crates/candlecast-learn/src/baselines/",
         part: Part::File,
         list: "crates/candlecast-learn/src/baselines/mod.rs",
+        shared: &[],
+    },
+    Catalog {
+        folder: "crates/candlecast-learn/src/tasks/",
+        part: Part::File,
+        list: "crates/candlecast-learn/src/tasks/mod.rs",
         shared: &[],
     },
     Catalog {
@@ -69,38 +87,48 @@ static CATALOGS: [Catalog; 14] = [
 ];
 
 /// Checks every catalog against its list.
-pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
-    CATALOGS.iter().flat_map(|catalog| check_catalog(catalog, files)).collect()
+pub(super) fn check(sources: &[Source<'_>]) -> Vec<Finding> {
+    CATALOGS.iter().flat_map(|catalog| check_catalog(catalog, sources)).collect()
 }
 
-fn check_catalog(catalog: &Catalog, files: &[SourceFile]) -> Vec<Finding> {
-    let parts = parts(catalog, files);
-    let Some(list) = files.iter().find(|file| file.path == catalog.list) else {
+fn check_catalog(catalog: &Catalog, sources: &[Source<'_>]) -> Vec<Finding> {
+    let parts = parts(catalog, sources);
+    let Some(list) = sources.iter().find(|source| is_list(catalog, &source.file.path)) else {
         let remedy = format!("write the list of the parts in {}", catalog.folder);
         return if parts.is_empty() { Vec::new() } else { vec![Finding::new(catalog.list, 1, RULE, remedy)] };
     };
-    let lines = code::lines(&list.text);
-    let mentions: Vec<&str> = lines
-        .iter()
-        .filter(|line| !line.in_test && !declares_module(&line.text))
-        .map(|line| line.text.as_str())
-        .collect();
+    let mentions = mentions(&list.lines);
     parts
         .into_iter()
         .filter(|part| !mentions.iter().any(|line| contains_word(line, part)))
         .map(|part| {
             let remedy = format!("`{part}` in {} is not listed; add its line, or take it out", catalog.folder);
-            Finding::new(catalog.list, 1, RULE, remedy)
+            Finding::new(&list.file.path, 1, RULE, remedy)
         })
         .collect()
 }
 
+/// The lines that can list a part: outside tests, declaring no module and importing nothing.
+pub(super) fn mentions(lines: &[CodeLine]) -> Vec<&str> {
+    let mut in_import = false;
+    let mut mentions = Vec::new();
+    for line in lines.iter().filter(|line| !line.in_test) {
+        in_import |= begins_import(&line.text);
+        if !in_import && !declares_module(&line.text) {
+            mentions.push(line.text.as_str());
+        }
+        in_import &= !line.text.contains(';');
+    }
+    mentions
+}
+
 /// Names of the modules that are parts, in order.
-fn parts<'a>(catalog: &Catalog, files: &'a [SourceFile]) -> BTreeSet<&'a str> {
-    files
+fn parts<'a>(catalog: &Catalog, sources: &[Source<'a>]) -> BTreeSet<&'a str> {
+    sources
         .iter()
-        .filter(|file| file.has_extension("rs") && file.path != catalog.list)
-        .filter_map(|file| file.path.strip_prefix(catalog.folder))
+        .map(|source| source.file.path.as_str())
+        .filter(|path| !is_list(catalog, path))
+        .filter_map(|path| path.strip_prefix(catalog.folder))
         .filter_map(|below| match (below.split_once('/'), catalog.part) {
             (Some((folder, _)), _) => Some(folder),
             (None, Part::File) => below.strip_suffix(".rs"),
@@ -110,6 +138,15 @@ fn parts<'a>(catalog: &Catalog, files: &'a [SourceFile]) -> BTreeSet<&'a str> {
         .collect()
 }
 
+fn is_list(catalog: &Catalog, path: &str) -> bool {
+    path == catalog.list
+        || path.strip_suffix(".rs").is_some_and(|stem| catalog.list.strip_suffix("/mod.rs") == Some(stem))
+}
+
+fn begins_import(line: &str) -> bool {
+    line.split_whitespace().find(|word| !word.starts_with("pub")) == Some("use")
+}
+
 fn declares_module(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
     words.last().is_some_and(|last| last.ends_with(';')) && words.iter().rev().nth(1) == Some(&"mod")
@@ -117,6 +154,7 @@ fn declares_module(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SourceFile;
     use super::*;
 
     const FOLDER: &str = "crates/candlecast-learn/src/baselines/";
@@ -124,7 +162,7 @@ mod tests {
     fn found(files: &[(&str, &str)]) -> Vec<String> {
         let files: Vec<SourceFile> =
             files.iter().map(|(path, text)| SourceFile { path: (*path).into(), text: (*text).into() }).collect();
-        check(&files).iter().map(Finding::to_string).collect()
+        check(&Source::all(&files)).iter().map(Finding::to_string).collect()
     }
 
     #[test]
@@ -147,12 +185,40 @@ mod tests {
 
     #[test]
     fn where_parts_are_folders_files_beside_them_are_shared() {
-        let list = ("crates/candlecast-models/src/catalog.rs", "use crate::linear;\n");
+        let list = ("crates/candlecast-models/src/catalog.rs", "static MODELS: &[Entry] = &[linear::ENTRY];\n");
         let linear = ("crates/candlecast-models/src/linear/mod.rs", "");
         let checks = ("crates/candlecast-models/src/checks.rs", "");
         let hybrid = ("crates/candlecast-models/src/hybrid/window.rs", "");
         assert!(found(&[list, linear, checks]).is_empty());
         assert_eq!(found(&[list, linear, hybrid]).len(), 1);
+    }
+
+    #[test]
+    fn an_import_lists_nothing() {
+        let kraken = ("crates/candlecast-exchange/src/exchanges/kraken.rs", "");
+        let imports = "mod kraken;\npub use kraken::Kraken;\npub(crate) use self::{\n    binance,\n    kraken,\n};\n";
+        let list = "crates/candlecast-exchange/src/exchanges/mod.rs";
+        assert_eq!(found(&[kraken, (list, imports)]).len(), 1);
+        let listed = format!("{imports}static EXCHANGES: &[Entry] = &[kraken::ENTRY];\n");
+        assert!(found(&[kraken, (list, listed.as_str())]).is_empty());
+    }
+
+    #[test]
+    fn a_command_is_offered_by_its_variant() {
+        let audit = ("crates/candlecast/src/commands/audit.rs", "");
+        let dispatch = ("crates/candlecast/src/commands/mod.rs", "mod audit;\nfn run() { audit::run() }\n");
+        let grammar = |text| ("crates/candlecast/src/cli.rs", text);
+        assert!(found(&[audit, dispatch, grammar("enum Command {\n    Audit(audit::AuditArgs),\n}\n")]).is_empty());
+        assert_eq!(found(&[audit, dispatch, grammar("use crate::commands::audit;\nenum Command {}\n")]).len(), 1);
+    }
+
+    #[test]
+    fn a_list_may_stand_beside_its_folder() {
+        let price = ("crates/candlecast-learn/src/tasks/price.rs", "");
+        let list = "crates/candlecast-learn/src/tasks.rs";
+        assert!(found(&[price, (list, "mod price;\nconst ALL: &[Entry] = &[price::ENTRY];\n")]).is_empty());
+        let forgotten = found(&[price, (list, "mod price;\n")]);
+        assert!(forgotten.len() == 1 && forgotten[0].starts_with(list), "{forgotten:?}");
     }
 
     #[test]

@@ -6,28 +6,30 @@
 pub(super) struct CodeLine {
     /// The line with comments and literals blanked.
     pub(super) text: String,
+    /// The line with comments blanked, literals as they are.
+    pub(super) with_literals: String,
     /// True within an item under `#[cfg(test)]`.
     pub(super) in_test: bool,
 }
 
 /// The lines of `source`.
 pub(super) fn lines(source: &str) -> Vec<CodeLine> {
-    let code = blanked(source);
+    let (code, with_literals) = blanked(source);
     let spans = test_spans(&code);
     let mut start = 0;
     code.split('\n')
-        .map(|text| {
+        .zip(with_literals.split('\n'))
+        .map(|(text, with_literals)| {
             let at = start;
             start += text.len() + 1;
             let in_test = spans.iter().any(|span| span.0 < at + text.len() && at <= span.1);
-            CodeLine { text: text.to_owned(), in_test }
+            CodeLine { text: text.to_owned(), with_literals: with_literals.to_owned(), in_test }
         })
         .collect()
 }
 
 /// True if `word` stands in `text` with no letter, digit or underscore on either side.
 pub(super) fn contains_word(text: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + word.len()..].chars().next();
@@ -35,22 +37,34 @@ pub(super) fn contains_word(text: &str, word: &str) -> bool {
     })
 }
 
-/// Blanks what is not code; the line breaks stay.
-fn blanked(source: &str) -> String {
+/// True for what names are made of.
+pub(super) fn is_part(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Blanks comments and literals, and comments alone; the line breaks stay in both.
+fn blanked(source: &str) -> (String, String) {
     let chars: Vec<char> = source.chars().collect();
-    let mut code = String::with_capacity(source.len());
+    let (mut code, mut with_literals) = (String::with_capacity(source.len()), String::with_capacity(source.len()));
     let mut at = 0;
     while at < chars.len() {
         let end = hidden_end(&chars, at).min(chars.len());
         if end > at {
-            code.extend(chars[at..end].iter().map(|&c| if c == '\n' { '\n' } else { ' ' }));
+            let blank: String = chars[at..end].iter().map(|&c| if c == '\n' { '\n' } else { ' ' }).collect();
+            code.push_str(&blank);
+            if chars[at] == '/' {
+                with_literals.push_str(&blank);
+            } else {
+                with_literals.extend(&chars[at..end]);
+            }
             at = end;
         } else {
             code.push(chars[at]);
+            with_literals.push(chars[at]);
             at += 1;
         }
     }
-    code
+    (code, with_literals)
 }
 
 /// Where the comment or literal that begins at `at` ends; `at` itself if none begins there.
@@ -99,11 +113,10 @@ fn string_end(chars: &[char], from: usize) -> usize {
 
 /// An `r` in the middle of a name starts no raw string; the `b` or `c` of `br"…"` does not count as a name.
 fn starts_token(chars: &[char], at: usize) -> bool {
-    let is_part = |i: usize| chars[i].is_alphanumeric() || chars[i] == '_';
     match at {
         0 => true,
-        1 => !is_part(0) || matches!(chars[0], 'b' | 'c'),
-        _ => !is_part(at - 1) || (matches!(chars[at - 1], 'b' | 'c') && !is_part(at - 2)),
+        1 => !is_part(chars[0]) || matches!(chars[0], 'b' | 'c'),
+        _ => !is_part(chars[at - 1]) || (matches!(chars[at - 1], 'b' | 'c') && !is_part(chars[at - 2])),
     }
 }
 
@@ -175,6 +188,15 @@ mod tests {
         let code = text("f(\"\\\"\", '\\'', '\"', br#\"z\"z\"#, r\"\\\"); fn g<'a>(x: &'a str, r#type: u8) { here() }");
         assert!(code.contains("fn g<'a>(x: &'a str, r#type: u8) { here() }"), "{code}");
         assert!(!code.contains('z') && !code.contains('"'), "{code}");
+    }
+
+    #[test]
+    fn literals_may_be_kept_without_the_comments() {
+        let source = "a(\"é //\", 'b'); // \"c\"\n/* \"d\" */ e(r#\"f\ng\"#)";
+        let kept: Vec<String> = lines(source).into_iter().map(|line| line.with_literals).collect();
+        assert_eq!(kept.len(), 3);
+        assert_eq!(kept[0].trim_end(), "a(\"é //\", 'b');");
+        assert_eq!((kept[1].trim_start(), kept[2].as_str()), ("e(r#\"f", "g\"#)"));
     }
 
     #[test]

@@ -6,15 +6,29 @@ use super::{Finding, SourceFile};
 
 const RULE: &str = "crate-graph";
 
-/// What the crates that join everything may use.
+/// Every crate of parts: what law suites may use.
 const ALL_PARTS: &[&str] = &[
-    "core", "features", "learn", "models", "nn", "detect", "trading", "tune", "store", "ingest", "meta", "exchange",
-    "registry",
+    "core", "files", "features", "learn", "models", "nn", "detect", "trading", "tune", "store", "ingest", "meta",
+    "exchange", "registry",
+];
+
+/// The crate of the use cases joins all parts with what was built from them.
+const ALL_BELOW_APP: &[&str] = &[
+    "core", "files", "features", "learn", "models", "nn", "detect", "trading", "tune", "store", "ingest", "meta",
+    "exchange", "registry", "pipeline", "config", "host", "jobs", "monitor", "live", "backup",
+];
+
+/// The binary speaks the words of requests and tables (windows, feature sets, import options, jobs, settings); stores,
+/// models and records it reaches through others only.
+const BINARY: &[&str] = &[
+    "core", "features", "learn", "ingest", "pipeline", "config", "host", "jobs", "monitor", "live", "backup", "app",
+    "server",
 ];
 
 /// Crate and the crates it may depend on, without the prefix `candlecast-`; `candlecast` is the binary.
-static MAY_USE: [(&str, &[&str]); 18] = [
+static MAY_USE: &[(&str, &[&str])] = &[
     ("core", &[]),
+    ("files", &[]),
     ("features", &["core"]),
     ("learn", &["core"]),
     ("models", &["core", "learn"]),
@@ -22,15 +36,21 @@ static MAY_USE: [(&str, &[&str]); 18] = [
     ("detect", &["core", "features", "learn", "models"]),
     ("trading", &["core", "features", "learn"]),
     ("tune", &["core"]),
-    ("store", &["core"]),
+    ("store", &["core", "files"]),
     ("ingest", &["core"]),
     ("meta", &["core"]),
     ("exchange", &["core", "ingest"]),
-    ("registry", &["core", "learn"]),
-    ("app", ALL_PARTS),
-    ("server", &["core", "app"]),
-    // The words of requests and tables (windows, feature sets, import options); stores and models only through app.
-    ("candlecast", &["core", "features", "learn", "ingest", "app", "server"]),
+    ("registry", &["core", "files", "learn"]),
+    ("pipeline", &["core", "features", "learn", "models", "nn", "tune"]),
+    ("config", &["core"]),
+    ("host", &["core", "files", "store", "registry", "meta", "config", "learn"]),
+    ("jobs", &["core", "host", "meta", "config"]),
+    ("monitor", &["core", "host", "meta", "pipeline", "store"]),
+    ("live", &["core", "host", "exchange", "meta", "monitor", "pipeline", "registry", "store"]),
+    ("backup", &["core", "files", "host", "meta", "registry"]),
+    ("app", ALL_BELOW_APP),
+    ("server", &["core", "app", "jobs"]),
+    ("candlecast", BINARY),
     ("testkit", ALL_PARTS),
     ("xtask", &[]),
 ];
@@ -115,6 +135,47 @@ mod tests {
         assert_eq!(findings("candlecast-core", renamed).len(), 1);
         let testkit = "[package]\nname = \"candlecast-app\"\n[dependencies]\ncandlecast-testkit.workspace = true\n";
         assert_eq!(findings("candlecast-app", testkit).len(), 1);
+    }
+
+    #[test]
+    fn every_row_names_crates_that_have_a_row_above_it() {
+        for (at, (name, allowed)) in MAY_USE.iter().enumerate() {
+            for used in *allowed {
+                let row = MAY_USE.iter().position(|(known, _)| known == used);
+                assert!(row.is_some_and(|row| row < at), "{name} uses {used}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_binary_reaches_stores_models_and_records_through_others_only() {
+        let uses = |used: &str| {
+            let text =
+                format!("[package]\nname = \"candlecast\"\n[dependencies]\ncandlecast-{used}.workspace = true\n");
+            findings("candlecast", &text).len()
+        };
+        for used in ["store", "registry", "meta"] {
+            assert_eq!(uses(used), 1, "{used}");
+        }
+        for used in ["config", "pipeline", "jobs", "monitor", "live", "backup", "host", "app"] {
+            assert_eq!(uses(used), 0, "{used}");
+        }
+    }
+
+    #[test]
+    fn what_was_built_from_parts_may_use_its_row_and_no_more() {
+        let n_found = |name: &str, used: &str| {
+            let text = format!(
+                "[package]\nname = \"candlecast-{name}\"\n[dependencies]\ncandlecast-{used}.workspace = true\n"
+            );
+            findings(&format!("candlecast-{name}"), &text).len()
+        };
+        for (name, used) in [("pipeline", "nn"), ("host", "store"), ("live", "monitor"), ("server", "jobs")] {
+            assert_eq!(n_found(name, used), 0, "{name} uses {used}");
+        }
+        for (name, used) in [("pipeline", "store"), ("files", "core"), ("host", "jobs"), ("jobs", "app")] {
+            assert_eq!(n_found(name, used), 1, "{name} uses {used}");
+        }
     }
 
     #[test]

@@ -4,15 +4,21 @@
 mod catalogs;
 mod code;
 mod files;
+mod functions;
 mod graph;
 mod house;
+mod inherent;
+mod job_kinds;
 mod paths;
 mod purity;
+mod toolchain;
+mod touch;
 
 use std::fmt;
 
 use anyhow::{Result, ensure};
 
+use self::code::CodeLine;
 use crate::args::Args;
 
 /// One file of the repository.
@@ -32,6 +38,21 @@ impl SourceFile {
     /// True for files that only tests compile.
     fn is_test(&self) -> bool {
         self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
+    }
+}
+
+/// A Rust file and what of it is code.
+#[derive(Debug)]
+struct Source<'a> {
+    file: &'a SourceFile,
+    lines: Vec<CodeLine>,
+}
+
+impl<'a> Source<'a> {
+    /// The Rust files among `files`, in order.
+    fn all(files: &'a [SourceFile]) -> Vec<Self> {
+        let rust = files.iter().filter(|file| file.has_extension("rs"));
+        rust.map(|file| Self { file, lines: code::lines(&file.text) }).collect()
     }
 }
 
@@ -56,9 +77,13 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Checks the repository; an error if anything was found.
+/// Checks the repository; an error if anything was found. The flag of [`touch::WRITE`] first records the touch counts.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    Args::parse(args, &[])?.no_names()?;
+    let (flags, rest): (Vec<String>, Vec<String>) = args.iter().cloned().partition(|arg| arg == touch::WRITE);
+    Args::parse(&rest, &[])?.no_names()?;
+    if !flags.is_empty() {
+        touch::write(&files::all()?)?;
+    }
     let files = files::all()?;
     let findings = check(&files);
     for finding in &findings {
@@ -70,18 +95,23 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 fn check(files: &[SourceFile]) -> Vec<Finding> {
-    let mut findings = catalogs::check(files);
+    let sources = Source::all(files);
+    let mut findings = catalogs::check(&sources);
+    findings.extend(job_kinds::check(&sources));
+    findings.extend(inherent::check(&sources));
+    findings.extend(toolchain::check(files));
+    findings.extend(touch::check(files, &sources));
     for file in files {
         findings.extend(paths::check(file));
         findings.extend(house::check_length(file));
         if file.path.ends_with("/Cargo.toml") {
             findings.extend(graph::check(file));
         }
-        if file.has_extension("rs") {
-            let lines = code::lines(&file.text);
-            findings.extend(house::check_code(file, &lines));
-            findings.extend(purity::check(file, &lines));
-        }
+    }
+    for Source { file, lines } in &sources {
+        findings.extend(house::check_code(file, lines));
+        findings.extend(purity::check(file, lines));
+        findings.extend(functions::check(file, lines));
     }
     findings.sort();
     findings
@@ -101,5 +131,12 @@ mod tests {
     #[test]
     fn findings_read_as_file_line_rule_remedy() {
         assert_eq!(Finding::new("a.rs", 3, "rule", "do this").to_string(), "a.rs:3: rule: do this");
+    }
+
+    #[test]
+    fn other_words_and_flags_are_refused() {
+        for word in ["now", "--write", "--write-touch-count"] {
+            assert!(run(&[word.to_owned()]).unwrap_err().to_string().contains(word), "{word}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{Finding, SourceFile};
 
 const RULE: &str = "purity";
 
-const PURE: [&str; 8] = ["core", "features", "learn", "models", "nn", "detect", "trading", "tune"];
+const PURE: [&str; 9] = ["core", "features", "learn", "models", "nn", "pipeline", "detect", "trading", "tune"];
 
 /// Word and what to do instead.
 const BANNED: [(&str, &str); 9] = [
@@ -63,6 +63,15 @@ mod tests {
             let text = format!("fn a() {{}}\nfn b() {{ {word} (); }}\n");
             assert_eq!(found("crates/candlecast-nn/src/a.rs", &text), [2], "{word}");
         }
+    }
+
+    #[test]
+    fn every_pure_crate_is_looked_at() {
+        for name in PURE {
+            let path = format!("crates/candlecast-{name}/src/a.rs");
+            assert_eq!(found(&path, "use std::fs;"), [1], "{name}");
+        }
+        assert!(PURE.contains(&"pipeline"));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::shares::{Bound, Shares};
 use crate::peers;
 
-/// One command of a run. Words may be or hold placeholders: `{cargo}`, `{xtask}`, `{candlecast}` (the release
-/// binary), `{python}` (the peers'), `{scratch}` (the run's own folder, empty), `{data}` (real candles).
+/// One command of a run. Words may be or hold placeholders: `{cargo}`, `{xtask}`, `{candlecast}` (the binary of the
+/// profile `dist`), `{python}` (the peers'), `{scratch}` (the run's own folder, empty), `{data}` (real candles).
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) command: &'static [&'static str],
@@ -19,7 +19,7 @@ impl Step {
         let text = self.command.join(" ") + &redirected;
         text.replace("{cargo}", "cargo")
             .replace("{xtask}", "cargo xtask")
-            .replace("{candlecast}", "target/release/candlecast")
+            .replace("{candlecast}", "target/dist/candlecast")
             .replace("{python}", peers::PYTHON)
             .replace("{scratch}", "target/verify")
             .replace("{data}", "$CANDLECAST_TEST_DATA")
@@ -52,7 +52,8 @@ macro_rules! random_walks {
         step(&[
             "{cargo}",
             "run",
-            "--release",
+            "--profile",
+            "dist",
             "--package",
             "candlecast-app",
             "--example",
@@ -124,7 +125,8 @@ pub(super) static LONG_RUNS: [LongRun; 10] = [
                 &[
                     "{cargo}",
                     "run",
-                    "--release",
+                    "--profile",
+                    "dist",
                     "--package",
                     "candlecast-store",
                     "--example",
@@ -147,7 +149,7 @@ pub(super) static LONG_RUNS: [LongRun; 10] = [
         title: "Features on real candles beside TA-Lib and NumPy",
         needs_peers: true,
         steps: &[
-            step(&["{cargo}", "build", "--release", "--package", "candlecast"]),
+            step(&["{cargo}", "build", "--profile", "dist", "--package", "candlecast"]),
             step(&[
                 "{candlecast}",
                 "--data-dir",
@@ -227,7 +229,16 @@ pub(super) static LONG_RUNS: [LongRun; 10] = [
         name: "dm-size",
         title: "Size of the Diebold-Mariano test where two forecasts have equal expected loss",
         needs_peers: false,
-        steps: &[step(&["{cargo}", "run", "--release", "--package", "candlecast-learn", "--example", "dm_size"])],
+        steps: &[step(&[
+            "{cargo}",
+            "run",
+            "--profile",
+            "dist",
+            "--package",
+            "candlecast-learn",
+            "--example",
+            "dm_size",
+        ])],
         shares: None,
     },
     LongRun {
@@ -279,6 +290,15 @@ mod tests {
         assert_eq!(names.len(), LONG_RUNS.len());
         for step in LONG_RUNS.iter().flat_map(|run| run.steps) {
             assert!(!step.shown().contains(['{', '}']), "{}", step.shown());
+        }
+    }
+
+    #[test]
+    fn what_is_built_for_results_is_what_is_handed_out() {
+        for step in LONG_RUNS.iter().flat_map(|run| run.steps) {
+            let shown = step.shown();
+            let builds = shown.starts_with("cargo run") || shown.starts_with("cargo build");
+            assert_eq!(builds, shown.contains("--profile dist"), "{shown}");
         }
     }
 

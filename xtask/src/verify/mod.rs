@@ -6,7 +6,8 @@ mod list;
 mod shares;
 mod state;
 
-use std::fs::{self, File};
+use std::fs;
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -16,8 +17,9 @@ use anyhow::{Context, Result, bail, ensure};
 use self::list::{LONG_RUNS, LongRun, Step};
 use self::state::State;
 use crate::args::Args;
-use crate::sections::{self, Mark};
-use crate::{machine, peers, sh, test_data};
+use crate::sections::Mark;
+use crate::sh::Profile;
+use crate::{machine, peers, sections, sh, test_data};
 
 const FILE: &str = "RESULTS.md";
 const HEADING: &str = "# Results\n\nWritten by `cargo xtask verify`; each section says how to repeat it.\n";
@@ -123,11 +125,10 @@ impl Site {
             let data = self.data.as_ref().context("this run needs real candles: set CANDLECAST_TEST_DATA")?;
             text = text.replace("{data}", &data.display().to_string());
         }
-        let release = sh::target_dir().join("release");
         Ok(match text.as_str() {
             "{cargo}" => std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()),
             "{xtask}" => std::env::current_exe()?.display().to_string(),
-            "{candlecast}" => release.join("candlecast").display().to_string(),
+            "{candlecast}" => Profile::Dist.folder().join("candlecast").display().to_string(),
             "{python}" => sh::root().join(peers::PYTHON).display().to_string(),
             _ => text,
         })

@@ -1,29 +1,11 @@
 //! Documents of `import` and `data`.
 
-use candlecast_core::{Gaps, TimeRange, Timestamp};
+use candlecast_core::{GapsDoc, TimeRange, Timestamp};
 use candlecast_store::Coverage;
 use serde::Serialize;
 
 use crate::data::Checked;
 use crate::import::Imported;
-
-/// Gaps, in candles.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GapsDoc {
-    /// Runs of missing candles.
-    pub count: usize,
-    /// Longest run.
-    pub longest: usize,
-    /// Missing in all.
-    pub missing: usize,
-}
-
-impl From<Gaps> for GapsDoc {
-    fn from(g: Gaps) -> Self {
-        Self { count: g.count, longest: g.longest, missing: g.missing }
-    }
-}
 
 /// A row that was refused.
 #[derive(Debug, Clone, Serialize)]

@@ -1,12 +1,12 @@
 //! Documents of `train` and `models`.
 
 use candlecast_core::Timestamp;
+use candlecast_pipeline::doc::ModelReportDoc;
 use candlecast_registry::{Exported, Listed, Meta};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::ModelReportDoc;
-use crate::models::{Deleted, Indexed, Validation};
+use crate::models::{Deleted, Indexed, Validated};
 use crate::train::Trained;
 
 /// A stored model.
@@ -227,16 +227,17 @@ pub struct ValidationDoc {
     models: Vec<ModelReportDoc>,
 }
 
-impl From<&Validation> for ValidationDoc {
-    fn from(v: &Validation) -> Self {
+impl From<&Validated> for ValidationDoc {
+    fn from(validated: &Validated) -> Self {
+        let (meta, v) = (&validated.meta, &validated.validation);
         let report = v.report.as_ref();
         Self {
-            id: v.meta.id.clone(),
-            venue: v.meta.venue.to_string(),
-            symbol: v.meta.symbol.to_string(),
-            interval: v.meta.interval.to_string(),
-            synthetic: v.meta.venue.is_synthetic(),
-            horizon_steps: v.meta.horizon_steps,
+            id: meta.id.clone(),
+            venue: meta.venue.to_string(),
+            symbol: meta.symbol.to_string(),
+            interval: meta.interval.to_string(),
+            synthetic: meta.venue.is_synthetic(),
+            horizon_steps: meta.horizon_steps,
             trained_to: v.trained_to,
             days: v.days,
             seen_candles: v.seen,

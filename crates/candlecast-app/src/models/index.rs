@@ -5,11 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use candlecast_core::Timestamp;
+use candlecast_core::{Problem, ProgressSink, Timestamp};
+use candlecast_host::Host;
 use candlecast_meta::{MAX_PAGE, MetaError, MetadataStore, Model, ModelFilter, ModelStatus, PageRequest};
 use candlecast_registry::{Listed, Meta, Slot, Status};
-
-use crate::{App, AppError, Watch};
 
 /// What was done to the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,45 +21,43 @@ pub struct Indexed {
     pub removed: usize,
 }
 
-impl App {
-    /// Brings the index of one slot in line with its files.
-    pub async fn index_slot(&self, slot: &Slot) -> Result<Indexed, AppError> {
-        let listed = self.registry.list_slot(slot)?;
-        let store = self.metadata().await?;
-        let filter = ModelFilter {
-            series: Some(slot.key().clone()),
-            model_type: Some(slot.model().to_owned()),
-            task: Some(slot.task().to_owned()),
-            status: None,
-        };
-        let rows = rows(store.as_ref(), &filter).await?;
-        Ok(SlotSync::new(store.as_ref(), self.now(), rows).run(&listed).await?)
-    }
+/// Brings the index of one slot in line with its files.
+pub async fn index_slot(host: &Host, slot: &Slot) -> Result<Indexed, Problem> {
+    let listed = host.registry.list_slot(slot)?;
+    let store = host.metadata().await?;
+    let filter = ModelFilter {
+        series: Some(slot.key().clone()),
+        model_type: Some(slot.model().to_owned()),
+        task: Some(slot.task().to_owned()),
+        status: None,
+    };
+    let rows = rows(store.as_ref(), &filter).await?;
+    Ok(SlotSync::new(store.as_ref(), host.now(), rows).run(&listed).await?)
+}
 
-    /// Brings the index in line with all files.
-    pub async fn reindex_models(&self, watch: &dyn Watch) -> Result<Indexed, AppError> {
-        let store = self.metadata().await?;
-        let rows = rows(store.as_ref(), &ModelFilter::default()).await?;
-        let mut slots: BTreeSet<Slot> = self.registry.names()?.into_iter().map(|name| name.slot).collect();
-        let trained = rows.values().filter(|row| row.status != ModelStatus::Created);
-        slots.extend(trained.filter_map(|row| Slot::new(row.series.clone(), &row.model_type, &row.task).ok()));
-        let mut done = Indexed::default();
-        for (i, slot) in slots.iter().enumerate() {
-            self.check_cancelled()?;
-            watch.progress("models", i as u64, slots.len() as u64);
-            let part = self.index_slot(slot).await?;
-            done.added += part.added;
-            done.changed += part.changed;
-            done.removed += part.removed;
-        }
-        Ok(done)
+/// Brings the index in line with all files.
+pub async fn reindex_models(host: &Host, watch: &dyn ProgressSink) -> Result<Indexed, Problem> {
+    let store = host.metadata().await?;
+    let rows = rows(store.as_ref(), &ModelFilter::default()).await?;
+    let mut slots: BTreeSet<Slot> = host.registry.names()?.into_iter().map(|name| name.slot).collect();
+    let trained = rows.values().filter(|row| row.status != ModelStatus::Created);
+    slots.extend(trained.filter_map(|row| Slot::new(row.series.clone(), &row.model_type, &row.task).ok()));
+    let mut done = Indexed::default();
+    for (i, slot) in slots.iter().enumerate() {
+        host.check_cancelled()?;
+        watch.progress("models", i as u64, slots.len() as u64);
+        let part = index_slot(host, slot).await?;
+        done.added += part.added;
+        done.changed += part.changed;
+        done.removed += part.removed;
     }
+    Ok(done)
+}
 
-    /// [`App::index_slot`] after a change of the files, which is done and stands: a failure is logged.
-    pub async fn index_follows(&self, slot: &Slot) {
-        if let Err(error) = self.index_slot(slot).await {
-            tracing::warn!(%slot, %error, "the index of models could not follow; `candlecast models reindex` mends it");
-        }
+/// [`Host::index_slot`] after a change of the files, which is done and stands: a failure is logged.
+pub async fn index_follows(host: &Host, slot: &Slot) {
+    if let Err(error) = index_slot(host, slot).await {
+        tracing::warn!(%slot, %error, "the index of models could not follow; `candlecast models reindex` mends it");
     }
 }
 

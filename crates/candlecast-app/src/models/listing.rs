@@ -1,16 +1,15 @@
 //! Pages of the list of models, cut from the file names.
 
-use candlecast_core::{Interval, Symbol, Venue};
+use candlecast_core::{Blame, Interval, Problem, Symbol, Venue};
+use candlecast_host::Host;
 use candlecast_registry::{Listed, ModelName, Status};
-
-use crate::{App, AppError, Blame};
 
 /// Versions whose small files are read at once.
 const READ_AT_ONCE: usize = 1_000;
 
 /// Which models are wanted; an empty filter wants all.
 #[derive(Debug, Clone, Default)]
-pub struct ModelsWanted {
+pub struct ModelQuery {
     /// Of this symbol.
     pub symbol: Option<Symbol>,
     /// Of this venue.
@@ -23,7 +22,7 @@ pub struct ModelsWanted {
     pub status: Option<Status>,
 }
 
-impl ModelsWanted {
+impl ModelQuery {
     /// What the name alone decides.
     fn selects(&self, name: &ModelName) -> bool {
         let (slot, key) = (&name.slot, name.slot.key());
@@ -34,45 +33,43 @@ impl ModelsWanted {
     }
 }
 
-impl App {
-    /// The versions that `wanted` selects, by series, type and version: at most `limit` of those that come after
-    /// `after`. No payload is read, and without a wanted status the small files of the page alone.
-    pub fn models_page(
-        &self,
-        wanted: &ModelsWanted,
-        after: Option<&ModelName>,
-        limit: Option<usize>,
-    ) -> Result<Vec<Listed>, AppError> {
-        let names = self.registry.names()?;
-        let start = after.map_or(0, |after| names.partition_point(|name| name <= after));
-        let selected: Vec<ModelName> = names[start..].iter().filter(|name| wanted.selects(name)).cloned().collect();
-        let limit = limit.unwrap_or(usize::MAX);
-        let mut page = Vec::new();
-        for part in selected.chunks(limit.clamp(1, READ_AT_ONCE)) {
-            let listed = self.registry.listed(part)?;
-            page.extend(listed.into_iter().filter(|entry| wanted.status.is_none_or(|status| status == entry.status)));
-            if page.len() >= limit {
-                break;
-            }
+/// The versions that `wanted` selects, by series, type and version: at most `limit` of those that come after
+/// `after`. No payload is read, and without a wanted status the small files of the page alone.
+pub fn models_page(
+    host: &Host,
+    wanted: &ModelQuery,
+    after: Option<&ModelName>,
+    limit: Option<usize>,
+) -> Result<Vec<Listed>, Problem> {
+    let names = host.registry.names()?;
+    let start = after.map_or(0, |after| names.partition_point(|name| name <= after));
+    let selected: Vec<ModelName> = names[start..].iter().filter(|name| wanted.selects(name)).cloned().collect();
+    let limit = limit.unwrap_or(usize::MAX);
+    let mut page = Vec::new();
+    for part in selected.chunks(limit.clamp(1, READ_AT_ONCE)) {
+        let listed = host.registry.listed(part)?;
+        page.extend(listed.into_iter().filter(|entry| wanted.status.is_none_or(|status| status == entry.status)));
+        if page.len() >= limit {
+            break;
         }
-        page.truncate(limit);
-        Ok(page)
     }
+    page.truncate(limit);
+    Ok(page)
+}
 
-    /// The version that serves in each slot, damaged or not, and a problem for each slot of which it cannot be told.
-    pub fn serving_models(&self) -> Result<(Vec<ModelName>, Vec<AppError>), AppError> {
-        let (mut serving, mut problems) = (Vec::new(), Vec::new());
-        for slot in self.registry.serving_slots()? {
-            match self.registry.active(&slot)? {
-                Some(version) => serving.push(slot.at(version)),
-                None => problems.push(AppError::new(
-                    "corrupt-model",
-                    500,
-                    Blame::Data,
-                    format!("{slot}: the file that names its active version is damaged: `candlecast models promote` one of its versions"),
-                )),
-            }
+/// The version that serves in each slot, damaged or not, and a problem for each slot of which it cannot be told.
+pub fn serving_models(host: &Host) -> Result<(Vec<ModelName>, Vec<Problem>), Problem> {
+    let (mut serving, mut problems) = (Vec::new(), Vec::new());
+    for slot in host.registry.serving_slots()? {
+        match host.registry.active(&slot)? {
+            Some(version) => serving.push(slot.at(version)),
+            None => problems.push(Problem::new(
+                "corrupt-model",
+                500,
+                Blame::Data,
+                format!("{slot}: the file that names its active version is damaged: `candlecast models promote` one of its versions"),
+            )),
         }
-        Ok((serving, problems))
     }
+    Ok((serving, problems))
 }

@@ -3,13 +3,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use candlecast_config::{Environment, Flags, Settings, When};
 use candlecast_core::Seed;
 use candlecast_core::market::random_walk;
+use candlecast_host::{Clock, HostOptions};
 use candlecast_meta::Outcome;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{AppClock, AppOptions, Environment, Flags, Settings};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -78,26 +79,26 @@ fn keys_tell_what_is_trained_and_not_when() {
 }
 
 /// A program that is started anew for every call.
-fn app(folder: &Path, variables: &[(&str, &str)]) -> App {
+fn app(folder: &Path, variables: &[(&str, &str)]) -> Host {
     let flags = Flags { data_dir: Some(folder.to_owned()), ..Flags::default() };
     let variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
-    let settings = Settings::read(&flags, &Environment::new(folder, variables)).unwrap();
-    let options = AppOptions {
+    let settings = Settings::read(&flags, &Environment::new(folder, variables), &crate::MODEL_CATALOG).unwrap();
+    let options = HostOptions {
         seed: Seed(42),
         threads: Some(1),
-        clock: AppClock::Fixed(Timestamp::year_start(2024)),
+        clock: Clock::Fixed(Timestamp::year_start(2024)),
         cancel: Arc::new(AtomicBool::new(false)),
     };
-    App::open(settings, options).unwrap()
+    Host::open(settings, options).unwrap()
 }
 
-fn job(training: &ScheduledTraining, series: &SeriesKey) -> Result<NewJob, AppError> {
-    let horizon = training.common(series)?.horizon;
+fn job(training: &ScheduledTraining, series: &SeriesKey) -> Result<NewJob, Problem> {
+    let horizon = options(training, series)?.horizon;
     Ok(NewJob::new("by-hand", "train", json!({ "series": series, "model": training.request().id, "horizon": horizon })))
 }
 
 async fn queue(folder: &Path, now: &str) -> QueuedTrainings {
-    app(folder, &[]).queue_due(Timestamp::parse(now).unwrap(), job).await.unwrap()
+    queue_due(&app(folder, &[]), Timestamp::parse(now).unwrap(), job).await.unwrap()
 }
 
 /// Ends the job that waits, as a worker would.
@@ -121,9 +122,9 @@ async fn what_is_due_is_queued_once_over_restarts() {
     assert!(without_candles.jobs.is_empty());
     assert!(without_candles.problems[0].detail.starts_with("scheduled training of linear for WALKUSDT: "));
 
-    app(folder, &[]).store_series(&random_walk(50, Seed(1), 0.0)).await.unwrap();
+    crate::data::store_series(&app(folder, &[]), &random_walk(50, Seed(1), 0.0)).await.unwrap();
     let off = app(folder, &[("ML_TRAINING_ENABLED", "false")]);
-    let nothing = off.queue_due(Timestamp::parse("2024-03-25T09:30:00Z").unwrap(), job).await.unwrap();
+    let nothing = queue_due(&off, Timestamp::parse("2024-03-25T09:30:00Z").unwrap(), job).await.unwrap();
     assert!(nothing.jobs.is_empty() && nothing.problems.is_empty());
 
     let first = queue(folder, "2024-03-25T10:00:00Z").await;

@@ -3,15 +3,16 @@
 //! Every attempt at a job begins with those of the same version. An attempt that was stopped right after it had saved
 //! would else be repeated from its own result, and the job would bring another model than an undisturbed one.
 
+use candlecast_core::{ModelRequest, Problem};
+use candlecast_host::{Checkpoints, Host};
+use candlecast_jobs::Attempt;
 use candlecast_learn::ModelState;
-use candlecast_registry::Version;
+use candlecast_pipeline::SavedModel;
+use candlecast_registry::{Loaded, Version};
 use serde::{Deserialize, Serialize};
 
-use super::training::Served;
-use crate::checkpoints::Checkpoints;
-use crate::contender::ModelRequest;
-use crate::records::Attempt;
-use crate::{App, AppError};
+use crate::data::store_series;
+use crate::train::train_on_record;
 
 /// Its name among the notes of a job.
 const NOTE: &str = "warm-start";
@@ -28,10 +29,10 @@ pub(super) struct WarmStart {
 
 impl WarmStart {
     /// From the version that serves, if a fit of `request`, the model `id`, can begin with its weights.
-    fn of(serving: Option<&Served>, request: &ModelRequest, id: &str) -> Result<Self, AppError> {
+    fn of(serving: Option<&Loaded<SavedModel>>, request: &ModelRequest, id: &str) -> Result<Self, Problem> {
         let refused =
-            |why: String| AppError::usage("bad-warm-start", "warm-start", format!("warm start of {id}: {why}"));
-        let Some((meta, saved)) = serving else {
+            |why: String| Problem::usage("bad-warm-start", "warm-start", format!("warm start of {id}: {why}"));
+        let Some(Loaded { meta, payload: saved, .. }) = serving else {
             return Err(refused("no version serves yet: train once without --warm-start".into()));
         };
         if saved.pipeline.config.params != request.params {
@@ -44,27 +45,25 @@ impl WarmStart {
     }
 }
 
-impl App {
-    /// Where `attempt` at a warm fit of `request`, the model `id`, begins: where the attempt before it did, else with the
-    /// version that serves.
-    pub(super) fn warm_start(
-        &self,
-        attempt: &Attempt,
-        serving: Option<&Served>,
-        request: &ModelRequest,
-        id: &str,
-    ) -> Result<WarmStart, AppError> {
-        let notes = attempt.job_id().map(|job_id| Checkpoints::of_job(&self.checkpoints_dir(), job_id));
-        let noted = notes.as_ref().and_then(|notes| notes.recall(NOTE));
-        if let Some(begun) = noted.and_then(|content| serde_json::from_slice(&content).ok()) {
-            return Ok(begun);
-        }
-        let begun = WarmStart::of(serving, request, id)?;
-        if let (Some(notes), Ok(content)) = (notes, serde_json::to_vec(&begun)) {
-            notes.keep(NOTE, &content);
-        }
-        Ok(begun)
+/// Where `attempt` at a warm fit of `request`, the model `id`, begins: where the attempt before it did, else with the
+/// version that serves.
+pub(super) fn warm_start(
+    host: &Host,
+    attempt: &Attempt,
+    serving: Option<&Loaded<SavedModel>>,
+    request: &ModelRequest,
+    id: &str,
+) -> Result<WarmStart, Problem> {
+    let notes = attempt.job_id().map(|job_id| Checkpoints::of_job(&host.checkpoints_dir(), job_id));
+    let noted = notes.as_ref().and_then(|notes| notes.recall(NOTE));
+    if let Some(begun) = noted.and_then(|content| serde_json::from_slice(&content).ok()) {
+        return Ok(begun);
     }
+    let begun = WarmStart::of(serving, request, id)?;
+    if let (Some(notes), Ok(content)) = (notes, serde_json::to_vec(&begun)) {
+        notes.keep(NOTE, &content);
+    }
+    Ok(begun)
 }
 
 #[cfg(test)]
@@ -77,10 +76,17 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::jobs::TrainJob;
-    use crate::{AppClock, AppOptions, Common, Flags, SavedModel, Settings, Trained, Unwatched};
+    use crate::train::TrainJob;
+    use crate::train::Trained;
+    use candlecast_config::Flags;
+    use candlecast_config::Settings;
+    use candlecast_core::NoProgress;
+    use candlecast_host::Clock;
+    use candlecast_host::HostOptions;
+    use candlecast_pipeline::PipelineOptions;
+    use candlecast_pipeline::SavedModel;
 
-    fn weights(app: &App, trained: &Trained) -> Value {
+    fn weights(app: &Host, trained: &Trained) -> Value {
         let slot = app.registry.names().unwrap().remove(0).slot;
         let loaded = app.registry.load::<SavedModel>(&slot, Some(trained.meta.version)).unwrap();
         serde_json::to_value(loaded.payload.pipeline.model).unwrap()
@@ -90,26 +96,29 @@ mod tests {
     async fn a_repeated_attempt_begins_where_the_first_one_did() {
         let folder = tempfile::tempdir().unwrap();
         let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
-        let options = AppOptions {
+        let options = HostOptions {
             seed: Seed(42),
             threads: Some(2),
-            clock: AppClock::Fixed(Timestamp::year_start(2024)),
+            clock: Clock::Fixed(Timestamp::year_start(2024)),
             cancel: Arc::new(AtomicBool::new(false)),
         };
-        let app = App::open(Settings::load(&flags, |_| None).unwrap(), options).unwrap();
+        let app = Host::open(Settings::load(&flags, |_| None, &crate::MODEL_CATALOG).unwrap(), options).unwrap();
         let series = random_walk(2_500, Seed(4), 0.4);
-        app.store_series(&series).await.unwrap();
+        store_series(&app, &series).await.unwrap();
         let cold = TrainJob {
             series: series.key().clone(),
             model: ModelRequest { id: "gbdt".into(), params: json!({ "rounds": 10, "patience": 0, "maxDepth": 3 }) },
-            common: Common { features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])), ..Common::new(3) },
+            common: PipelineOptions {
+                features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])),
+                ..PipelineOptions::new(3)
+            },
             range: TimeRange::ALL,
             warm_start: false,
             seed: app.seed,
         };
         let warm = TrainJob { warm_start: true, ..cold.clone() };
         let train = async |request: &TrainJob, attempt: Attempt| {
-            app.train_on_record(request, Arc::new(Unwatched), attempt).await.unwrap()
+            train_on_record(&app, request, Arc::new(NoProgress), attempt).await.unwrap()
         };
         let first = train(&cold, Attempt::alone(app.now())).await;
         let saved = train(&warm, Attempt::of_job("stopped", 1)).await;

@@ -4,11 +4,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use candlecast_app::doc::{AuditDoc, RankingDoc};
-use candlecast_app::{
-    App, AppError, AuditOptions, Common, ModelRequest, RankOptions, RankedFeature, Ranking, Unwatched, Watch,
-};
 use candlecast_core::market::{MarketConfig, generate, random_walk};
-use candlecast_core::{CandleSeries, FeatureSet, Seed, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{
+    CandleSeries, FeatureSet, ModelRequest, NoProgress, Problem, ProgressSink, Seed, SeriesKey, TimeRange, Timestamp,
+};
+use candlecast_host::Host;
+use candlecast_pipeline::{AuditOptions, PipelineOptions, RankOptions, RankedFeature, Ranking};
 use serde_json::json;
 
 use crate::world::{model, store, world};
@@ -18,12 +19,21 @@ fn reverting(n_candles: usize) -> CandleSeries {
     random_walk(n_candles, Seed(9), 0.4)
 }
 
-fn common(features: &[&str]) -> Common {
-    Common { features: Some(FeatureSet::of(features)), ..Common::new(1) }
+fn common(features: &[&str]) -> PipelineOptions {
+    PipelineOptions { features: Some(FeatureSet::of(features)), ..PipelineOptions::new(1) }
 }
 
-async fn rank(app: &App, key: &SeriesKey, request: ModelRequest, common: Common) -> Result<Ranking, AppError> {
-    app.rank_features(key, request, common, TimeRange::ALL, RankOptions::default(), Arc::new(Unwatched)).await
+async fn rank(app: &Host, key: &SeriesKey, request: ModelRequest, common: PipelineOptions) -> Result<Ranking, Problem> {
+    candlecast_app::rank::rank_features(
+        &app,
+        key,
+        request,
+        common,
+        TimeRange::ALL,
+        RankOptions::default(),
+        Arc::new(NoProgress),
+    )
+    .await
 }
 
 const FEATURES: [&str; 4] = ["hour_sin", "simple_return_1", "volume_ratio_20", "log_return_1"];
@@ -83,10 +93,17 @@ async fn only_the_range_is_looked_at() {
     let range = TimeRange { from: TimeRange::ALL.from, to: end };
     let key = store(&full.app, &series).await;
     store(&cut.app, &series.between(range)).await;
-    let over = async |app: &App| {
+    let over = async |app: &Host| {
         let request = model("linear", json!({}));
-        let ranked =
-            app.rank_features(&key, request, common(&FEATURES), range, RankOptions::default(), Arc::new(Unwatched));
+        let ranked = candlecast_app::rank::rank_features(
+            &app,
+            &key,
+            request,
+            common(&FEATURES),
+            range,
+            RankOptions::default(),
+            Arc::new(NoProgress),
+        );
         ranked.await.unwrap()
     };
     let of_full = over(&full.app).await;
@@ -98,7 +115,7 @@ async fn only_the_range_is_looked_at() {
 async fn what_cannot_be_ranked_is_said() {
     let world = world();
     let key = store(&world.app, &reverting(2_500)).await;
-    let refused = |result: Result<Ranking, AppError>| result.unwrap_err().code;
+    let refused = |result: Result<Ranking, Problem>| result.unwrap_err().code;
     let hybrid = rank(&world.app, &key, model("hybrid", json!({})), common(&FEATURES)).await;
     assert_eq!(refused(hybrid), "closes-only");
     let unknown = rank(&world.app, &key, model("linear", json!({})), common(&["nonsense"])).await;
@@ -110,7 +127,7 @@ async fn what_cannot_be_ranked_is_said() {
         rank(&world.app, &key, model("linear", json!({})), common(&["taker_buy_share_24", "rsi_14"])).await.unwrap();
     assert_eq!(beside.left_out, [("taker_buy_share_24".to_owned(), 0.0)]);
     assert_eq!(beside.features.len(), 1);
-    let few = Common { min_candles: 5_000, ..common(&FEATURES) };
+    let few = PipelineOptions { min_candles: 5_000, ..common(&FEATURES) };
     assert_eq!(refused(rank(&world.app, &key, model("linear", json!({})), few).await), "too-few-candles");
     world.cancel.store(true, Ordering::Relaxed);
     assert_eq!(refused(rank(&world.app, &key, model("linear", json!({})), common(&FEATURES)).await), "cancelled");
@@ -144,7 +161,15 @@ async fn the_generated_market_passes_the_audit() {
     let options = AuditOptions { cuts: 2, candles: 2_000 };
     let set = FeatureSet::of(&["default"]);
     let progress = Arc::new(Heard::default());
-    let audited = world.app.audit_features(None, &set, options, Arc::clone(&progress) as Arc<dyn Watch>).await.unwrap();
+    let audited = candlecast_app::audit::audit_features(
+        &world.app,
+        None,
+        &set,
+        options,
+        Arc::clone(&progress) as Arc<dyn ProgressSink>,
+    )
+    .await
+    .unwrap();
     assert!(audited.passed() && audited.verdict().is_ok(), "{:?}", audited.findings);
     assert_eq!((audited.features.len(), audited.candles, audited.cuts), (45, 2_000, 2));
     assert!(audited.undefined.is_empty() && audited.notes.is_empty(), "{:?}", audited.notes);
@@ -161,7 +186,9 @@ async fn a_stored_series_is_audited_on_its_newest_candles() {
     let key = store(&world.app, &reverting(1_500)).await;
     let options = AuditOptions { cuts: 2, candles: 600 };
     let set = FeatureSet::of(&["rsi_14", "taker_buy_share_24"]);
-    let audited = world.app.audit_features(Some(&key), &set, options, Arc::new(Unwatched)).await.unwrap();
+    let audited = candlecast_app::audit::audit_features(&world.app, Some(&key), &set, options, Arc::new(NoProgress))
+        .await
+        .unwrap();
     assert!(audited.passed());
     assert_eq!((audited.key, audited.candles), (key, 600));
     assert_eq!(audited.range.unwrap().from.ms(), reverting(1_500).open_time()[900]);
@@ -174,13 +201,20 @@ async fn audits_that_cannot_be_made_are_refused() {
     let world = world();
     let audit = async |features: &[&str], options: AuditOptions| {
         let set = FeatureSet::of(features);
-        world.app.audit_features(None, &set, options, Arc::new(Unwatched)).await.unwrap_err()
+        candlecast_app::audit::audit_features(&world.app, None, &set, options, Arc::new(NoProgress)).await.unwrap_err()
     };
     assert_eq!(audit(&["rsl_14"], AuditOptions::default()).await.code, "bad-feature");
     assert_eq!(audit(&["rsi_14"], AuditOptions { cuts: 0, candles: 500 }).await.field.as_deref(), Some("cuts"));
     let unknown = generate(&MarketConfig { n_candles: 10, ..MarketConfig::default() })[1].series.key().clone();
     let set = FeatureSet::of(&["rsi_14"]);
-    let missing = world.app.audit_features(Some(&unknown), &set, AuditOptions::default(), Arc::new(Unwatched)).await;
+    let missing = candlecast_app::audit::audit_features(
+        &world.app,
+        Some(&unknown),
+        &set,
+        AuditOptions::default(),
+        Arc::new(NoProgress),
+    )
+    .await;
     assert_eq!(missing.unwrap_err().code, "unknown-series");
     world.cancel.store(true, Ordering::Relaxed);
     assert_eq!(audit(&["rsi_14"], AuditOptions { cuts: 1, candles: 100 }).await.code, "cancelled");
@@ -190,7 +224,7 @@ async fn audits_that_cannot_be_made_are_refused() {
 #[derive(Default)]
 struct Heard(Mutex<Vec<(u64, u64)>>);
 
-impl Watch for Heard {
+impl ProgressSink for Heard {
     fn progress(&self, _: &str, done: u64, of: u64) {
         self.0.lock().unwrap().push((done, of));
     }

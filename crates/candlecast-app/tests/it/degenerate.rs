@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use candlecast_app::{AppError, Blame, Common, Method, ModelRequest, Unwatched, evaluate_series};
 use candlecast_core::market::random_walk;
 use candlecast_core::{
-    Candle, CandleSeries, Columns, FeatureSet, Interval, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue,
+    Blame, Candle, CandleSeries, Columns, FeatureSet, Interval, ModelRequest, NoProgress, Problem, Seed, SeriesKey,
+    Symbol, TimeRange, Timestamp, Venue,
 };
 use candlecast_ingest::ImportOptions;
 use candlecast_learn::{Metrics, Report};
+use candlecast_pipeline::catalog::models;
+use candlecast_pipeline::{Method, PipelineOptions, evaluate_series};
 use serde_json::{Value, json};
 
 use crate::world::{model, store, world};
@@ -40,12 +42,12 @@ fn series_of(closes: &[f64]) -> CandleSeries {
     CandleSeries::new(key, columns).unwrap()
 }
 
-fn evaluate(series: &CandleSeries, models: &[ModelRequest], common: &Common) -> Result<Report, AppError> {
+fn evaluate(series: &CandleSeries, models: &[ModelRequest], common: &PipelineOptions) -> Result<Report, Problem> {
     evaluate_series(series, models, common, TimeRange::ALL, Seed(42))
 }
 
-fn of_features(features: &[&str]) -> Common {
-    Common { features: Some(FeatureSet::of(features)), ..Common::new(HORIZON) }
+fn of_features(features: &[&str]) -> PipelineOptions {
+    PipelineOptions { features: Some(FeatureSet::of(features)), ..PipelineOptions::new(HORIZON) }
 }
 
 /// Settings that make fits quick.
@@ -60,7 +62,7 @@ fn quick(id: &str) -> ModelRequest {
 }
 
 fn every_model() -> impl Iterator<Item = &'static str> {
-    candlecast_app::catalog::models().map(|entry| entry.id)
+    models().map(|entry| entry.id)
 }
 
 fn all_finite(m: &Metrics) -> bool {
@@ -86,7 +88,7 @@ fn a_price_that_never_moves_is_named() {
 fn a_price_that_never_moves_is_named_with_the_models_own_features() {
     let still = series_of(&vec![100.0; 3_000]);
     for id in every_model() {
-        let error = evaluate(&still, &[quick(id)], &Common::new(HORIZON)).expect_err(id);
+        let error = evaluate(&still, &[quick(id)], &PipelineOptions::new(HORIZON)).expect_err(id);
         assert_eq!(error.blame, Blame::Data, "{id}: {error}");
         assert!(
             error.detail.contains("move") || error.detail.contains("feature"),
@@ -97,7 +99,7 @@ fn a_price_that_never_moves_is_named_with_the_models_own_features() {
 
 #[test]
 fn baselines_on_a_price_that_never_moves_have_finite_scores() {
-    let report = evaluate(&series_of(&vec![100.0; 3_000]), &[], &Common::new(HORIZON)).unwrap();
+    let report = evaluate(&series_of(&vec![100.0; 3_000]), &[], &PipelineOptions::new(HORIZON)).unwrap();
     assert_eq!(report.models.len(), 4);
     for m in &report.models {
         assert!(all_finite(&m.metrics), "{}: {:?}", m.name, m.metrics);
@@ -112,7 +114,7 @@ fn too_few_candles_are_counted() {
     for n in [0, 1, 2, 200, 1_000] {
         let walk = random_walk(n, Seed(1), 0.0);
         for id in every_model() {
-            let error = evaluate(&walk, &[quick(id)], &Common::new(HORIZON)).expect_err(id);
+            let error = evaluate(&walk, &[quick(id)], &PipelineOptions::new(HORIZON)).expect_err(id);
             assert_eq!((error.code, error.status), ("too-few-candles", 422), "{id} on {n}: {error}");
             let said = error.detail.contains(&format!("{n} candles")) && error.detail.contains("1000 to train on");
             assert!(said && error.detail.contains("import more"), "{id} on {n}: {error}");
@@ -124,7 +126,7 @@ fn too_few_candles_are_counted() {
 #[test]
 fn few_candles_are_enough_or_too_few_but_never_nonsense() {
     let walk = random_walk(400, Seed(2), 0.0);
-    let common = Common { min_candles: 200, ..Common::new(HORIZON) };
+    let common = PipelineOptions { min_candles: 200, ..PipelineOptions::new(HORIZON) };
     for id in every_model() {
         match evaluate(&walk, &[quick(id)], &common) {
             Ok(report) => {
@@ -147,7 +149,14 @@ async fn two_hundred_stored_candles_are_refused_too() {
     let world = world();
     let key = store(&world.app, &random_walk(200, Seed(3), 0.0)).await;
     let method = Method::WalkForward { range: TimeRange::ALL };
-    let asked = world.app.evaluate(&key, vec![quick("hybrid")], Common::new(HORIZON), method, Arc::new(Unwatched));
+    let asked = candlecast_app::evaluate(
+        &world.app,
+        &key,
+        vec![quick("hybrid")],
+        PipelineOptions::new(HORIZON),
+        method,
+        Arc::new(NoProgress),
+    );
     let error = asked.await.unwrap_err();
     assert_eq!((error.code, error.exit_code()), ("too-few-candles", 1), "{error}");
 }
@@ -158,7 +167,14 @@ async fn a_cancelled_evaluation_says_so() {
     let key = store(&world.app, &random_walk(2_000, Seed(3), 0.0)).await;
     world.cancel.store(true, Ordering::Relaxed);
     let method = Method::WalkForward { range: TimeRange::ALL };
-    let asked = world.app.evaluate(&key, vec![quick("hybrid")], Common::new(HORIZON), method, Arc::new(Unwatched));
+    let asked = candlecast_app::evaluate(
+        &world.app,
+        &key,
+        vec![quick("hybrid")],
+        PipelineOptions::new(HORIZON),
+        method,
+        Arc::new(NoProgress),
+    );
     let error = asked.await.unwrap_err();
     assert_eq!((error.code, error.exit_code()), ("cancelled", 130), "{error}");
 }
@@ -182,7 +198,8 @@ async fn what_is_no_number_is_not_stored() {
     let path = folder.path().join("ODDUSDT-1h.csv");
     std::fs::write(&path, text).unwrap();
     let world = world();
-    let imported = world.app.import_file(&path, &ImportOptions::default(), &Unwatched).await.unwrap();
+    let imported =
+        candlecast_app::import_file(&world.app, &path, &ImportOptions::default(), &NoProgress).await.unwrap();
     assert_eq!(imported.report.rejected, spoilt.len() as u64);
     let stored = world.app.series(&imported.key).await.unwrap();
     assert_eq!(stored.len(), walk.len() - spoilt.len());
@@ -196,7 +213,8 @@ async fn what_is_no_number_is_not_stored() {
 fn a_learning_rate_of_a_million_is_refused_with_its_bounds() {
     let walk = random_walk(2_000, Seed(5), 0.0);
     for id in ["lstm", "gru"] {
-        let error = evaluate(&walk, &[model(id, json!({ "learningRate": 1e6 }))], &Common::new(HORIZON)).unwrap_err();
+        let error =
+            evaluate(&walk, &[model(id, json!({ "learningRate": 1e6 }))], &PipelineOptions::new(HORIZON)).unwrap_err();
         assert_eq!((error.code, error.exit_code()), ("bad-parameter", 2), "{error}");
         assert_eq!(error.field.as_deref(), Some("learningRate"), "{error}");
         assert!(error.detail.contains("0.000001 to 1") || error.detail.contains("1e-6"), "no bounds: {error}");
@@ -211,7 +229,7 @@ fn the_greatest_learning_rate_gives_numbers_or_an_error() {
         "sequenceLength": 6, "hiddenSize": 8, "epochs": 4, "learningRate": 1.0, "gradientClip": 0.0,
     });
     for id in ["lstm", "gru"] {
-        match evaluate(&walk, &[model(id, params.clone())], &Common::new(HORIZON)) {
+        match evaluate(&walk, &[model(id, params.clone())], &PipelineOptions::new(HORIZON)) {
             Ok(report) => assert!(report.models.iter().all(|m| all_finite(&m.metrics)), "{id}"),
             Err(error) => assert!(error.detail.contains("learningRate"), "{id}: {error}"),
         }
@@ -226,7 +244,7 @@ fn an_infinite_loss_is_named_with_its_remedy() {
         (0..1_600).map(|i| if i < 1_000 && i % 8 < 4 { 1.0 - f64::EPSILON / 2.0 } else { 1.0 }).collect();
     closes.extend((0..600).map(|i| 1e300 * (1.0 + 0.01 * f64::from(i % 7))));
     let series = series_of(&closes);
-    let common = Common { min_candles: 2_000, retrain_days: 365, ..of_features(&["log_return_1"]) };
+    let common = PipelineOptions { min_candles: 2_000, retrain_days: 365, ..of_features(&["log_return_1"]) };
     for id in ["lstm", "gru"] {
         let error = evaluate(&series, &[quick(id)], &common).unwrap_err();
         assert_eq!(error.code, "fit-failed", "{id}: {error}");

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use candlecast_app::{App, AppError, FetchRequest, Fetched, Unwatched, Watch};
-use candlecast_core::{CandleSeries, Interval, Seed, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{
+    CandleSeries, Interval, NoProgress, Problem, ProgressSink, Seed, SeriesKey, TimeRange, Timestamp,
+};
 use candlecast_exchange::faults::{FaultPlan, Market};
+use candlecast_host::Host;
+use candlecast_live::{FetchRequest, Fetched};
 
 use crate::scene::{Scene, key, seeds};
 use crate::world::{store, world};
@@ -31,8 +34,13 @@ fn from_first(whole: &CandleSeries) -> FetchRequest {
     FetchRequest { key: whole.key().clone(), since: Some(whole.candle(0).open_time), to: None, fill_gaps: false }
 }
 
-async fn fetch(app: &App, scene: &Scene, request: &FetchRequest, watch: &dyn Watch) -> Result<Fetched, AppError> {
-    app.fetch(scene.exchange.as_ref(), request, watch).await
+async fn fetch(
+    app: &Host,
+    scene: &Scene,
+    request: &FetchRequest,
+    watch: &dyn ProgressSink,
+) -> Result<Fetched, Problem> {
+    candlecast_live::fetch(&app, scene.exchange.as_ref(), request, watch).await
 }
 
 /// Asks the work to stop once it has told of progress so often.
@@ -47,7 +55,7 @@ impl StopAfter {
     }
 }
 
-impl Watch for StopAfter {
+impl ProgressSink for StopAfter {
     fn progress(&self, _: &str, done: u64, of: u64) {
         assert!(done <= of, "{done} of {of}");
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
@@ -65,14 +73,14 @@ async fn what_is_fetched_through_faults_is_the_market() {
         let (world, scene) = (world(), scene(market, FaultPlan::heavy(Seed(seed)), RETRIES).await);
         // Waiting takes time, in which further candles may close.
         let request = FetchRequest { to: whole.range().map(|range| range.to), ..from_first(&whole) };
-        let fetched = fetch(&world.app, &scene, &request, &Unwatched).await.unwrap();
+        let fetched = fetch(&world.app, &scene, &request, &NoProgress).await.unwrap();
         assert!(world.app.series(whole.key()).await.unwrap() == whole, "seed {seed}");
         assert_eq!((fetched.received, fetched.added, fetched.rejected), (whole.len(), whole.len(), 0));
         assert_eq!((fetched.rows, fetched.stored, fetched.changed), (whole.len(), whole.range(), whole.range()));
         assert_eq!(fetched.requests, scene.server.report().requests);
         assert!(fetched.gaps.count > 0, "the market has gaps of its own");
 
-        let again = fetch(&world.app, &scene, &request, &Unwatched).await.unwrap();
+        let again = fetch(&world.app, &scene, &request, &NoProgress).await.unwrap();
         assert_eq!((again.received, again.added, again.changed), (0, 0, None));
         assert_eq!(again.rows, whole.len());
     }
@@ -93,7 +101,7 @@ async fn a_fetch_that_is_interrupted_goes_on_where_it_was() {
     assert_eq!(kept, whole.between(TimeRange { to: whole.candle(2_000).open_time, ..TimeRange::ALL }));
 
     world.cancel.store(false, Ordering::Relaxed);
-    let rest = fetch(&world.app, &scene, &request, &Unwatched).await.unwrap();
+    let rest = fetch(&world.app, &scene, &request, &NoProgress).await.unwrap();
     assert_eq!(rest.received, whole.len() - 2_000);
     assert_eq!(world.app.series(whole.key()).await.unwrap(), whole);
 }
@@ -105,7 +113,7 @@ async fn errors_on_the_way_lose_nothing() {
     let (world, scene) = (world(), scene(market, FaultPlan::heavy(Seed(3)), 0).await);
     let request = FetchRequest { since: Some(whole.candle(0).open_time), ..from_first(&whole) };
     let mut errors = 0;
-    while let Err(error) = fetch(&world.app, &scene, &request, &Unwatched).await {
+    while let Err(error) = fetch(&world.app, &scene, &request, &NoProgress).await {
         assert_eq!((error.code, error.exit_code()), ("exchange-failed", 1), "{}", error.detail);
         errors += 1;
         assert!(errors < 100);
@@ -130,7 +138,7 @@ async fn what_lies_before_the_stored_candles_is_fetched_without_a_hole() {
     assert_eq!(kept, whole.between(kept.range().unwrap()), "nothing but the market's own gaps is missing");
 
     world.cancel.store(false, Ordering::Relaxed);
-    let rest = fetch(&world.app, &scene, &request, &Unwatched).await.unwrap();
+    let rest = fetch(&world.app, &scene, &request, &NoProgress).await.unwrap();
     assert_eq!(rest.received, whole.len() - kept.len());
     assert_eq!(world.app.series(whole.key()).await.unwrap(), whole);
 }
@@ -145,10 +153,10 @@ async fn gaps_are_asked_for_again_only_when_that_is_wanted() {
         store(&world.app, &whole.between(part)).await;
     }
     let onward = FetchRequest { key: btc(), since: None, to: None, fill_gaps: false };
-    let tail = fetch(&world.app, &scene, &onward, &Unwatched).await.unwrap();
+    let tail = fetch(&world.app, &scene, &onward, &NoProgress).await.unwrap();
     assert_eq!((tail.received, tail.rows), (whole.len() - 390, whole.len() - 11));
 
-    let filled = fetch(&world.app, &scene, &FetchRequest { fill_gaps: true, ..onward }, &Unwatched).await.unwrap();
+    let filled = fetch(&world.app, &scene, &FetchRequest { fill_gaps: true, ..onward }, &NoProgress).await.unwrap();
     assert_eq!((filled.received, filled.added), (11, 11), "ten candles of one hole and one of the other");
     assert_eq!(world.app.series(&btc()).await.unwrap(), whole);
     assert!(filled.gaps.count > 0, "the market's own gaps stay");
@@ -160,7 +168,7 @@ async fn what_an_exchange_no_longer_has_is_said() {
     let whole = market.closed(market.start);
     let (world, scene) = (world(), scene(market, FaultPlan::none(), RETRIES).await);
     let request = from_first(&whole);
-    let fetched = fetch(&world.app, &scene, &request, &Unwatched).await.unwrap();
+    let fetched = fetch(&world.app, &scene, &request, &NoProgress).await.unwrap();
     let lost = fetched.out_of_reach.unwrap();
     assert_eq!(Some(lost.from), request.since);
     assert_eq!(
@@ -176,7 +184,7 @@ async fn what_cannot_be_fetched_is_said_at_once() {
     let start = market.series.candle(0).open_time;
     let (world, scene) = (world(), scene(market, FaultPlan::none(), RETRIES).await);
     let request = |key: SeriesKey, since: Option<Timestamp>| FetchRequest { key, since, to: None, fill_gaps: false };
-    let refused = async |request: FetchRequest| fetch(&world.app, &scene, &request, &Unwatched).await.unwrap_err();
+    let refused = async |request: FetchRequest| fetch(&world.app, &scene, &request, &NoProgress).await.unwrap_err();
     let without = refused(request(btc(), None)).await;
     assert_eq!((without.code, without.field.as_deref()), ("since-needed", Some("since")));
     let future = refused(request(btc(), Some(scene.server.now().plus_ms(60_000)))).await;
@@ -185,5 +193,5 @@ async fn what_cannot_be_fetched_is_said_at_once() {
     assert!(unknown.exit_code() == 1 && unknown.detail.contains("Invalid symbol"), "{}", unknown.detail);
     let elsewhere = refused(request(key("kraken", "BTCUSDT", Interval::M1), Some(start))).await;
     assert_eq!((elsewhere.code, elsewhere.exit_code()), ("not-offered", 2));
-    assert!(world.app.coverage().await.unwrap().is_empty());
+    assert!(candlecast_app::data::coverage(&world.app).await.unwrap().is_empty());
 }

@@ -1,11 +1,12 @@
 //! What the platform says of models on markets whose truth is known: nothing is found in random walks, what is
 //! planted is found, and intervals cover what they promise.
 
-use candlecast_app::{Common, ModelRequest, evaluate_series};
 use candlecast_core::market::{MarketConfig, generate, random_walk};
-use candlecast_core::{CandleSeries, FeatureSet, Seed, TimeRange, Timestamp};
+use candlecast_core::{CandleSeries, FeatureSet, ModelRequest, Seed, TimeRange, Timestamp};
 use candlecast_learn::significance::VERDICT_LEVEL;
 use candlecast_learn::{ModelReport, Report, TrainWindow};
+use candlecast_pipeline::catalog::learners;
+use candlecast_pipeline::{PipelineOptions, evaluate_series};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -18,12 +19,12 @@ const FALSE_VERDICTS: f64 = 0.06;
 const PLANTED: f64 = 0.5;
 
 /// Rolling windows of 100 days, refits every 50.
-fn common() -> Common {
-    Common { window: TrainWindow::Rolling { days: 100 }, retrain_days: 50, ..Common::new(HORIZON) }
+fn common() -> PipelineOptions {
+    PipelineOptions { window: TrainWindow::Rolling { days: 100 }, retrain_days: 50, ..PipelineOptions::new(HORIZON) }
 }
 
 /// Walks forward from row `scored_from` to the end.
-fn report(series: &CandleSeries, models: &[ModelRequest], common: &Common, scored_from: usize) -> Report {
+fn report(series: &CandleSeries, models: &[ModelRequest], common: &PipelineOptions, scored_from: usize) -> Report {
     let range = TimeRange { from: Timestamp(series.open_time()[scored_from]), to: TimeRange::ALL.to };
     evaluate_series(series, models, common, range, Seed(42)).unwrap()
 }
@@ -108,7 +109,7 @@ fn networks_and_forests_find_what_is_planted() {
         model("random-forest", json!({ "trees": 40, "minLeaf": 20, "maxFeatures": 2 })),
     ];
     let features = Some(FeatureSet::of(&["log_return_1", "volume_ratio_20"]));
-    let common = Common { features, ..common() };
+    let common = PipelineOptions { features, ..common() };
     let report = report(&random_walk(5_000, Seed(1), PLANTED), &models, &common, 2_600);
     for m in report.models.iter().filter(|m| !m.baseline) {
         assert!(better(m), "{} is called `{}`, skill {:?}", m.name, m.vs_naive.verdict, m.metrics.skill);
@@ -153,9 +154,9 @@ fn intervals_of_every_model_and_baseline_cover_what_they_promise() {
         model("lstm", network.clone()),
         model("gru", network),
     ];
-    let common = Common { retrain_days: 75, ..common() };
+    let common = PipelineOptions { retrain_days: 75, ..common() };
     let report = report(&series, &models, &common, 4_000);
-    assert_eq!(report.models.len(), candlecast_app::catalog::learners().count(), "every learner is asked");
+    assert_eq!(report.models.len(), learners().count(), "every learner is asked");
     assert!(report.origins > 7_500 && report.level == 0.9, "{} origins", report.origins);
     for m in &report.models {
         let whole = m.metrics.coverage.unwrap();

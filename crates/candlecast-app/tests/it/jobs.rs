@@ -5,12 +5,16 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use candlecast_app::doc::{EvaluationDoc, TrainDoc};
-use candlecast_app::jobs::{EvaluateJob, Job, JobFilter, JobOptions, JobState, PageRequest, TrainJob, WorkerOptions};
-use candlecast_app::{App, AppError, Common, Method, ModelRequest, Trained, Unwatched, Watch};
+use candlecast_app::{EvaluateJob, JOBS, TrainJob, Trained};
 use candlecast_core::market::random_walk;
-use candlecast_core::{CandleSeries, Seed, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{
+    CandleSeries, ModelRequest, NoProgress, Problem, ProgressSink, Seed, SeriesKey, TimeRange, Timestamp,
+};
+use candlecast_host::Host;
+use candlecast_jobs::{Job, JobFilter, JobOptions, JobState, PageRequest, WorkerOptions};
 use candlecast_learn::TrainWindow;
 use candlecast_meta::{JobLimits, MetadataStore, NewJob, Outcome, RunFilter, RunState};
+use candlecast_pipeline::{Method, PipelineOptions};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -31,8 +35,8 @@ async fn ready() -> (World, SeriesKey) {
     (world, key)
 }
 
-fn common() -> Common {
-    Common { window: TrainWindow::Rolling { days: 60 }, retrain_days: 15, ..Common::new(3) }
+fn common() -> PipelineOptions {
+    PipelineOptions { window: TrainWindow::Rolling { days: 60 }, retrain_days: 15, ..PipelineOptions::new(3) }
 }
 
 fn training(key: &SeriesKey) -> TrainJob {
@@ -73,7 +77,8 @@ fn comparable(mut document: Value) -> Value {
 async fn undisturbed() -> Value {
     let (world, key) = ready().await;
     let TrainJob { model, common, range, warm_start, .. } = training(&key);
-    let trained = world.app.train(&key, model, common, range, warm_start, Arc::new(Unwatched)).await.unwrap();
+    let trained =
+        candlecast_app::train(&world.app, &key, model, common, range, warm_start, Arc::new(NoProgress)).await.unwrap();
     document(&trained)
 }
 
@@ -81,18 +86,18 @@ fn document(trained: &Trained) -> Value {
     comparable(serde_json::to_value(TrainDoc::from(trained)).unwrap())
 }
 
-async fn metadata(app: &App) -> Arc<dyn MetadataStore> {
+async fn metadata(app: &Host) -> Arc<dyn MetadataStore> {
     Arc::clone(app.metadata().await.unwrap())
 }
 
 /// The newest job.
-async fn newest(app: &App) -> Job {
+async fn newest(app: &Host) -> Job {
     let page = metadata(app).await.jobs(&JobFilter::default(), PageRequest::first(1)).await.unwrap();
     page.items.into_iter().next().unwrap()
 }
 
 /// The same platform, not cancelled.
-fn again(world: &World) -> App {
+fn again(world: &World) -> Host {
     world.app.with(Seed(42), Arc::new(AtomicBool::new(false)))
 }
 
@@ -124,7 +129,7 @@ impl Gate {
     }
 }
 
-impl Watch for Gate {
+impl ProgressSink for Gate {
     fn progress(&self, _: &str, _: u64, _: u64) {
         self.reached.store(true, Ordering::Relaxed);
         // A test that fails must not leave threads behind that wait for ever.
@@ -148,10 +153,13 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Begins the training here and returns once its first fits are done and held.
-async fn held(world: &World, key: &SeriesKey) -> (Arc<Gate>, JoinHandle<Result<Trained, AppError>>) {
+async fn held(world: &World, key: &SeriesKey) -> (Arc<Gate>, JoinHandle<Result<Trained, Problem>>) {
     let gate = Arc::new(Gate::default());
-    let (app, request, watch) = (world.app.clone(), training(key), Arc::clone(&gate) as Arc<dyn Watch>);
-    let running = tokio::spawn(async move { app.run_job(&request, &JobOptions::default(), watch).await });
+    let (app, request, watch) = (world.app.clone(), training(key), Arc::clone(&gate) as Arc<dyn ProgressSink>);
+    let running =
+        tokio::spawn(
+            async move { candlecast_jobs::run_job(&app, &JOBS, &request, &JobOptions::default(), watch).await },
+        );
     until("the first fit is done", || gate.is_reached()).await;
     (gate, running)
 }
@@ -160,7 +168,10 @@ async fn held(world: &World, key: &SeriesKey) -> (Arc<Gate>, JoinHandle<Result<T
 async fn a_job_brings_what_the_use_case_brings() {
     let expected = undisturbed().await;
     let (world, key) = ready().await;
-    let trained = world.app.run_job(&training(&key), &JobOptions::default(), Arc::new(Unwatched)).await.unwrap();
+    let trained =
+        candlecast_jobs::run_job(&world.app, &JOBS, &training(&key), &JobOptions::default(), Arc::new(NoProgress))
+            .await
+            .unwrap();
     assert_eq!(document(&trained), expected);
     let job = newest(&world.app).await;
     assert_eq!((job.state, job.attempt, job.kind.as_str()), (JobState::Succeeded, 1, "train"));
@@ -169,14 +180,15 @@ async fn a_job_brings_what_the_use_case_brings() {
 
     let request = evaluation(&key, vec![model("hybrid", json!({})), model("linear", json!({}))]);
     let EvaluateJob { models, common, method, .. } = request.clone();
-    let direct = world.app.evaluate(&key, models, common, method, Arc::new(Unwatched)).await.unwrap();
-    let queued = world.app.queue_job(&request, &JobOptions::default()).await.unwrap();
+    let direct =
+        candlecast_app::evaluate(&world.app, &key, models, common, method, Arc::new(NoProgress)).await.unwrap();
+    let queued = candlecast_jobs::queue_job(&world.app, &JOBS, &request, &JobOptions::default()).await.unwrap();
     assert!(queued.is_new && queued.job.state == JobState::Queued);
-    let twin = world.app.queue_job(&request, &JobOptions::default()).await.unwrap();
+    let twin = candlecast_jobs::queue_job(&world.app, &JOBS, &request, &JobOptions::default()).await.unwrap();
     assert!(!twin.is_new && twin.job.id == queued.job.id, "an equal request waits already");
-    let worked = world.app.work(&ONCE, Arc::new(Unwatched)).await.unwrap();
+    let worked = candlecast_jobs::work(&world.app, &JOBS, &ONCE, Arc::new(NoProgress)).await.unwrap();
     assert_eq!((worked.succeeded, worked.failed, worked.lost), (1, 0, 0));
-    let result = world.app.show_job(&queued.job.id).await.unwrap().result.unwrap();
+    let result = candlecast_jobs::show_job(&world.app, &JOBS, &queued.job.id).await.unwrap().result.unwrap();
     let direct = serde_json::to_value(EvaluationDoc::new(&direct, 42)).unwrap();
     assert_eq!(comparable(result), comparable(direct));
 }
@@ -189,7 +201,9 @@ async fn what_was_tried_is_on_record_once_and_who_trained_a_model_too() {
     let request = evaluation(&key, asked.to_vec());
     let mut runs = 0;
     for _ in 0..2 {
-        let done = world.app.run_job(&request, &JobOptions::default(), Arc::new(Unwatched)).await.unwrap();
+        let done = candlecast_jobs::run_job(&world.app, &JOBS, &request, &JobOptions::default(), Arc::new(NoProgress))
+            .await
+            .unwrap();
         let tried = store.ledger(Some(&key), PageRequest::default()).await.unwrap().items;
         let mut names: Vec<&str> = tried.iter().map(|entry| entry.model_type.as_str()).collect();
         names.sort_unstable();
@@ -210,7 +224,10 @@ async fn what_was_tried_is_on_record_once_and_who_trained_a_model_too() {
     let kinds = store.tried(&key, TimeRange::ALL, Some("price")).await.unwrap();
     assert_eq!((kinds.n_entries, kinds.n_configurations), (2, 2));
 
-    let trained = world.app.run_job(&training(&key), &JobOptions::default(), Arc::new(Unwatched)).await.unwrap();
+    let trained =
+        candlecast_jobs::run_job(&world.app, &JOBS, &training(&key), &JobOptions::default(), Arc::new(NoProgress))
+            .await
+            .unwrap();
     let row = store.active_model(&key, "linear", "price").await.unwrap().unwrap();
     assert_eq!((row.id, row.sha256), (trained.meta.id, Some(trained.meta.sha256)));
     let run = store.run(&row.run_id.unwrap()).await.unwrap();
@@ -225,7 +242,7 @@ async fn a_job_that_is_cancelled_from_elsewhere_stops_and_a_retry_ends_as_if_not
     let (world, key) = ready().await;
     let (gate, running) = held(&world, &key).await;
     let id = newest(&world.app).await.id;
-    assert_eq!(again(&world).cancel_job(&id).await.unwrap().state, JobState::Running);
+    assert_eq!(candlecast_jobs::cancel_job(&again(&world), &JOBS, &id).await.unwrap().state, JobState::Running);
     until("the work is asked to stop", || world.cancel.load(Ordering::Relaxed)).await;
     gate.open();
     let error = running.await.unwrap().unwrap_err();
@@ -233,9 +250,9 @@ async fn a_job_that_is_cancelled_from_elsewhere_stops_and_a_retry_ends_as_if_not
     assert!(error.detail.contains(&format!("candlecast jobs retry {id}")), "{error}");
     let job = newest(&world.app).await;
     assert_eq!((job.state, job.result, job.error), (JobState::Cancelled, None, None));
-    assert!(world.app.models().unwrap().is_empty());
+    assert!(candlecast_app::models::models(&world.app).unwrap().is_empty());
 
-    let done = again(&world).retry_job_here(&id[..12], Arc::new(Unwatched)).await.unwrap();
+    let done = candlecast_jobs::retry_job_here(&again(&world), &JOBS, &id[..12], Arc::new(NoProgress)).await.unwrap();
     assert_eq!(comparable(done.document.clone()), undisturbed().await);
     assert_eq!(document(done.downcast_ref::<Trained>().unwrap()), comparable(done.document));
     let job = newest(&world.app).await;
@@ -252,20 +269,23 @@ async fn jobs_of_workers_that_are_gone_are_interrupted_or_done_by_another() {
     store.begin_job(&once, "gone", 1, Timestamp(1)).await.unwrap();
     store.begin_job(&NewJob::new("several-attempts", "train", payload), "gone", 1, Timestamp(2)).await.unwrap();
     let looks = WorkerOptions { kinds: vec!["evaluate".into()], ..ONCE };
-    world.app.work(&looks, Arc::new(Unwatched)).await.unwrap();
+    candlecast_jobs::work(&world.app, &JOBS, &looks, Arc::new(NoProgress)).await.unwrap();
 
-    let listed = world.app.list_jobs(&JobFilter::default(), PageRequest::default()).await.unwrap().jobs;
+    let listed = candlecast_jobs::list_jobs(&world.app, &JOBS, &JobFilter::default(), PageRequest::default())
+        .await
+        .unwrap()
+        .jobs;
     let stands: Vec<(&str, JobState)> = listed.iter().map(|job| (job.id.as_str(), job.state)).collect();
     assert_eq!(stands, [("several-attempts", JobState::Queued), ("only-one-attempt", JobState::Interrupted)]);
 
-    let done = world.app.retry_job_here("only", Arc::new(Unwatched)).await.unwrap();
+    let done = candlecast_jobs::retry_job_here(&world.app, &JOBS, "only", Arc::new(NoProgress)).await.unwrap();
     assert_eq!(comparable(done.document), undisturbed().await);
-    assert_eq!(world.app.work(&ONCE, Arc::new(Unwatched)).await.unwrap().succeeded, 1);
+    assert_eq!(candlecast_jobs::work(&world.app, &JOBS, &ONCE, Arc::new(NoProgress)).await.unwrap().succeeded, 1);
     let second = store.job("several-attempts").await.unwrap();
     assert_eq!((second.state, second.attempt), (JobState::Succeeded, 2));
     // It had not saved before, but the model is there: this attempt's is the very same.
     assert_eq!(world.app.registry.names().unwrap().len(), 1);
-    let conflict = world.app.retry_job_here("only", Arc::new(Unwatched)).await.unwrap_err();
+    let conflict = candlecast_jobs::retry_job_here(&world.app, &JOBS, "only", Arc::new(NoProgress)).await.unwrap_err();
     assert!(conflict.code == "conflict" && conflict.detail.contains("succeeded"), "{conflict}");
 }
 
@@ -278,12 +298,12 @@ async fn a_lease_that_ran_out_is_left_to_workers_that_have_waited() {
         store.begin_job(&job, "another-host", 1, now().plus_ms(-silent_ms)).await.unwrap();
     }
     let state = async |id: &str| store.job(id).await.unwrap().state;
-    world.app.list_jobs(&JobFilter::default(), PageRequest::default()).await.unwrap();
-    world.app.show_job("silent-for-long").await.unwrap();
+    candlecast_jobs::list_jobs(&world.app, &JOBS, &JobFilter::default(), PageRequest::default()).await.unwrap();
+    candlecast_jobs::show_job(&world.app, &JOBS, "silent-for-long").await.unwrap();
     assert_eq!(state("silent-for-long").await, JobState::Running, "a look ends no lease");
 
     let looks = WorkerOptions { kinds: vec!["evaluate".into()], ..ONCE };
-    world.app.work(&looks, Arc::new(Unwatched)).await.unwrap();
+    candlecast_jobs::work(&world.app, &JOBS, &looks, Arc::new(NoProgress)).await.unwrap();
     assert_eq!(state("silent-for-long").await, JobState::Queued);
     assert_eq!(state("silent-for-a-moment").await, JobState::Running, "its worker may be heard yet");
 }
@@ -308,7 +328,8 @@ async fn a_job_that_takes_too_long_fails_and_says_so() {
     let (world, key) = ready().await;
     // Reading the candles takes longer than that.
     let options = JobOptions { max_run_ms: Some(1), ..JobOptions::default() };
-    let error = world.app.run_job(&training(&key), &options, Arc::new(Unwatched)).await.unwrap_err();
+    let error =
+        candlecast_jobs::run_job(&world.app, &JOBS, &training(&key), &options, Arc::new(NoProgress)).await.unwrap_err();
     assert!(error.code == "job-too-long" && error.detail.contains("0.001 s"), "{error}");
     let job = newest(&world.app).await;
     assert_eq!((job.state, job.error.as_ref()), (JobState::Failed, Some(&error.detail)));
@@ -317,10 +338,13 @@ async fn a_job_that_takes_too_long_fails_and_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_ends_gives_its_jobs_back() {
     let (world, key) = ready().await;
-    let queued = world.app.queue_job(&training(&key), &JobOptions::default()).await.unwrap();
+    let queued = candlecast_jobs::queue_job(&world.app, &JOBS, &training(&key), &JobOptions::default()).await.unwrap();
     let gate = Arc::new(Gate::default());
-    let (app, watch) = (world.app.clone(), Arc::clone(&gate) as Arc<dyn Watch>);
-    let working = tokio::spawn(async move { app.work(&WorkerOptions { once: false, ..ONCE }, watch).await });
+    let (app, watch) = (world.app.clone(), Arc::clone(&gate) as Arc<dyn ProgressSink>);
+    let working =
+        tokio::spawn(
+            async move { candlecast_jobs::work(&app, &JOBS, &WorkerOptions { once: false, ..ONCE }, watch).await },
+        );
     until("the first fit is done", || gate.is_reached()).await;
     world.cancel.store(true, Ordering::Relaxed);
     until("the worker ends", || gate.has_noted("given back")).await;
@@ -330,9 +354,9 @@ async fn a_worker_that_ends_gives_its_jobs_back() {
     let job = newest(&world.app).await;
     assert_eq!((job.state, job.attempt, job.attempts_left), (JobState::Queued, 1, 3));
 
-    let worked = again(&world).work(&ONCE, Arc::new(Unwatched)).await.unwrap();
+    let worked = candlecast_jobs::work(&again(&world), &JOBS, &ONCE, Arc::new(NoProgress)).await.unwrap();
     assert_eq!(worked.succeeded, 1);
-    let result = world.app.show_job(&queued.job.id).await.unwrap().result.unwrap();
+    let result = candlecast_jobs::show_job(&world.app, &JOBS, &queued.job.id).await.unwrap().result.unwrap();
     assert_eq!(comparable(result), undisturbed().await);
 }
 
@@ -341,11 +365,14 @@ async fn two_workers_never_take_the_same_job() {
     let (world, key) = ready().await;
     for seed in 0..8 {
         let request = EvaluateJob { seed: Seed(seed), ..evaluation(&key, vec![model("hybrid", json!({}))]) };
-        assert!(world.app.queue_job(&request, &JobOptions::default()).await.unwrap().is_new);
+        assert!(candlecast_jobs::queue_job(&world.app, &JOBS, &request, &JobOptions::default()).await.unwrap().is_new);
     }
     let (one, other) = (world.app.clone(), world.app.clone());
     let once = ONCE;
-    let (one, other) = tokio::join!(one.work(&once, Arc::new(Unwatched)), other.work(&once, Arc::new(Unwatched)));
+    let (one, other) = tokio::join!(
+        candlecast_jobs::work(&one, &JOBS, &once, Arc::new(NoProgress)),
+        candlecast_jobs::work(&other, &JOBS, &once, Arc::new(NoProgress))
+    );
     assert_eq!(one.unwrap().succeeded + other.unwrap().succeeded, 8);
     let store = metadata(&world.app).await;
     let jobs = store.jobs(&JobFilter::default(), PageRequest::default()).await.unwrap().items;
@@ -357,29 +384,33 @@ async fn two_workers_never_take_the_same_job() {
 #[tokio::test]
 async fn what_fails_is_on_record_with_its_reason() {
     let (world, key) = ready().await;
-    let request = TrainJob { common: Common { min_candles: 9_000, ..common() }, ..training(&key) };
-    let error = world.app.run_job(&request, &JobOptions::default(), Arc::new(Unwatched)).await.unwrap_err();
+    let request = TrainJob { common: PipelineOptions { min_candles: 9_000, ..common() }, ..training(&key) };
+    let error = candlecast_jobs::run_job(&world.app, &JOBS, &request, &JobOptions::default(), Arc::new(NoProgress))
+        .await
+        .unwrap_err();
     assert_eq!((error.code, error.exit_code()), ("too-few-candles", 1));
     let job = newest(&world.app).await;
     assert_eq!((job.state, job.error), (JobState::Failed, Some(error.detail)));
 
     // What is wrong as written makes no job.
     let wrong = TrainJob { model: model("lienar", json!({})), ..training(&key) };
-    let error = world.app.run_job(&wrong, &JobOptions::default(), Arc::new(Unwatched)).await.unwrap_err();
+    let error = candlecast_jobs::run_job(&world.app, &JOBS, &wrong, &JobOptions::default(), Arc::new(NoProgress))
+        .await
+        .unwrap_err();
     assert_eq!((error.code, error.exit_code()), ("unknown-model", 2));
     assert_eq!(newest(&world.app).await.id, job.id);
 
     let store = metadata(&world.app).await;
     store.enqueue(&NewJob::new("from-elsewhere", "train", json!({ "surprise": 1 })), now()).await.unwrap();
-    assert_eq!(world.app.work(&ONCE, Arc::new(Unwatched)).await.unwrap().failed, 1);
-    let shown = world.app.show_job("from-elsewhere").await.unwrap();
+    assert_eq!(candlecast_jobs::work(&world.app, &JOBS, &ONCE, Arc::new(NoProgress)).await.unwrap().failed, 1);
+    let shown = candlecast_jobs::show_job(&world.app, &JOBS, "from-elsewhere").await.unwrap();
     assert!(shown.job.what.is_none() && shown.job.error.unwrap().contains("surprise"));
 }
 
 /// Fails in the middle of the computation.
 struct Defect;
 
-impl Watch for Defect {
+impl ProgressSink for Defect {
     fn progress(&self, _: &str, _: u64, _: u64) {
         panic!("a defect, made for this test");
     }
@@ -388,25 +419,32 @@ impl Watch for Defect {
 #[tokio::test]
 async fn a_panic_of_the_computation_is_a_failed_job() {
     let (world, key) = ready().await;
-    let error = world.app.run_job(&training(&key), &JobOptions::default(), Arc::new(Defect)).await.unwrap_err();
+    let error = candlecast_jobs::run_job(&world.app, &JOBS, &training(&key), &JobOptions::default(), Arc::new(Defect))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, "computation-failed");
     let job = newest(&world.app).await;
     assert!(job.state == JobState::Failed && job.error.unwrap().contains("ended abnormally"));
-    assert!(world.app.retry_job_here(&job.id, Arc::new(Unwatched)).await.is_ok(), "the platform works on");
+    assert!(
+        candlecast_jobs::retry_job_here(&world.app, &JOBS, &job.id, Arc::new(NoProgress)).await.is_ok(),
+        "the platform works on"
+    );
 }
 
 #[tokio::test]
 async fn the_log_tells_who_what_and_how_it_ended() {
     let (world, key) = ready().await;
-    world.app.run_job(&training(&key), &JobOptions::default(), Arc::new(Unwatched)).await.unwrap();
+    candlecast_jobs::run_job(&world.app, &JOBS, &training(&key), &JobOptions::default(), Arc::new(NoProgress))
+        .await
+        .unwrap();
     let job = newest(&world.app).await;
-    let lines = world.app.job_log(&job.id, None).await.unwrap();
+    let lines = candlecast_jobs::job_log(&world.app, &job.id, None).await.unwrap();
     let messages: Vec<&str> = lines.iter().map(|line| line.message.as_str()).collect();
     assert!(messages[0].starts_with("attempt 1 by "), "{messages:?}");
     assert_eq!(messages[1..], ["stage 1 of 2: forward chain", "stage 2 of 2: final fit", "succeeded"]);
     assert!(lines.windows(2).all(|pair| pair[0].line + 1 == pair[1].line));
     let after = (lines[1].attempt, lines[1].line);
-    assert_eq!(world.app.job_log(&job.id, Some(after)).await.unwrap(), lines[2..]);
+    assert_eq!(candlecast_jobs::job_log(&world.app, &job.id, Some(after)).await.unwrap(), lines[2..]);
     let progress = job.progress.unwrap();
     assert_eq!((progress.stage.as_str(), progress.stage_of, progress.eta_ms), ("final fit", Some((2, 2)), None));
 }
@@ -423,7 +461,7 @@ async fn a_worker_forgets_jobs_that_ended_long_ago() {
     store.enqueue(&NewJob::new("waits", "train", json!({})), ago(200)).await.unwrap();
     let gate = Arc::new(Gate::default());
     let options = WorkerOptions { kinds: vec!["evaluate".into()], ..ONCE };
-    world.app.work(&options, Arc::clone(&gate) as Arc<dyn Watch>).await.unwrap();
+    candlecast_jobs::work(&world.app, &JOBS, &options, Arc::clone(&gate) as Arc<dyn ProgressSink>).await.unwrap();
     let left = store.jobs(&JobFilter::default(), PageRequest::default()).await.unwrap().items;
     assert_eq!(left.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["ended-89-days-ago", "waits"]);
     assert!(gate.has_noted("forgotten (1)"), "{:?}", gate.notes);
@@ -434,7 +472,9 @@ async fn a_job_that_has_succeeded_leaves_nothing_to_go_on_from() {
     let (world, key) = ready().await;
     for warm_start in [false, true] {
         let request = TrainJob { warm_start, ..training(&key) };
-        world.app.run_job(&request, &JobOptions::default(), Arc::new(Unwatched)).await.unwrap();
+        candlecast_jobs::run_job(&world.app, &JOBS, &request, &JobOptions::default(), Arc::new(NoProgress))
+            .await
+            .unwrap();
     }
     // The warm start was written down here.
     let left = std::fs::read_dir(world.app.settings.data_dir.join("checkpoints")).unwrap();
@@ -448,35 +488,49 @@ async fn jobs_are_found_by_the_beginning_of_their_id() {
     for id in ["abcd1111", "abcd2222"] {
         metadata(&world.app).await.enqueue(&NewJob::new(id, "train", payload.clone()), now()).await.unwrap();
     }
-    assert_eq!(world.app.find_job("abcd1").await.unwrap().id, "abcd1111");
-    assert_eq!(world.app.find_job("abcd2222").await.unwrap().id, "abcd2222");
+    assert_eq!(candlecast_jobs::find_job(&world.app, "abcd1").await.unwrap().id, "abcd1111");
+    assert_eq!(candlecast_jobs::find_job(&world.app, "abcd2222").await.unwrap().id, "abcd2222");
     for (text, code, exit) in [("abcd", "ambiguous-job", 2), ("abc", "bad-job-id", 2), ("abcd3", "unknown-job", 1)] {
-        let error = world.app.find_job(text).await.unwrap_err();
+        let error = candlecast_jobs::find_job(&world.app, text).await.unwrap_err();
         assert_eq!((error.code, error.exit_code()), (code, exit), "{text}: {error}");
     }
-    let several = world.app.find_job("abcd").await.unwrap_err().detail;
+    let several = candlecast_jobs::find_job(&world.app, "abcd").await.unwrap_err().detail;
     assert!(several.contains("abcd1111, abcd2222"), "{several}");
     let unknown = JobFilter { kinds: vec!["trian".into()], ..JobFilter::default() };
-    let error = world.app.list_jobs(&unknown, PageRequest::default()).await.unwrap_err();
+    let error = candlecast_jobs::list_jobs(&world.app, &JOBS, &unknown, PageRequest::default()).await.unwrap_err();
     assert_eq!(error.code, "unknown-job-kind");
 }
 
 #[tokio::test]
 async fn where_training_is_switched_off_only_trainings_are_refused() {
     let (world, key) = ready().await;
-    let queued = world.app.queue_job(&training(&key), &JobOptions::default()).await.unwrap();
+    let queued = candlecast_jobs::queue_job(&world.app, &JOBS, &training(&key), &JobOptions::default()).await.unwrap();
     let mut app = world.app.clone();
     app.settings.training_enabled = false;
     for refused in [
-        app.run_job(&training(&key), &JobOptions::default(), Arc::new(Unwatched)).await.map(drop).unwrap_err(),
-        app.queue_job(&training(&key), &JobOptions::default()).await.map(drop).unwrap_err(),
-        app.retry_job_here(&queued.job.id, Arc::new(Unwatched)).await.map(drop).unwrap_err(),
-        app.work(&WorkerOptions { kinds: vec!["train".into()], ..ONCE }, Arc::new(Unwatched)).await.unwrap_err(),
+        candlecast_jobs::run_job(&app, &JOBS, &training(&key), &JobOptions::default(), Arc::new(NoProgress))
+            .await
+            .map(drop)
+            .unwrap_err(),
+        candlecast_jobs::queue_job(&app, &JOBS, &training(&key), &JobOptions::default()).await.map(drop).unwrap_err(),
+        candlecast_jobs::retry_job_here(&app, &JOBS, &queued.job.id, Arc::new(NoProgress)).await.map(drop).unwrap_err(),
+        candlecast_jobs::work(
+            &app,
+            &JOBS,
+            &WorkerOptions { kinds: vec!["train".into()], ..ONCE },
+            Arc::new(NoProgress),
+        )
+        .await
+        .unwrap_err(),
     ] {
         assert!(refused.code == "training-disabled" && refused.detail.contains("ML_TRAINING_ENABLED"), "{refused}");
     }
     let request = evaluation(&key, vec![model("hybrid", json!({}))]);
-    app.queue_job(&request, &JobOptions::default()).await.unwrap();
-    assert_eq!(app.work(&ONCE, Arc::new(Unwatched)).await.unwrap().succeeded, 1);
-    assert_eq!(world.app.find_job(&queued.job.id).await.unwrap().state, JobState::Queued, "it waits for better days");
+    candlecast_jobs::queue_job(&app, &JOBS, &request, &JobOptions::default()).await.unwrap();
+    assert_eq!(candlecast_jobs::work(&app, &JOBS, &ONCE, Arc::new(NoProgress)).await.unwrap().succeeded, 1);
+    assert_eq!(
+        candlecast_jobs::find_job(&world.app, &queued.job.id).await.unwrap().state,
+        JobState::Queued,
+        "it waits for better days"
+    );
 }

@@ -7,9 +7,9 @@ mod stream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use candlecast_app::{AppError, Listener, LiveForecast, StreamEvent, StreamedCandle};
 use candlecast_core::market::{MarketConfig, generate};
-use candlecast_core::{CandleSeries, Columns, Interval, SeriesKey, Timestamp};
+use candlecast_core::{CandleSeries, Columns, Interval, Problem, SeriesKey, Timestamp};
+use candlecast_live::{Listener, LiveForecast, StreamEvent, StreamedCandle};
 
 /// Keeps all that it hears; asks the stream to end with the candle that opens at a time, if one is given.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Recorder {
 }
 
 impl Listener for Recorder {
-    fn hear(&self, event: &StreamEvent) -> Result<(), AppError> {
+    fn hear(&self, event: &StreamEvent) -> Result<(), Problem> {
         if let (StreamEvent::Candle(candle), Some((last, cancel))) = (event, &self.stop)
             && candle.candle.open_time >= *last
         {

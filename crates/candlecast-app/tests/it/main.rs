@@ -7,6 +7,7 @@ mod degenerate;
 mod fetch;
 mod honesty;
 mod jobs;
+mod kept_pieces;
 mod live;
 mod predictions;
 mod registry;

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use candlecast_app::predictions::{LoggedPrediction, PageRequest, PredictionFilter, PredictionStatus, PredictionsOf};
-use candlecast_app::{App, AppClock, AppOptions, Common, Predicted, Unwatched, export};
+use candlecast_app::predict::Predicted;
 use candlecast_core::market::random_walk;
-use candlecast_core::{CandleSeries, Columns, Seed, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{CandleSeries, Columns, NoProgress, Seed, SeriesKey, TimeRange, Timestamp};
+use candlecast_host::{Clock, Host, HostOptions};
 use candlecast_ingest::ImportOptions;
+use candlecast_jobs::PageRequest;
 use candlecast_learn::TrainWindow;
+use candlecast_monitor::{LoggedPrediction, PredictionFilter, PredictionStatus, PredictionsOf};
+use candlecast_pipeline::PipelineOptions;
 use serde_json::json;
 
 use crate::world::{World, model, store, world};
@@ -17,8 +20,8 @@ const HORIZON: usize = 6;
 /// Candles that the model learns from.
 const LEARNT: usize = 1_200;
 
-fn common() -> Common {
-    Common { window: TrainWindow::Rolling { days: 100 }, retrain_days: 50, ..Common::new(HORIZON) }
+fn common() -> PipelineOptions {
+    PipelineOptions { window: TrainWindow::Rolling { days: 100 }, retrain_days: 50, ..PipelineOptions::new(HORIZON) }
 }
 
 /// Candles `rows` of `series`.
@@ -44,39 +47,41 @@ async fn trained(n: usize) -> (World, CandleSeries, SeriesKey) {
     let walk = random_walk(n, Seed(5), 0.5);
     let key = store(&world.app, &part(&walk, 0..LEARNT)).await;
     let request = model("hybrid", json!({ "lookbackWindow": 6 }));
-    world.app.train(&key, request, common(), TimeRange::ALL, false, Arc::new(Unwatched)).await.unwrap();
+    candlecast_app::train(&world.app, &key, request, common(), TimeRange::ALL, false, Arc::new(NoProgress))
+        .await
+        .unwrap();
     (world, walk, key)
 }
 
 /// The same platform at another time.
-fn at(world: &World, now: Timestamp) -> App {
-    let options = AppOptions {
+fn at(world: &World, now: Timestamp) -> Host {
+    let options = HostOptions {
         seed: Seed(42),
         threads: Some(2),
-        clock: AppClock::Fixed(now),
+        clock: Clock::Fixed(now),
         cancel: Arc::new(AtomicBool::new(false)),
     };
-    App::open(world.app.settings.clone(), options).unwrap()
+    Host::open(world.app.settings.clone(), options).unwrap()
 }
 
-async fn predict(app: &App, key: &SeriesKey) -> Predicted {
-    app.predict(key, "hybrid", None).await.unwrap()
+async fn predict(app: &Host, key: &SeriesKey) -> Predicted {
+    candlecast_app::predict::predict(&app, key, "hybrid", None).await.unwrap()
 }
 
 /// The same platform when the last stored candle has just closed.
-async fn just_closed(world: &World, key: &SeriesKey) -> App {
+async fn just_closed(world: &World, key: &SeriesKey) -> Host {
     at(world, world.app.store.coverage(key).await.unwrap().range.unwrap().to)
 }
 
 /// Forecasts from the last candle, in time, and logs it; how many rows are new.
 async fn log(world: &World, key: &SeriesKey) -> u64 {
     let app = just_closed(world, key).await;
-    app.log_forecasts(&[predict(&app, key).await]).await.unwrap()
+    candlecast_app::predict::log_predicted(&app, &[predict(&app, key).await]).await.unwrap()
 }
 
-async fn logged(app: &App, status: Option<PredictionStatus>) -> Vec<LoggedPrediction> {
+async fn logged(app: &Host, status: Option<PredictionStatus>) -> Vec<LoggedPrediction> {
     let filter = PredictionFilter { status, ..PredictionFilter::default() };
-    app.predictions(&filter, PageRequest::first(1_000)).await.unwrap().items
+    candlecast_monitor::predictions(&app, &filter, PageRequest::first(1_000)).await.unwrap().items
 }
 
 fn steps(predictions: &[LoggedPrediction]) -> Vec<u32> {
@@ -91,7 +96,10 @@ async fn a_forecast_is_kept_as_it_was_first_made() {
     let app = just_closed(&world, &key).await;
     let predicted = predict(&app, &key).await;
     assert!(!predicted.is_too_late());
-    assert_eq!(app.log_forecasts(std::slice::from_ref(&predicted)).await.unwrap(), HORIZON as u64);
+    assert_eq!(
+        candlecast_app::predict::log_predicted(&app, std::slice::from_ref(&predicted)).await.unwrap(),
+        HORIZON as u64
+    );
     assert_eq!(log(&world, &key).await, 0, "the same forecast is the same rows");
     let found = logged(&world.app, None).await;
     assert_eq!(steps(&found), [1, 2, 3, 4, 5, 6]);
@@ -113,15 +121,15 @@ async fn predictions_are_validated_when_their_candle_arrives_and_not_before() {
     let (world, walk, key) = trained(LEARNT + 20).await;
     let app = &world.app;
     log(&world, &key).await;
-    assert_eq!(app.validate_predictions(u64::MAX).await.unwrap().settled(), 0);
-    assert_eq!(app.count_pending_predictions().await.unwrap(), HORIZON as u64);
+    assert_eq!(candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap().settled(), 0);
+    assert_eq!(candlecast_monitor::count_pending_predictions(&app).await.unwrap(), HORIZON as u64);
 
     store(app, &part(&walk, LEARNT..LEARNT + 2)).await;
     // The candles are there, but at this time the second has not closed.
     let early = at(&world, Timestamp(walk.open_time()[LEARNT + 1]));
-    assert_eq!(early.after_candles(&key).await.validated, 1);
-    assert_eq!(app.after_candles(&key).await.validated, 1);
-    assert_eq!(app.after_candles(&key).await.settled(), 0);
+    assert_eq!(candlecast_monitor::after_candles(&early, &key).await.validated, 1);
+    assert_eq!(candlecast_monitor::after_candles(&app, &key).await.validated, 1);
+    assert_eq!(candlecast_monitor::after_candles(&app, &key).await.settled(), 0);
     let validated = logged(app, Some(PredictionStatus::Validated)).await;
     assert_eq!(steps(&validated), [1, 2]);
     for row in &validated {
@@ -130,8 +138,8 @@ async fn predictions_are_validated_when_their_candle_arrives_and_not_before() {
     }
 
     store(app, &part(&walk, LEARNT + 2..LEARNT + 20)).await;
-    assert_eq!(app.validate_predictions(u64::MAX).await.unwrap().validated, 4);
-    assert_eq!(app.count_pending_predictions().await.unwrap(), 0);
+    assert_eq!(candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap().validated, 4);
+    assert_eq!(candlecast_monitor::count_pending_predictions(&app).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -141,7 +149,7 @@ async fn a_model_that_has_seen_the_future_is_not_logged() {
     let predicted = predict(&past, &key).await;
     assert!(predicted.has_seen_future());
     assert!(predicted.warnings().iter().any(|w| w.contains("not logged")), "{:?}", predicted.warnings());
-    assert_eq!(past.log_forecasts(&[predicted]).await.unwrap(), 0);
+    assert_eq!(candlecast_app::predict::log_predicted(&past, &[predicted]).await.unwrap(), 0);
     assert!(logged(&past, None).await.is_empty());
 }
 
@@ -154,7 +162,7 @@ async fn a_forecast_whose_outcome_could_be_known_is_not_logged() {
         let app = at(&world, now);
         let predicted = predict(&app, &key).await;
         assert_eq!((predicted.forecast.origin, predicted.has_seen_future()), (close, false));
-        let rows = app.log_forecasts(std::slice::from_ref(&predicted)).await.unwrap();
+        let rows = candlecast_app::predict::log_predicted(&app, std::slice::from_ref(&predicted)).await.unwrap();
         (predicted.is_too_late(), rows)
     };
     assert_eq!(too_late(target).await, (true, 0), "the first target has closed");
@@ -165,7 +173,11 @@ async fn a_forecast_whose_outcome_could_be_known_is_not_logged() {
 
     let (world, _, key) = trained(LEARNT).await;
     let app = at(&world, target.plus_ms(-1));
-    assert_eq!(app.log_forecasts(&[predict(&app, &key).await]).await.unwrap(), HORIZON as u64, "just in time");
+    assert_eq!(
+        candlecast_app::predict::log_predicted(&app, &[predict(&app, &key).await]).await.unwrap(),
+        HORIZON as u64,
+        "just in time"
+    );
 }
 
 #[tokio::test]
@@ -184,10 +196,10 @@ async fn what_has_no_outcome_is_unscorable() {
     }
     let damaged = CandleSeries::new(key.clone(), columns).unwrap();
     store(app, &part(&damaged, 0..5)).await;
-    let first = app.validate_predictions(u64::MAX).await.unwrap();
+    let first = candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap();
     assert_eq!((first.validated, first.halted, first.missing), (4, 1, 0), "a missing candle may come late");
     store(app, &part(&damaged, 5..59)).await;
-    let then = app.validate_predictions(u64::MAX).await.unwrap();
+    let then = candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap();
     assert_eq!((then.validated, then.halted, then.missing), (0, 0, 1));
     assert_eq!(steps(&logged(app, Some(PredictionStatus::Unscorable)).await), [2, 3]);
     assert_eq!(steps(&logged(app, Some(PredictionStatus::Validated)).await), [1, 4, 5, 6]);
@@ -201,25 +213,33 @@ async fn predictions_of_a_corrected_candle_meet_the_corrected_price() {
     // The fourth candle is missing for so long that it is given up.
     store(app, &part(&walk, LEARNT..LEARNT + 3)).await;
     store(app, &part(&walk, LEARNT + 4..LEARNT + 60)).await;
-    let first = app.validate_predictions(u64::MAX).await.unwrap();
+    let first = candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap();
     assert_eq!((first.validated, first.missing), (5, 1));
     let before = logged(app, None).await;
     store(app, &part(&walk, LEARNT..LEARNT + 3)).await;
-    assert_eq!(app.count_pending_predictions().await.unwrap(), 0, "the same candles again change nothing");
+    assert_eq!(
+        candlecast_monitor::count_pending_predictions(&app).await.unwrap(),
+        0,
+        "the same candles again change nothing"
+    );
 
     // A file that corrects the second candle and has the fourth after all.
     let new = corrected(&walk, LEARNT + 1, 1.01);
     let file = app.settings.data_dir.join("corrected.csv");
-    export::write(&part(&new, LEARNT..LEARNT + 6), &file).unwrap();
+    candlecast_app::export::write(&part(&new, LEARNT..LEARNT + 6), &file).unwrap();
     let options = ImportOptions {
         symbol: Some(key.symbol.clone()),
         venue: Some(key.venue.clone()),
         interval: Some(key.interval),
         ..ImportOptions::default()
     };
-    let imported = app.import_file(&file, &options, &Unwatched).await.unwrap();
+    let imported = candlecast_app::import_file(&app, &file, &options, &NoProgress).await.unwrap();
     assert!(imported.key == key && imported.changed.is_some(), "{imported:?}");
-    assert_eq!(app.count_pending_predictions().await.unwrap(), 0, "an import settles what it reopens");
+    assert_eq!(
+        candlecast_monitor::count_pending_predictions(&app).await.unwrap(),
+        0,
+        "an import settles what it reopens"
+    );
     let after = logged(app, None).await;
     assert_eq!(after.len(), HORIZON);
     for (then, now) in before.iter().zip(&after) {
@@ -237,16 +257,20 @@ async fn candles_that_changed_behind_its_back_are_looked_at_again_on_request() {
     let app = &world.app;
     log(&world, &key).await;
     store(app, &part(&walk, LEARNT..LEARNT + 3)).await;
-    assert_eq!(app.validate_predictions(u64::MAX).await.unwrap().validated, 3);
+    assert_eq!(candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap().validated, 3);
     // Stored by a program that was killed before the log could follow.
     let new = corrected(&walk, LEARNT, 0.99);
     app.store.upsert(&part(&new, LEARNT..LEARNT + 1)).await.unwrap();
-    assert_eq!(app.validate_predictions(u64::MAX).await.unwrap().settled(), 0);
-    assert_eq!(app.revalidate_predictions().await.unwrap().validated, 3);
+    assert_eq!(candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap().settled(), 0);
+    assert_eq!(candlecast_monitor::revalidate_predictions(&app).await.unwrap().validated, 3);
     let validated = logged(app, Some(PredictionStatus::Validated)).await;
     let actual = |step: u32| validated.iter().find(|p| p.made.step == step).unwrap().actual;
     assert_eq!([1, 2, 3].map(actual), [LEARNT, LEARNT + 1, LEARNT + 2].map(|row| Some(new.close()[row])));
-    assert_eq!(app.count_pending_predictions().await.unwrap(), 3, "what lies beyond the candles still waits");
+    assert_eq!(
+        candlecast_monitor::count_pending_predictions(&app).await.unwrap(),
+        3,
+        "what lies beyond the candles still waits"
+    );
 }
 
 #[tokio::test]
@@ -261,7 +285,7 @@ async fn accuracy_is_what_the_definitions_give() {
         log(&world, &key).await;
     }
     store(app, &part(&walk, LEARNT..LEARNT + 40)).await;
-    app.validate_predictions(u64::MAX).await.unwrap();
+    candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap();
 
     let rows = logged(app, Some(PredictionStatus::Validated)).await;
     assert_eq!(rows.len(), ORIGINS * HORIZON);
@@ -284,7 +308,7 @@ async fn accuracy_is_what_the_definitions_give() {
     let right =
         directed.iter().filter(|p| (p.made.prediction > p.made.base_price) == (actual(p) > p.made.base_price)).count();
 
-    let found = app.prediction_accuracy(PredictionsOf::All, None).await.unwrap();
+    let found = candlecast_monitor::prediction_accuracy(&app, PredictionsOf::All, None).await.unwrap();
     assert_eq!(found.models.len(), 1);
     let groups = &found.models[0].groups;
     assert_eq!(groups.iter().map(|g| g.steps).collect::<Vec<_>>(), [(1, 6), (1, 1), (2, 6)]);
@@ -306,11 +330,13 @@ async fn accuracy_is_what_the_definitions_give() {
     assert!(!groups[1].verdict.starts_with("too few"), "{}", groups[1].verdict);
 
     // A day back from the newest target: the outcomes of the last 24 hours, whatever their origin.
-    let day = app.prediction_accuracy(PredictionsOf::Series(key.clone()), Some(1)).await.unwrap();
+    let day = candlecast_monitor::prediction_accuracy(&app, PredictionsOf::Series(key.clone()), Some(1)).await.unwrap();
     let newest = rows.iter().map(|p| p.made.target_time).max().unwrap();
     let in_day = rows.iter().filter(|p| p.made.target_time > newest.plus_ms(-86_400_000)).count();
     assert_eq!(day.models[0].groups[0].n, in_day);
-    let nobody = app.prediction_accuracy(PredictionsOf::Model("BTCUSDT_GRU_1.0.0".into()), None).await.unwrap();
+    let nobody = candlecast_monitor::prediction_accuracy(&app, PredictionsOf::Model("BTCUSDT_GRU_1.0.0".into()), None)
+        .await
+        .unwrap();
     assert!(nobody.models.is_empty() && nobody.range.is_none());
 }
 
@@ -327,13 +353,13 @@ async fn pages_go_on_where_the_one_before_ended() {
     let filter = PredictionFilter { of: PredictionsOf::Series(key), ..PredictionFilter::default() };
     let (mut walked, mut page) = (Vec::new(), PageRequest::first(7));
     loop {
-        let part = app.predictions(&filter, page).await.unwrap();
+        let part = candlecast_monitor::predictions(&app, &filter, page).await.unwrap();
         walked.extend(part.items);
         let Some(next) = part.next else { break };
         page.after = Some(next.to_string().parse().unwrap());
     }
     assert_eq!(walked, whole);
-    assert!(app.predictions(&filter, PageRequest::first(0)).await.is_err());
+    assert!(candlecast_monitor::predictions(&app, &filter, PageRequest::first(0)).await.is_err());
 }
 
 /// Without a database nothing was logged, so an import makes none.
@@ -341,6 +367,6 @@ async fn pages_go_on_where_the_one_before_ended() {
 async fn candles_alone_make_no_database() {
     let world = world();
     let key = store(&world.app, &random_walk(50, Seed(1), 0.0)).await;
-    assert_eq!(world.app.after_candles(&key).await.settled(), 0);
+    assert_eq!(candlecast_monitor::after_candles(&world.app, &key).await.settled(), 0);
     assert!(!world.app.settings.data_dir.join("candlecast.db").exists());
 }

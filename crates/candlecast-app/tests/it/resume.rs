@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use candlecast_app::{App, AppError, Common, SavedModel, Trained, Watch};
+use candlecast_app::Trained;
 use candlecast_core::market::random_walk;
-use candlecast_core::{FeatureSet, Seed, SeriesKey, TimeRange};
+use candlecast_core::{FeatureSet, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
+use candlecast_host::Host;
+use candlecast_pipeline::{PipelineOptions, SavedModel};
 use candlecast_registry::Slot;
 use serde_json::{Value, json};
 
@@ -22,7 +24,7 @@ struct Rounds {
     notes: Mutex<Vec<String>>,
 }
 
-impl Watch for Rounds {
+impl ProgressSink for Rounds {
     fn progress(&self, what: &str, done: u64, _: u64) {
         if !what.contains("final fit") {
             return;
@@ -40,14 +42,15 @@ impl Watch for Rounds {
     }
 }
 
-async fn train(app: &App, key: &SeriesKey, watch: Arc<Rounds>) -> Result<Trained, AppError> {
+async fn train(app: &Host, key: &SeriesKey, watch: Arc<Rounds>) -> Result<Trained, Problem> {
     let request = model("gbdt", json!({ "rounds": ROUNDS, "patience": 0, "maxDepth": 3 }));
-    let common = Common { features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])), ..Common::new(3) };
-    app.train(key, request, common, TimeRange::ALL, false, watch).await
+    let common =
+        PipelineOptions { features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])), ..PipelineOptions::new(3) };
+    candlecast_app::train(&app, key, request, common, TimeRange::ALL, false, watch).await
 }
 
 /// The model that serves, as it lies in its file.
-fn saved(app: &App, key: &SeriesKey) -> Value {
+fn saved(app: &Host, key: &SeriesKey) -> Value {
     let slot = Slot::new(key.clone(), "gbdt", "price").unwrap();
     serde_json::to_value(app.registry.load::<SavedModel>(&slot, None).unwrap().payload).unwrap()
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use candlecast_app::{App, AppClock, AppOptions, Flags, ModelRequest, Settings};
-use candlecast_core::{CandleSeries, Seed, SeriesKey, Timestamp};
+use candlecast_config::{Flags, Settings};
+use candlecast_core::{CandleSeries, ModelRequest, Seed, SeriesKey, Timestamp};
+use candlecast_host::{Clock, Host, HostOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) struct World {
-    pub(crate) app: App,
+    pub(crate) app: Host,
     pub(crate) cancel: Arc<AtomicBool>,
     _folder: TempDir,
 }
@@ -18,19 +19,19 @@ pub(crate) struct World {
 pub(crate) fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
     let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
-    let settings = Settings::load(&flags, |_| None).unwrap();
+    let settings = Settings::load(&flags, |_| None, &candlecast_app::MODEL_CATALOG).unwrap();
     let cancel = Arc::new(AtomicBool::new(false));
-    let options = AppOptions {
+    let options = HostOptions {
         seed: Seed(42),
         threads: Some(2),
-        clock: AppClock::Fixed(Timestamp::year_start(2024)),
+        clock: Clock::Fixed(Timestamp::year_start(2024)),
         cancel: Arc::clone(&cancel),
     };
-    World { app: App::open(settings, options).unwrap(), cancel, _folder: folder }
+    World { app: Host::open(settings, options).unwrap(), cancel, _folder: folder }
 }
 
-pub(crate) async fn store(app: &App, series: &CandleSeries) -> SeriesKey {
-    app.store_series(series).await.unwrap();
+pub(crate) async fn store(app: &Host, series: &CandleSeries) -> SeriesKey {
+    candlecast_app::data::store_series(&app, series).await.unwrap();
     series.key().clone()
 }
 

@@ -8,14 +8,15 @@ use serde_json::Value;
 
 use crate::fields::{array, field, id, item, json, number, time_ms};
 use crate::{
-    Budget, DepthSnapshot, ExchangeError, ExchangeRecipe, Level, LiveProtocol, Misread, Protocol, Request, recipe,
+    Budget, DepthSnapshot, ExchangeError, ExchangeRecipe, Level, LiveProtocol, Misread, Protocol, Request, Tuning,
+    recipe,
 };
 
 pub(super) const SPOT: Entry<dyn ExchangeRecipe> = Entry {
     id: "binance",
     aliases: &["binance-spot"],
     summary: "Binance spot: whole history, live candles, trades and order books",
-    params: recipe::PARAMS,
+    params: Tuning::PARAMS,
     build: |config| build("binance", Binance::Spot, config),
 };
 
@@ -23,7 +24,7 @@ pub(super) const USDM: Entry<dyn ExchangeRecipe> = Entry {
     id: "binance-usdm",
     aliases: &["binance-futures", "binanceusdm"],
     summary: "Binance USD-M futures: whole history, live candles, trades and order books",
-    params: recipe::PARAMS,
+    params: Tuning::PARAMS,
     build: |config| build("binance-usdm", Binance::UsdM, config),
 };
 

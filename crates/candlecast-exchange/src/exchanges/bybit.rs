@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::error::brief;
 use crate::fields::{array, field, integer, item, json, number, time_ms};
-use crate::{Budget, ExchangeError, ExchangeRecipe, Misread, Protocol, Request, recipe};
+use crate::{Budget, ExchangeError, ExchangeRecipe, Misread, Protocol, Request, Tuning, recipe};
 
 pub(super) const ENTRY: Entry<dyn ExchangeRecipe> = Entry {
     id: "bybit",
     aliases: &[],
     summary: "Bybit spot: whole history",
-    params: recipe::PARAMS,
+    params: Tuning::PARAMS,
     build: |config| recipe::network("bybit", Bybit, config),
 };
 

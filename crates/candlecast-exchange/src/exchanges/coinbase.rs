@@ -6,13 +6,13 @@ use candlecast_core::{Candle, Interval, SeriesKey, Symbol, TimeRange, Timestamp,
 use serde_json::Value;
 
 use crate::fields::{array, field, item, json, number, text, time_s};
-use crate::{Budget, ExchangeError, ExchangeRecipe, Misread, Protocol, Request, recipe};
+use crate::{Budget, ExchangeError, ExchangeRecipe, Misread, Protocol, Request, Tuning, recipe};
 
 pub(super) const ENTRY: Entry<dyn ExchangeRecipe> = Entry {
     id: "coinbase",
     aliases: &["coinbase-exchange"],
     summary: "Coinbase Exchange: whole history",
-    params: recipe::PARAMS,
+    params: Tuning::PARAMS,
     build: |config| recipe::network("coinbase", Coinbase, config),
 };
 

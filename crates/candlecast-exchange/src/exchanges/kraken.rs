@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::error::brief;
 use crate::fields::{array, field, item, json, number, time_s};
-use crate::{Budget, ExchangeError, ExchangeRecipe, Misread, Protocol, Request, recipe};
+use crate::{Budget, ExchangeError, ExchangeRecipe, Misread, Protocol, Request, Tuning, recipe};
 
 pub(super) const ENTRY: Entry<dyn ExchangeRecipe> = Entry {
     id: "kraken",
     aliases: &[],
     summary: "Kraken spot: the newest 720 candles of an interval",
-    params: recipe::PARAMS,
+    params: Tuning::PARAMS,
     build: |config| recipe::network("kraken", Kraken, config),
 };
 

@@ -8,16 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use candlecast_core::catalog::{Entry, Param, ParamKind, RecipeError};
+use candlecast_core::catalog::{Entry, read_config};
 use candlecast_core::{CandleSeries, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
 use candlecast_ingest::ImportOptions;
-use serde::Deserialize;
+use control::Pace;
 use tokio::sync::watch;
 
 use crate::{
     Clock, Exchange, ExchangeError, ExchangeRecipe, Live, LiveEvent, OrderBook, Origin, Page, Setting, Subscription,
 };
-use control::Pace;
 
 pub use control::ReplayControl;
 
@@ -25,40 +24,19 @@ pub(super) const ENTRY: Entry<dyn ExchangeRecipe> = Entry {
     id: "replay",
     aliases: &[],
     summary: "files of candles of any format that can be imported, played as if live",
-    params: &[
-        Param {
-            name: "speed",
-            kind: ParamKind::Float { min: 0.0, max: 1e9, log: false },
-            default: "1",
-            summary: "market seconds a second; 0 is as fast as possible",
-        },
-        Param {
-            name: "warmup",
-            kind: ParamKind::Int { min: 0, max: 100_000_000 },
-            default: "0",
-            summary: "first candles of each file that are history when the replay begins",
-        },
-    ],
-    build: |config| {
-        let config: ReplayConfig =
-            serde_json::from_value(config.clone()).map_err(|e| RecipeError::one("replay", "config", e.to_string()))?;
-        Ok(Box::new(config))
-    },
+    params: ReplayConfig::PARAMS,
+    build: |config| Ok(Box::new(read_config::<ReplayConfig>("replay", config)?)),
 };
 
 const PAGE: usize = 10_000;
 
-/// Recipe of a replay.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct ReplayConfig {
-    speed: f64,
-    warmup: usize,
-}
-
-impl Default for ReplayConfig {
-    fn default() -> Self {
-        Self { speed: 1.0, warmup: 0 }
+candlecast_core::params! {
+    /// Recipe of a replay.
+    #[derive(Copy)]
+    struct ReplayConfig {
+        "speed" => speed: f64 = 1, float(0.0..=1e9), "market seconds a second; 0 is as fast as possible";
+        "warmup" => warmup: usize = 0, int(0..=100_000_000),
+            "first candles of each file that are history when the replay begins";
     }
 }
 

@@ -1,7 +1,6 @@
 //! `ewma`: the exponentially weighted mean of past log closes, for every step (simple exponential smoothing).
 
-use candlecast_core::catalog::{Entry, Param, ParamKind};
-use serde_json::Value;
+use candlecast_core::catalog::{Entry, read_config};
 
 use super::closes_only;
 use crate::{
@@ -13,18 +12,16 @@ pub(super) const ENTRY: Entry<dyn Learner> = Entry {
     id: "ewma",
     aliases: &[],
     summary: "the exponentially weighted mean of past closes, for every step",
-    params: &[Param {
-        name: "alpha",
-        kind: ParamKind::Float { min: 0.05, max: 1.0, log: false },
-        default: "0.3",
-        summary: "weight of the newest close",
-    }],
-    build: |config: &Value| Ok(Box::new(Ewma { alpha: config.get("alpha").and_then(Value::as_f64).unwrap_or(0.3) })),
+    params: Ewma::PARAMS,
+    build: |config| Ok(Box::new(read_config::<Ewma>("ewma", config)?)),
 };
 
-#[derive(Debug, Clone, Copy)]
-struct Ewma {
-    alpha: f64,
+candlecast_core::params! {
+    /// Simple exponential smoothing.
+    #[derive(Copy)]
+    struct Ewma {
+        "alpha" => alpha: f64 = 0.3, float(0.05..=1.0), "weight of the newest close";
+    }
 }
 
 impl Learner for Ewma {

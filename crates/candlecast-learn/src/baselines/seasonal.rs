@@ -1,7 +1,6 @@
 //! `seasonal-naive`: the last price plus what the price did at the same time one season ago.
 
-use candlecast_core::catalog::{Entry, Param, ParamKind, RecipeError};
-use serde_json::Value;
+use candlecast_core::catalog::{Entry, read_config};
 
 use super::closes_only;
 use crate::{
@@ -13,24 +12,17 @@ pub(super) const ENTRY: Entry<dyn Learner> = Entry {
     id: "seasonal-naive",
     aliases: &[],
     summary: "the last price plus the return of the same hours one day ago",
-    params: &[Param {
-        name: "seasonSteps",
-        kind: ParamKind::Int { min: 1, max: 10_080 },
-        default: "24",
-        summary: "candles in a season; the platform sets it to 24 hours of the series' interval",
-    }],
-    build: |config: &Value| {
-        let season = config.get("seasonSteps").and_then(Value::as_u64).unwrap_or(24) as usize;
-        if season == 0 {
-            return Err(RecipeError::one("seasonal-naive", "seasonSteps", "must be at least 1"));
-        }
-        Ok(Box::new(SeasonalNaive { season }))
-    },
+    params: SeasonalNaive::PARAMS,
+    build: |config| Ok(Box::new(read_config::<SeasonalNaive>("seasonal-naive", config)?)),
 };
 
-#[derive(Debug, Clone, Copy)]
-struct SeasonalNaive {
-    season: usize,
+candlecast_core::params! {
+    /// The season before, once more.
+    #[derive(Copy)]
+    struct SeasonalNaive {
+        "seasonSteps" => season_steps: usize = 24, int(1..=10_080),
+            "candles in a season; the platform sets it to 24 hours of the series' interval";
+    }
 }
 
 impl Learner for SeasonalNaive {
@@ -38,7 +30,7 @@ impl Learner for SeasonalNaive {
         matches!(task, Task::Price { .. })
     }
     fn lookback(&self) -> usize {
-        self.season + 1
+        self.season_steps + 1
     }
     fn inputs(&self) -> Inputs {
         closes_only()
@@ -61,7 +53,7 @@ impl Fitted for SeasonalNaive {
     fn predict_into(&self, x: &Samples<'_>, out: &mut Prediction) {
         out.reset(x.len(), x.task().width());
         for i in 0..x.len() {
-            let closes = x.log_closes(i, self.season + 1);
+            let closes = x.log_closes(i, self.season_steps + 1);
             season_returns(closes, out.row_mut(i));
         }
     }

@@ -4,14 +4,12 @@ mod damping;
 mod window;
 
 use candlecast_core::FeatureSet;
-use candlecast_core::catalog::{Entry, Param, ParamKind};
+use candlecast_core::catalog::{Entry, read_config};
 use candlecast_learn::{
     Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Samples,
     ScalerKind, Stop, Task, Tensor,
 };
-use serde::{Deserialize, Serialize};
 
-use crate::catalog::read_config;
 use crate::checks;
 
 /// Catalog id.
@@ -19,29 +17,25 @@ const ID: &str = "hybrid";
 /// Factors that `fitSmoothing` chooses from.
 const FACTORS: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-/// Trend by linear regression plus exponential smoothing of its residuals.
-///
-/// Through the last `lookbackWindow` log closes goes a least-squares line of slope `b` and residuals `e_t`; simple
-/// exponential smoothing of the residuals, `s_t = a e_t + (1 - a) s_(t-1)`, gives their level. The raw forecast of
-/// the log return over `h` steps from the last close is `b h + s - e`: the line goes on from where the smoothed
-/// level stands. It is multiplied by a damping factor for each step, fitted on the training part (least squares of
-/// the realised on the raw returns, times `max(0, 1 - 1 / t^2)`, within 0 and 1), so that noise is not
-/// extrapolated: where the raw forecast has no power the model forecasts the last price.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct HybridConfig {
-    /// Closes the line goes through, at least 3.
-    pub lookback_window: usize,
-    /// Weight `a` of the newest residual, from 0 (exclusive) to 1.
-    pub smoothing_factor: f64,
-    /// Chooses the smoothing factor from 0.1, 0.2 .. 0.9 by the squared error of raw one-step forecasts on the
-    /// training part, instead of taking the one given.
-    pub fit_smoothing: bool,
-}
-
-impl Default for HybridConfig {
-    fn default() -> Self {
-        Self { lookback_window: 30, smoothing_factor: 0.2, fit_smoothing: false }
+candlecast_core::params! {
+    /// Trend by linear regression plus exponential smoothing of its residuals.
+    ///
+    /// Through the last `lookbackWindow` log closes goes a least-squares line of slope `b` and residuals `e_t`; simple
+    /// exponential smoothing of the residuals, `s_t = a e_t + (1 - a) s_(t-1)`, gives their level. The raw forecast of
+    /// the log return over `h` steps from the last close is `b h + s - e`: the line goes on from where the smoothed
+    /// level stands. It is multiplied by a damping factor for each step, fitted on the training part (least squares of
+    /// the realised on the raw returns, times `max(0, 1 - 1 / t^2)`, within 0 and 1), so that noise is not
+    /// extrapolated: where the raw forecast has no power the model forecasts the last price.
+    #[derive(Copy)]
+    pub struct HybridConfig {
+        "lookbackWindow" => lookback_window: usize = 30, int(3..=1000), search(20, 30, 50),
+            "closes that the trend line goes through";
+        /// `a`, above 0.
+        "smoothingFactor" => smoothing_factor: f64 = 0.2, float(0.01..=1.0), search(0.1, 0.2, 0.3),
+            "weight of the newest residual in the smoothing";
+        /// From 0.1, 0.2 .. 0.9 by the squared error of raw one-step forecasts, instead of taking the one given.
+        "fitSmoothing" => fit_smoothing: bool = false, bool,
+            "choose the smoothing factor by the one-step error on the training part";
     }
 }
 
@@ -50,26 +44,7 @@ pub(crate) const ENTRY: Entry<dyn Learner> = Entry {
     id: ID,
     aliases: &[],
     summary: "linear regression for the trend plus exponential smoothing of the rest, damped",
-    params: &[
-        Param {
-            name: "lookbackWindow",
-            kind: ParamKind::Int { min: 3, max: 1000 },
-            default: "30",
-            summary: "closes that the trend line goes through",
-        },
-        Param {
-            name: "smoothingFactor",
-            kind: ParamKind::Float { min: 0.01, max: 1.0, log: false },
-            default: "0.2",
-            summary: "weight of the newest residual in the smoothing",
-        },
-        Param {
-            name: "fitSmoothing",
-            kind: ParamKind::Bool,
-            default: "false",
-            summary: "choose the smoothing factor by the one-step error on the training part",
-        },
-    ],
+    params: HybridConfig::PARAMS,
     build: |config| Ok(Box::new(read_config::<HybridConfig>(ID, config)?)),
 };
 

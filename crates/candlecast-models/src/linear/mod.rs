@@ -4,43 +4,39 @@ mod logistic;
 mod normal_equations;
 
 use candlecast_core::FeatureSet;
-use candlecast_core::catalog::{Entry, Param, ParamKind};
+use candlecast_core::catalog::{Entry, read_config};
 use candlecast_learn::{
     CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
     Samples, ScalerKind, Stop, Task, Tensor,
 };
-use serde::{Deserialize, Serialize};
 
 pub use logistic::{Logistic, logistic};
 pub use normal_equations::{Ridge, ridge};
 
 use logistic::Problem;
 
-use crate::catalog::read_config;
 use crate::softmax::softmax;
 use crate::{checks, holdout};
 
 /// Catalog id.
 const ID: &str = "linear";
 
-/// Ridge regression: one solve for all steps of the horizon. Predictions are
-/// `drift + (x - mean of x)' b`, where `b` minimises `sum (y - mean of y - (x - mean of x)' b)^2 + alpha |b|^2`.
-/// Directions are forecast by multinomial logistic regression with the penalty `alpha / 2 |W|^2` on the sum of losses.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct LinearConfig {
-    /// L2 penalty on the sum of squares (scikit-learn's `alpha`), above 0. `None` chooses it by the loss on the
-    /// validation part, or else on the newest 15 % of the training part, from `n * 10^k`, `k` = -3, -2.5 .. 4, and
-    /// infinity (no feature is used). Losses of steps are weighed by the inverse mean square of their returns.
-    pub alpha: Option<f64>,
-    /// Shrinks the mean return (drift) by the positive-part James-Stein factor `max(0, 1 - 1 / t^2)`, `t` being its
-    /// t-value over one step: on a random walk most of it vanishes. The drift is otherwise not penalised.
-    pub shrink_drift: bool,
-}
-
-impl Default for LinearConfig {
-    fn default() -> Self {
-        Self { alpha: None, shrink_drift: true }
+candlecast_core::params! {
+    /// Ridge regression: one solve for all steps of the horizon. Predictions are
+    /// `drift + (x - mean of x)' b`, where `b` minimises `sum (y - mean of y - (x - mean of x)' b)^2 + alpha |b|^2`.
+    /// Directions are forecast by multinomial logistic regression with the penalty `alpha / 2 |W|^2` on the sum of
+    /// losses.
+    #[derive(Copy)]
+    pub struct LinearConfig {
+        /// Scikit-learn's `alpha`, above 0. `None` chooses it by the loss on the validation part, or else on the newest
+        /// 15 % of the training part, from `n * 10^k`, `k` = -3, -2.5 .. 4, and infinity (no feature is used). Losses
+        /// of steps are weighed by the inverse mean square of their returns.
+        "alpha" => alpha: Option<f64> = null, float(1e-6..=1e9, log), search(1.0..=1e8, log),
+            "L2 penalty on the sum of squares; null: chosen on the validation part";
+        /// The factor is the positive-part James-Stein `max(0, 1 - 1 / t^2)`, `t` being the t-value of the mean return
+        /// (drift) over one step: on a random walk most of it vanishes. The drift is otherwise not penalised.
+        "shrinkDrift" => shrink_drift: bool = true, bool,
+            "shrink the mean return towards 0 as far as it is insignificant";
     }
 }
 
@@ -49,20 +45,7 @@ pub(crate) const ENTRY: Entry<dyn Learner> = Entry {
     id: ID,
     aliases: &["ridge"],
     summary: "ridge regression on the features at the origin",
-    params: &[
-        Param {
-            name: "alpha",
-            kind: ParamKind::Float { min: 1e-6, max: 1e9, log: true },
-            default: "null",
-            summary: "L2 penalty on the sum of squares; null: chosen on the validation part",
-        },
-        Param {
-            name: "shrinkDrift",
-            kind: ParamKind::Bool,
-            default: "true",
-            summary: "shrink the mean return towards 0 as far as it is insignificant",
-        },
-    ],
+    params: LinearConfig::PARAMS,
     build: |config| Ok(Box::new(read_config::<LinearConfig>(ID, config)?)),
 };
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use candlecast_app::audit::audit_features;
 use candlecast_app::doc::AuditDoc;
-use candlecast_app::{App, AppError, AuditOptions, Wanted};
-use candlecast_core::{FeatureSet, Interval, Symbol, Venue};
+use candlecast_core::{FeatureSet, Interval, Problem, Symbol, Venue};
+use candlecast_host::{Host, SeriesQuery};
+use candlecast_pipeline::AuditOptions;
 use clap::{Args, Subcommand};
 
 use crate::output::Output;
@@ -49,11 +51,11 @@ struct FeaturesArgs {
     candles: usize,
 }
 
-pub(crate) async fn run(args: &AuditArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: &AuditArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let AuditCommand::Features(args) = &args.command;
     let key = match &args.symbol {
         Some(symbol) => {
-            let wanted = Wanted { symbol: symbol.clone(), venue: args.venue.clone(), interval: args.interval };
+            let wanted = SeriesQuery { symbol: symbol.clone(), venue: args.venue.clone(), interval: args.interval };
             Some(app.find_series(&wanted).await?)
         }
         None => None,
@@ -61,7 +63,7 @@ pub(crate) async fn run(args: &AuditArgs, app: &App, output: Output) -> Result<(
     let options = AuditOptions { cuts: args.cuts, candles: args.candles };
     let audited = {
         let bar = Arc::new(Bar::new(output));
-        app.audit_features(key.as_ref(), &FeatureSet(args.features.clone()), options, bar).await?
+        audit_features(&app, key.as_ref(), &FeatureSet(args.features.clone()), options, bar).await?
     };
     output.result(&AuditDoc::new(&audited, app.seed.0), || tables::audit(&audited))?;
     audited.verdict()

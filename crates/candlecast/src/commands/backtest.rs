@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use candlecast_app::{App, AppError};
+use candlecast_core::Problem;
+use candlecast_host::Host;
 use clap::Args;
 
-use super::compare::{self, CompareArgs, SplitArgs};
+use super::compare;
+use super::compare::{CompareArgs, SplitArgs};
 use super::jobs::JobArgs;
 use crate::output::Output;
 use crate::requests::{PipelineArgs, SeriesArgs};
@@ -32,7 +34,7 @@ pub(crate) struct BacktestArgs {
     job: JobArgs,
 }
 
-pub(crate) async fn run(args: &BacktestArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: &BacktestArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let args = CompareArgs {
         series: args.series.clone(),
         models: vec![args.model.clone()],

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candlecast_app::doc::BackupDoc;
-use candlecast_app::{App, AppError, BackedUp, BackupOptions};
+use candlecast_backup::{BackedUp, BackupOptions, back_up};
+use candlecast_core::Problem;
+use candlecast_host::Host;
 use clap::Args;
 
 use crate::output::Output;
@@ -27,11 +29,11 @@ pub(crate) struct BackupArgs {
     force: bool,
 }
 
-pub(crate) async fn run(args: &BackupArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: &BackupArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let options = BackupOptions { candles: !args.without_candles, replace: args.force };
     let made = {
         let bar = Arc::new(Bar::new(output));
-        app.back_up(&args.file, options, bar).await?
+        back_up(&app, &args.file, options, bar).await?
     };
     output.result(&BackupDoc::from(&made), || text(&made))
 }

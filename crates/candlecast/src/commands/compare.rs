@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candlecast_app::doc::EvaluationDoc;
-use candlecast_app::jobs::EvaluateJob;
-use candlecast_app::{App, AppError, Method};
-use candlecast_core::{SeriesKey, TimeRange, Timestamp};
+use candlecast_app::{EvaluateJob, JOBS};
+use candlecast_core::{Problem, SeriesKey, TimeRange, Timestamp};
+use candlecast_host::Host;
+use candlecast_jobs::run_job;
+use candlecast_pipeline::Method;
 use clap::{Args, ValueEnum};
 
-use super::jobs::{self, JobArgs};
+use super::jobs;
+use super::jobs::JobArgs;
 use crate::cli::time;
 use crate::output::Output;
 use crate::progress::Bar;
@@ -72,16 +75,16 @@ const DEFAULT_TEST_DAYS: i64 = 30;
 
 impl SplitArgs {
     /// The method over a stored series; without `--from` the last 30 days are tested.
-    pub(crate) async fn method(&self, app: &App, key: &SeriesKey) -> Result<Method, AppError> {
+    pub(crate) async fn method(&self, app: &Host, key: &SeriesKey) -> Result<Method, Problem> {
         let mut range = RangeArgs { from: self.from, to: self.to }.range();
         if self.from.is_none()
-            && let Some(stored) = app.store().coverage(key).await?.range
+            && let Some(stored) = app.store.coverage(key).await?.range
         {
             let end = range.to.min(stored.to);
             range.from = stored.from.max(end.plus_ms(-DEFAULT_TEST_DAYS * 86_400_000));
         }
         match self.method {
-            MethodArg::WalkForward if self.train_start.is_some() || self.train_end.is_some() => Err(AppError::usage(
+            MethodArg::WalkForward if self.train_start.is_some() || self.train_end.is_some() => Err(Problem::usage(
                 "bad-range",
                 "train-start",
                 "--train-start and --train-end belong to --method simple; a walk-forward trains on what lies before each refit",
@@ -96,7 +99,7 @@ impl SplitArgs {
     }
 }
 
-pub(crate) async fn run(args: &CompareArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: &CompareArgs, app: &Host, output: Output) -> Result<(), Problem> {
     plot::check_path(args.plot.as_deref())?;
     let key = app.find_series(&args.series.wanted()).await?;
     let models = args.pipeline.fit.models(&args.models)?;
@@ -108,7 +111,7 @@ pub(crate) async fn run(args: &CompareArgs, app: &App, output: Output) -> Result
     }
     let evaluation = {
         let bar = Arc::new(Bar::new(output));
-        app.run_job(&request, &args.job.options(), bar).await?
+        run_job(&app, &JOBS, &request, &args.job.options(), bar).await?
     };
     if let Some(path) = &args.plot {
         plot::evaluation(&evaluation, path)?;

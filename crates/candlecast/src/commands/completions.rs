@@ -1,6 +1,6 @@
 //! `candlecast completions`.
 
-use candlecast_app::AppError;
+use candlecast_core::Problem;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
@@ -17,7 +17,7 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &CompletionsArgs) -> Result<(), AppError> {
+pub(crate) fn run(args: &CompletionsArgs) -> Result<(), Problem> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "candlecast", &mut script);
     Output::line(String::from_utf8_lossy(&script).trim_end())

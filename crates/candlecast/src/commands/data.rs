@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use candlecast_app::data::{check, resample};
 use candlecast_app::doc::{CheckDoc, CoverageDoc};
-use candlecast_app::{App, AppError};
-use candlecast_core::Interval;
+use candlecast_core::{Interval, Problem};
+use candlecast_host::Host;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -49,41 +50,41 @@ enum DataCommand {
     },
 }
 
-pub(crate) async fn run(args: DataArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: DataArgs, app: &Host, output: Output) -> Result<(), Problem> {
     match args.command {
         DataCommand::List => {
-            let docs: Vec<CoverageDoc> = app.coverage().await?.iter().map(Into::into).collect();
+            let docs: Vec<CoverageDoc> = candlecast_app::data::coverage(app).await?.iter().map(Into::into).collect();
             output.result(&docs, || tables::coverage(&docs))
         }
         DataCommand::Check { symbol } => {
             let mut docs = Vec::new();
-            for coverage in app.coverage().await? {
+            for coverage in candlecast_app::data::coverage(app).await? {
                 if symbol.as_ref().is_none_or(|s| *s == coverage.key.symbol) {
-                    docs.push(CheckDoc::from(&app.check(&coverage.key).await?));
+                    docs.push(CheckDoc::from(&check(&app, &coverage.key).await?));
                 }
             }
             if let Some(symbol) = symbol.filter(|_| docs.is_empty()) {
-                return Err(AppError::data(
+                return Err(Problem::data(
                     "unknown-series",
                     format!("nothing is stored for {symbol}: see `candlecast data list`"),
                 ));
             }
             output.result(&docs, || tables::checks(&docs))?;
             match docs.iter().flat_map(|d| &d.damaged).next() {
-                Some(reason) => Err(AppError::data("corrupt-file", reason.clone())),
+                Some(reason) => Err(Problem::data("corrupt-file", reason.clone())),
                 None => Ok(()),
             }
         }
         DataCommand::Export { series, range, output: path } => {
             let key = app.find_series(&series.wanted()).await?;
-            let rows = app.export(&key, range.range(), &path).await?;
+            let rows = candlecast_app::data::export(app, &key, range.range(), &path).await?;
             output.result(&json!({ "file": path, "rows": rows }), || {
                 format!("{rows} candles of {key} -> {}", path.display())
             })
         }
         DataCommand::Resample { series, to } => {
             let key = app.find_series(&series.wanted()).await?;
-            let (made, rows, incomplete) = app.resample(&key, to).await?;
+            let (made, rows, incomplete) = resample(&app, &key, to).await?;
             let doc = json!({
                 "venue": made.venue, "symbol": made.symbol, "interval": made.interval, "rows": rows, "incomplete": incomplete
             });

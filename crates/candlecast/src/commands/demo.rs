@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use candlecast_app::data::store_series;
 use candlecast_app::doc::{EvaluationDoc, ForecastDoc, TrainDoc};
-use candlecast_app::jobs::{EvaluateJob, JobOptions, TrainJob};
-use candlecast_app::{App, AppError, Common, Method, ModelRequest};
+use candlecast_app::{EvaluateJob, JOBS, TrainJob};
 use candlecast_core::market::{MarketConfig, generate};
-use candlecast_core::{TimeRange, Timestamp};
+use candlecast_core::{ModelRequest, Problem, TimeRange, Timestamp};
+use candlecast_host::Host;
+use candlecast_jobs::{JobOptions, run_job};
+use candlecast_pipeline::catalog::models;
+use candlecast_pipeline::{Method, PipelineOptions};
 use clap::Args;
 use serde_json::json;
 
@@ -36,12 +40,12 @@ const CANDLES: usize = 13_500;
 /// Days between refits in the demonstration.
 const RETRAIN_DAYS: u32 = 30;
 
-pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(), Problem> {
     plot::check_path(args.plot.as_deref())?;
     let config = MarketConfig { n_candles: CANDLES, seed: app.seed, ..MarketConfig::default() };
     let market = app.compute(move || Ok(generate(&config))).await?;
     for coin in &market {
-        app.store_series(&coin.series).await?;
+        store_series(&app, &coin.series).await?;
         output.remark(&format!(
             "market in: {} {} candles, {} planted events [synthetic market]",
             coin.series.key(),
@@ -52,11 +56,11 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
     let key = market[0].series.key().clone();
     let end = market[0].series.range().map_or(Timestamp(0), |r| r.to);
     let models: Vec<ModelRequest> = if args.models.is_empty() {
-        candlecast_app::catalog::models().map(|e| ModelRequest { id: e.id.into(), params: json!({}) }).collect()
+        models().map(|e| ModelRequest { id: e.id.into(), params: json!({}) }).collect()
     } else {
         args.models.iter().map(|id| ModelRequest { id: id.clone(), params: json!({}) }).collect()
     };
-    let mut common = Common::new(key.interval.horizon_steps("24h")?);
+    let mut common = PipelineOptions::new(key.interval.horizon_steps("24h")?);
     common.retrain_days = RETRAIN_DAYS;
     let range = TimeRange { from: end.plus_ms(-i64::from(args.days) * 86_400_000), to: end };
     output.remark(&format!(
@@ -68,7 +72,7 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
         let (models, common, method) = (models.clone(), common.clone(), Method::WalkForward { range });
         let request = EvaluateJob { series: key.clone(), models, common, method, seed: app.seed };
         let bar = Arc::new(Bar::new(output));
-        app.run_job(&request, &JobOptions::default(), bar).await?
+        run_job(&app, &JOBS, &request, &JobOptions::default(), bar).await?
     };
     if !output.is_json() {
         Output::line(&tables::evaluation(&evaluation))?;
@@ -84,7 +88,7 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
         .filter(|m| !m.baseline)
         .min_by(|a, b| a.metrics.mae.unwrap_or(f64::MAX).total_cmp(&b.metrics.mae.unwrap_or(f64::MAX)))
         .map(|m| m.name.clone())
-        .ok_or_else(|| AppError::usage("no-model", "models", "name at least one model that is no baseline"))?;
+        .ok_or_else(|| Problem::usage("no-model", "models", "name at least one model that is no baseline"))?;
     output.remark(&format!("\ntraining {best}, the model of least error, to be saved ..."));
     let model =
         models.into_iter().find(|m| m.id == best).unwrap_or(ModelRequest { id: best.clone(), params: json!({}) });
@@ -92,9 +96,9 @@ pub(crate) async fn run(args: &DemoArgs, app: &App, output: Output) -> Result<()
     let request = TrainJob { series, model, common, range, warm_start: false, seed: app.seed };
     let trained = {
         let bar = Arc::new(Bar::new(output));
-        app.run_job(&request, &JobOptions::default(), bar).await?
+        run_job(&app, &JOBS, &request, &JobOptions::default(), bar).await?
     };
-    let predicted = app.predict(&key, &best, None).await?;
+    let predicted = candlecast_app::predict::predict(app, &key, &best, None).await?;
     if output.is_json() {
         let doc = json!({
             "evaluation": EvaluationDoc::new(&evaluation, app.seed.0),

@@ -1,7 +1,13 @@
 //! `candlecast doctor`.
 
+use candlecast_app::data::check;
 use candlecast_app::doc::ConfigDoc;
-use candlecast_app::{App, AppError, Blame, Settings, Watch, instruction_set};
+use candlecast_app::models::verify_models;
+use candlecast_config::Settings;
+use candlecast_core::{Blame, Problem, ProgressSink};
+use candlecast_host::Host;
+use candlecast_monitor::count_pending_predictions;
+use candlecast_pipeline::instruction_set;
 use clap::Args;
 use serde_json::json;
 
@@ -27,7 +33,7 @@ struct Finding {
     detail: String,
 }
 
-pub(crate) async fn run(_: &DoctorArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(_: &DoctorArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let mut findings = vec![folder(app), processor(app), memory(app)];
     findings.push(candles(app, output).await?);
     findings.push(models(app, output)?);
@@ -46,14 +52,14 @@ pub(crate) async fn run(_: &DoctorArgs, app: &App, output: Output) -> Result<(),
         tables::plain(&["check", "", "detail"], rows)
     })?;
     if bad > 0 {
-        Err(AppError::data("unhealthy", format!("{} failed, see above", tables::count(bad, "check"))))
+        Err(Problem::data("unhealthy", format!("{} failed, see above", tables::count(bad, "check"))))
     } else {
         Ok(())
     }
 }
 
 /// Prints every setting, its value and where that came from.
-pub(crate) fn show_config(settings: &Settings, output: Output) -> Result<(), AppError> {
+pub(crate) fn show_config(settings: &Settings, output: Output) -> Result<(), Problem> {
     let doc = ConfigDoc::from(settings);
     output.result(&doc, || config_tables(&doc))
 }
@@ -80,7 +86,7 @@ fn config_tables(doc: &ConfigDoc) -> String {
     text
 }
 
-fn folder(app: &App) -> Finding {
+fn folder(app: &Host) -> Finding {
     let dir = &app.settings.data_dir;
     let probe = dir.join(".doctor");
     let written = std::fs::create_dir_all(dir)
@@ -96,7 +102,7 @@ fn folder(app: &App) -> Finding {
     }
 }
 
-fn processor(app: &App) -> Finding {
+fn processor(app: &Host) -> Finding {
     Finding {
         what: "processor",
         ok: true,
@@ -105,7 +111,7 @@ fn processor(app: &App) -> Finding {
 }
 
 /// Memory available, where the system tells it.
-fn memory(app: &App) -> Finding {
+fn memory(app: &Host) -> Finding {
     let limit_mb = app.settings.max_memory >> 20;
     let available_mb = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?.to_owned();
@@ -125,8 +131,8 @@ fn memory(app: &App) -> Finding {
 }
 
 /// Reads every candle, so that every checksum is compared.
-async fn candles(app: &App, output: Output) -> Result<Finding, AppError> {
-    let list = match app.coverage().await {
+async fn candles(app: &Host, output: Output) -> Result<Finding, Problem> {
+    let list = match candlecast_app::data::coverage(app).await {
         Ok(list) => list,
         Err(e) => return Ok(Finding { what: "candles", ok: false, detail: e.detail }),
     };
@@ -135,7 +141,7 @@ async fn candles(app: &App, output: Output) -> Result<Finding, AppError> {
     for (done, coverage) in list.iter().enumerate() {
         app.check_cancelled()?;
         bar.progress(&coverage.key.to_string(), done as u64, list.len() as u64);
-        match app.check(&coverage.key).await {
+        match check(&app, &coverage.key).await {
             Ok(checked) => {
                 rows += checked.rows;
                 damaged.extend(checked.damaged);
@@ -148,8 +154,8 @@ async fn candles(app: &App, output: Output) -> Result<Finding, AppError> {
 }
 
 /// Opens the database of records, which brings its schema up to date, and asks it something.
-async fn records(app: &App) -> Finding {
-    match app.count_pending_predictions().await {
+async fn records(app: &Host) -> Finding {
+    match count_pending_predictions(&app).await {
         Ok(pending) => {
             let place = if app.settings.database_url.is_some() { "DATABASE_URL" } else { "candlecast.db" };
             let waiting = tables::count(usize::try_from(pending).unwrap_or(usize::MAX), "prediction");
@@ -160,8 +166,8 @@ async fn records(app: &App) -> Finding {
 }
 
 /// Reads every model file, so that every digest is compared.
-fn models(app: &App, output: Output) -> Result<Finding, AppError> {
-    match app.verify_models(&Bar::new(output)) {
+fn models(app: &Host, output: Output) -> Result<Finding, Problem> {
+    match verify_models(&app, &Bar::new(output)) {
         Ok((saved, damaged)) => {
             let detail = if damaged.is_empty() { format!("{saved} saved") } else { damaged.join("; ") };
             Ok(Finding { what: "models", ok: damaged.is_empty(), detail })

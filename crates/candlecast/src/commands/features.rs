@@ -4,9 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candlecast_app::doc::RankingDoc;
-use candlecast_app::{App, AppError, RankOptions};
-use candlecast_core::{FeatureSet, Timestamp};
+use candlecast_app::export::{Table, write_table};
+use candlecast_app::rank::rank_features;
+use candlecast_app::{check_document_path, write_document};
+use candlecast_core::{FeatureSet, Problem, Timestamp};
 use candlecast_features::{Engine, FeatureSpec};
+use candlecast_host::Host;
+use candlecast_pipeline::{MAX_FILL, RankOptions, default_rank_model, with_all};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -84,7 +88,7 @@ struct RankArgs {
 }
 
 /// `list` and `describe` need no data folder.
-pub(crate) fn run_without_app(args: &FeaturesArgs, output: Output) -> Option<Result<(), AppError>> {
+pub(crate) fn run_without_app(args: &FeaturesArgs, output: Output) -> Option<Result<(), Problem>> {
     match &args.command {
         FeaturesCommand::List { markdown: true, .. } => {
             Some(Output::line(candlecast_features::reference_markdown().trim_end()))
@@ -95,41 +99,41 @@ pub(crate) fn run_without_app(args: &FeaturesArgs, output: Output) -> Option<Res
     }
 }
 
-pub(crate) async fn run(args: FeaturesArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: FeaturesArgs, app: &Host, output: Output) -> Result<(), Problem> {
     match args.command {
         FeaturesCommand::Rank(args) => rank(&args, app, output).await,
         command => compute(command, app, output).await,
     }
 }
 
-async fn rank(args: &RankArgs, app: &App, output: Output) -> Result<(), AppError> {
+async fn rank(args: &RankArgs, app: &Host, output: Output) -> Result<(), Problem> {
     if let Some(path) = &args.output {
-        candlecast_app::check_document_path(path)?;
+        check_document_path(path)?;
     }
     let key = app.find_series(&args.series.wanted()).await?;
-    let model = args.model.clone().unwrap_or_else(|| candlecast_app::default_rank_model().to_owned());
+    let model = args.model.clone().unwrap_or_else(|| default_rank_model().to_owned());
     let request = args.fit.models(&[model])?.remove(0);
     let common = args.fit.common(&key, args.range.from.is_some())?;
     let options = RankOptions { max_correlation: args.max_correlation, ..RankOptions::default() };
     let ranking = {
         let bar = Arc::new(Bar::new(output));
-        app.rank_features(&key, request, common, args.range.range(), options, bar).await?
+        rank_features(&app, &key, request, common, args.range.range(), options, bar).await?
     };
     let doc = RankingDoc::new(&ranking, app.seed.0);
     if let Some(path) = &args.output {
-        candlecast_app::write_document(&doc, path)?;
+        write_document(&doc, path)?;
         output.remark(&format!("written: {}", path.display()));
     }
     output.result(&doc, || tables::ranking(&ranking))
 }
 
-async fn compute(command: FeaturesCommand, app: &App, output: Output) -> Result<(), AppError> {
+async fn compute(command: FeaturesCommand, app: &Host, output: Output) -> Result<(), Problem> {
     let FeaturesCommand::Compute { series, range, features, output: path, last } = command else {
         return Ok(());
     };
-    let engine = Engine::new(&candlecast_app::with_all(&FeatureSet(features)))?;
+    let engine = Engine::new(&with_all(&FeatureSet(features)))?;
     let key = app.find_series(&series.wanted()).await?;
-    let market = app.market(&key, candlecast_app::MAX_FILL).await?;
+    let market = app.market(&key, MAX_FILL).await?;
     let computed = Arc::clone(&market);
     let (table, times) = app
         .compute(move || Ok((engine.compute(computed.series()), computed.series().columns().open_time.clone())))
@@ -137,12 +141,12 @@ async fn compute(command: FeaturesCommand, app: &App, output: Output) -> Result<
     let range = range.range();
     let (first, end) = (market.series().first_row_from(range.from), market.series().first_row_from(range.to));
     if first >= end {
-        return Err(AppError::data("outside-data", format!("{key} has no candles {range}")).with_field("from"));
+        return Err(Problem::data("outside-data", format!("{key} has no candles {range}")).with_field("from"));
     }
     if let Some(path) = path {
         let columns = table.names.iter().zip(&table.columns).map(|(n, c)| (n.as_str(), &c[first..end])).collect();
-        let file = candlecast_app::export::Table { open_time: &times[first..end], columns };
-        candlecast_app::export::write_table(&file, &path)?;
+        let file = Table { open_time: &times[first..end], columns };
+        write_table(&file, &path)?;
         let doc = json!({ "file": path, "rows": end - first, "features": table.names });
         return output.result(&doc, || {
             format!("{} features over {} candles of {key} -> {}", table.width(), end - first, path.display())
@@ -164,14 +168,14 @@ fn document(key: &candlecast_core::SeriesKey, names: &[String], times: &[i64], r
     })
 }
 
-fn list(group: Option<&str>, output: Output) -> Result<(), AppError> {
+fn list(group: Option<&str>, output: Output) -> Result<(), Problem> {
     let specs: Vec<&FeatureSpec> = candlecast_features::catalog()
         .iter()
         .filter(|s| group.is_none_or(|g| s.group.name() == g.to_ascii_lowercase()))
         .collect();
     if let Some(group) = group.filter(|_| specs.is_empty()) {
         let names: Vec<&str> = candlecast_features::Group::ALL.iter().map(|g| g.name()).collect();
-        return Err(AppError::usage(
+        return Err(Problem::usage(
             "unknown-group",
             "group",
             format!("group `{group}` is not known: there are {}", names.join(", ")),
@@ -198,7 +202,7 @@ fn spec_value(s: &FeatureSpec) -> Value {
     })
 }
 
-fn describe(id: &str, output: Output) -> Result<(), AppError> {
+fn describe(id: &str, output: Output) -> Result<(), Problem> {
     let engine = Engine::new(&FeatureSet::of(&[id]))?;
     let outputs = engine.outputs().to_vec();
     let spec = candlecast_features::catalog()

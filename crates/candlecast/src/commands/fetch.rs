@@ -1,8 +1,9 @@
 //! `candlecast fetch`.
 
 use candlecast_app::doc::FetchDoc;
-use candlecast_app::{App, AppError, Blame, ExchangeOptions, FetchRequest};
-use candlecast_core::{Interval, KeyError, SeriesKey, Symbol, Timestamp};
+use candlecast_core::{Blame, Interval, KeyError, Problem, SeriesKey, Symbol, Timestamp};
+use candlecast_host::Host;
+use candlecast_live::{ExchangeOptions, FetchRequest, fetch};
 use clap::Args;
 
 use crate::cli::time;
@@ -78,15 +79,15 @@ fn symbols(text: &str) -> Result<Symbols, KeyError> {
     Ok(Symbols(symbols))
 }
 
-pub(crate) async fn run(args: &FetchArgs, app: &App, output: Output) -> Result<(), AppError> {
-    let exchange = app.exchange(&args.exchange.options())?;
+pub(crate) async fn run(args: &FetchArgs, app: &Host, output: Output) -> Result<(), Problem> {
+    let exchange = candlecast_live::exchange(app, &args.exchange.options())?;
     let (mut docs, mut failures) = (Vec::new(), Vec::new());
     for symbol in &args.symbols.0 {
         let key = SeriesKey::new(exchange.venue(), symbol.clone(), args.interval);
         let request = FetchRequest { key, since: args.since, to: args.to, fill_gaps: args.fill_gaps };
         let fetched = {
             let bar = Bar::new(output);
-            app.fetch(exchange.as_ref(), &request, &bar).await
+            fetch(&app, exchange.as_ref(), &request, &bar).await
         };
         match fetched {
             Ok(fetched) => docs.push(FetchDoc::from(&fetched)),
@@ -107,7 +108,7 @@ pub(crate) async fn run(args: &FetchArgs, app: &App, output: Output) -> Result<(
     if let Some(stopped) = failures.iter().find(|e| e.blame == Blame::Cancelled) {
         return Err(stopped.clone());
     }
-    AppError::joined(&failures, args.symbols.0.len(), "symbols").map_or(Ok(()), Err)
+    Problem::joined(&failures, args.symbols.0.len(), "symbols").map_or(Ok(()), Err)
 }
 
 fn text(doc: &FetchDoc) -> String {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use candlecast_app::doc::ImportDoc;
-use candlecast_app::{App, AppError, CHUNK_ROWS};
-use candlecast_core::{Interval, Symbol, Venue};
+use candlecast_app::{CHUNK_ROWS, import_file};
+use candlecast_core::{Interval, Problem, Symbol, Venue};
+use candlecast_host::Host;
 use candlecast_ingest::{ImportOptions, VolumeUnit};
 use clap::Args;
 
@@ -38,7 +39,7 @@ pub(crate) struct ImportArgs {
     strict: bool,
 }
 
-pub(crate) async fn run(args: &ImportArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: &ImportArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let files = expand(&args.files)?;
     let options = ImportOptions {
         symbol: args.symbol.clone(),
@@ -52,7 +53,7 @@ pub(crate) async fn run(args: &ImportArgs, app: &App, output: Output) -> Result<
     for file in &files {
         let imported = {
             let bar = Bar::new(output);
-            app.import_file(file, &options, &bar).await
+            import_file(&app, file, &options, &bar).await
         };
         match imported {
             Ok(imported) => docs.push(ImportDoc::from(&imported)),
@@ -64,11 +65,11 @@ pub(crate) async fn run(args: &ImportArgs, app: &App, output: Output) -> Result<
     if !docs.is_empty() || failures.is_empty() {
         output.result(&docs, || docs.iter().map(tables::import).collect::<Vec<_>>().join("\n"))?;
     }
-    AppError::joined(&failures, files.len(), "files").map_or(Ok(()), Err)
+    Problem::joined(&failures, files.len(), "files").map_or(Ok(()), Err)
 }
 
 /// Files as named; globs in alphabetical order.
-fn expand(patterns: &[String]) -> Result<Vec<PathBuf>, AppError> {
+fn expand(patterns: &[String]) -> Result<Vec<PathBuf>, Problem> {
     let mut files = Vec::new();
     for pattern in patterns {
         let path = PathBuf::from(pattern);
@@ -76,11 +77,11 @@ fn expand(patterns: &[String]) -> Result<Vec<PathBuf>, AppError> {
             files.push(path);
             continue;
         }
-        let found = glob::glob(pattern).map_err(|e| AppError::usage("bad-glob", "files", format!("{pattern}: {e}")))?;
+        let found = glob::glob(pattern).map_err(|e| Problem::usage("bad-glob", "files", format!("{pattern}: {e}")))?;
         let before = files.len();
         files.extend(found.filter_map(Result::ok).filter(|p| p.is_file()));
         if files.len() == before {
-            return Err(AppError::usage("no-such-file", "files", format!("{pattern}: no file matches")));
+            return Err(Problem::usage("no-such-file", "files", format!("{pattern}: no file matches")));
         }
     }
     Ok(files)

@@ -6,8 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use candlecast_app::doc::{JobDetailDoc, JobDoc, LogLineDoc};
-use candlecast_app::jobs::{Cursor, JobFilter, JobKind, JobOptions, JobOutput, JobState, LogLine, PageRequest};
-use candlecast_app::{App, AppError, Evaluation, Trained};
+use candlecast_app::{JOBS, Trained};
+use candlecast_core::Problem;
+use candlecast_host::Host;
+use candlecast_jobs::{
+    Cursor, JobFilter, JobKind, JobOptions, JobOutput, JobState, LogLine, cancel_job, find_job, job_log, list_jobs,
+    queue_job, requeue_job, retry_job_here, show_job,
+};
+use candlecast_monitor::PageRequest;
+use candlecast_pipeline::Evaluation;
 use clap::{Args, Subcommand};
 
 use crate::output::Output;
@@ -103,32 +110,32 @@ enum JobsCommand {
 /// Time between two looks for new lines.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
-pub(crate) async fn run(args: JobsArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: JobsArgs, app: &Host, output: Output) -> Result<(), Problem> {
     match args.command {
         JobsCommand::List { state, kind, limit, after } => {
             let filter = JobFilter { states: state, kinds: kind };
-            let page = app.list_jobs(&filter, PageRequest { after, limit }).await?;
+            let page = list_jobs(&app, &JOBS, &filter, PageRequest { after, limit }).await?;
             output.result(&page, || listing::page(&page))
         }
         JobsCommand::Show { id } => {
-            let job: JobDetailDoc = app.show_job(&id).await?;
+            let job: JobDetailDoc = show_job(&app, &JOBS, &id).await?;
             output.result(&job, || listing::detail(&job))
         }
         JobsCommand::Cancel { id } => {
-            let job = app.cancel_job(&id).await?;
+            let job = cancel_job(&app, &JOBS, &id).await?;
             output.result(&job, || match job.state {
                 JobState::Running => format!("{} is asked to stop, which takes some seconds", job.id),
                 state => format!("{} is {state}", job.id),
             })
         }
         JobsCommand::Retry { id, queue: true } => {
-            let job = app.requeue_job(&id).await?;
+            let job = requeue_job(&app, &JOBS, &id).await?;
             output.result(&job, || queued(&job))
         }
         JobsCommand::Retry { id, queue: false } => {
             let done = {
                 let bar = Arc::new(Bar::new(output));
-                app.retry_job_here(&id, bar).await?
+                retry_job_here(&app, &JOBS, &id, bar).await?
             };
             output.result(&done.document, || result(&done))
         }
@@ -142,8 +149,8 @@ pub(crate) async fn run(args: JobsArgs, app: &App, output: Output) -> Result<(),
 }
 
 /// Queues `request` and prints its job.
-pub(crate) async fn queue<K: JobKind>(request: &K, args: &JobArgs, app: &App, output: Output) -> Result<(), AppError> {
-    let queued_job = app.queue_job(request, &args.options()).await?;
+pub(crate) async fn queue<K: JobKind>(request: &K, args: &JobArgs, app: &Host, output: Output) -> Result<(), Problem> {
+    let queued_job = queue_job(&app, &JOBS, request, &args.options()).await?;
     if !queued_job.is_new {
         output.remark("an equal job is queued or running already: this is it");
     }
@@ -168,11 +175,11 @@ fn result(done: &JobOutput) -> String {
     }
 }
 
-async fn all_lines(id: &str, app: &App) -> Result<Vec<LogLine>, AppError> {
-    let id = app.find_job(id).await?.id;
+async fn all_lines(id: &str, app: &Host) -> Result<Vec<LogLine>, Problem> {
+    let id = find_job(&app, id).await?.id;
     let mut lines = Vec::new();
     loop {
-        let more = app.job_log(&id, lines.last().map(place)).await?;
+        let more = job_log(&app, &id, lines.last().map(place)).await?;
         if more.is_empty() {
             return Ok(lines);
         }
@@ -186,13 +193,13 @@ fn place(line: &LogLine) -> (u32, u64) {
 }
 
 /// Prints lines as they come, until the job has ended.
-async fn follow_log(id: &str, app: &App, output: Output) -> Result<(), AppError> {
-    let id = app.find_job(id).await?.id;
+async fn follow_log(id: &str, app: &Host, output: Output) -> Result<(), Problem> {
+    let id = find_job(&app, id).await?.id;
     let mut after = None;
     loop {
         // Read before the lines: a job that has ended has written all of them.
-        let state = app.find_job(&id).await?.state;
-        let lines = app.job_log(&id, after).await?;
+        let state = find_job(&app, &id).await?.state;
+        let lines = job_log(&app, &id, after).await?;
         for line in &lines {
             Output::line(&if output.is_json() { json_line(line)? } else { listing::log_line(line) })?;
         }
@@ -205,8 +212,8 @@ async fn follow_log(id: &str, app: &App, output: Output) -> Result<(), AppError>
     }
 }
 
-fn json_line(line: &LogLine) -> Result<String, AppError> {
-    serde_json::to_string(&LogLineDoc::from(line)).map_err(|e| AppError::data("output-failed", e.to_string()))
+fn json_line(line: &LogLine) -> Result<String, Problem> {
+    serde_json::to_string(&LogLineDoc::from(line)).map_err(|e| Problem::data("output-failed", e.to_string()))
 }
 
 #[cfg(test)]

@@ -20,13 +20,14 @@ pub(crate) mod stream;
 pub(crate) mod train;
 pub(crate) mod worker;
 
-use candlecast_app::{App, AppError};
+use candlecast_core::Problem;
+use candlecast_host::Host;
 
 use crate::cli::Command;
 use crate::output::Output;
 
 /// Commands that need no data folder.
-pub(crate) fn without_app(command: &Command, output: &Output) -> Option<Result<(), AppError>> {
+pub(crate) fn without_app(command: &Command, output: &Output) -> Option<Result<(), Problem>> {
     match command {
         Command::Completions(args) => Some(completions::run(args)),
         Command::Features(args) => features::run_without_app(args, *output),
@@ -35,7 +36,7 @@ pub(crate) fn without_app(command: &Command, output: &Output) -> Option<Result<(
 }
 
 /// Runs a command.
-pub(crate) async fn run(command: Command, app: &App, output: &Output) -> Result<(), AppError> {
+pub(crate) async fn run(command: Command, app: &Host, output: &Output) -> Result<(), Problem> {
     let output = *output;
     match command {
         Command::Demo(args) => demo::run(&args, app, output).await,

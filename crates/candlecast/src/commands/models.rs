@@ -4,9 +4,13 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use candlecast_app::doc::{DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, ValidationDoc};
-use candlecast_app::models::{ModelsWanted, SlotWanted, Status, Validation, parse_id};
-use candlecast_app::{App, AppError};
-use candlecast_core::{Interval, Symbol, Venue};
+use candlecast_app::models::{
+    ModelQuery, SlotQuery, Status, Validated, delete_model, download_model, find_slot, model, model_path, models_page,
+    parse_id, promote_model, reindex_models, roll_back_model, serving_models, surplus_models, validate_model,
+};
+use candlecast_core::{Interval, Problem, Symbol, Venue};
+use candlecast_host::Host;
+use candlecast_pipeline::catalog::find;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -130,32 +134,32 @@ struct ValidateArgs {
     days: u32,
 }
 
-pub(crate) async fn run(args: ModelsArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: ModelsArgs, app: &Host, output: Output) -> Result<(), Problem> {
     match args.command {
         ModelsCommand::List(args) => list(&args, app, output),
         ModelsCommand::Show { id } => {
             let name = parse_id(&id)?;
-            let (meta, _) = app.model(&id)?;
-            let path = app.model_path(&name);
+            let (meta, _) = model(&app, &id)?;
+            let path = model_path(&app, &name);
             output.result(&ModelDoc::of(&meta, &path), || tables::model(&meta, &path))
         }
         ModelsCommand::Promote { id } => {
-            let meta = app.promote_model(&id).await?;
-            let path = app.model_path(&parse_id(&id)?);
+            let meta = promote_model(&app, &id).await?;
+            let path = model_path(&app, &parse_id(&id)?);
             output.result(&ModelDoc::of(&meta, &path), || format!("{} serves now", meta.id))
         }
         ModelsCommand::Rollback(args) => rollback(args, app, output).await,
         ModelsCommand::Delete { id, yes, force } => delete(&id, yes, force, app, output).await,
         ModelsCommand::Validate(args) => validate(&args, app, output).await,
         ModelsCommand::Download { id, dir } => {
-            let copied = app.download_model(&id, &dir)?;
+            let copied = download_model(&app, &id, &dir)?;
             output.result(&DownloadDoc::from(&copied), || {
                 format!("{}\n{}", copied.payload_path.display(), copied.meta_path.display())
             })
         }
         ModelsCommand::KeepVersions { n, yes } => keep_versions(n, yes, app, output).await,
         ModelsCommand::Reindex => {
-            let done = app.reindex_models(&Bar::new(output)).await?;
+            let done = reindex_models(&app, &Bar::new(output)).await?;
             output.result(&IndexedDoc::from(&done), || {
                 format!("{} added, {} changed, {} removed", done.added, done.changed, done.removed)
             })
@@ -163,9 +167,9 @@ pub(crate) async fn run(args: ModelsArgs, app: &App, output: Output) -> Result<(
     }
 }
 
-fn list(args: &ListArgs, app: &App, output: Output) -> Result<(), AppError> {
-    let model = args.model.as_deref().map(candlecast_app::catalog::find).transpose()?.map(|entry| entry.id.to_owned());
-    let wanted = ModelsWanted {
+fn list(args: &ListArgs, app: &Host, output: Output) -> Result<(), Problem> {
+    let model = args.model.as_deref().map(find).transpose()?.map(|entry| entry.id.to_owned());
+    let wanted = ModelQuery {
         symbol: args.symbol.clone(),
         venue: args.venue.clone(),
         interval: args.interval,
@@ -174,8 +178,8 @@ fn list(args: &ListArgs, app: &App, output: Output) -> Result<(), AppError> {
     };
     let after = args.after.as_deref().map(parse_id).transpose()?;
     let limit = args.limit.map(|limit| limit as usize);
-    let listed = app.models_page(&wanted, after.as_ref(), limit)?;
-    let docs: Vec<ModelDoc> = listed.iter().map(|l| ModelDoc::listed(l, &app.model_path(&l.name))).collect();
+    let listed = models_page(&app, &wanted, after.as_ref(), limit)?;
+    let docs: Vec<ModelDoc> = listed.iter().map(|l| ModelDoc::listed(l, &model_path(&app, &l.name))).collect();
     output.result(&docs, || {
         if listed.is_empty() && (args.is_filtered() || after.is_some()) {
             return "no saved model is like that: see `candlecast models list`".into();
@@ -195,25 +199,25 @@ impl ListArgs {
     }
 }
 
-async fn rollback(args: RollbackArgs, app: &App, output: Output) -> Result<(), AppError> {
+async fn rollback(args: RollbackArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let RollbackArgs { slot, symbol, model, interval, venue } = args;
     let wanted = match (slot, symbol, model) {
-        (Some(text), _, _) => SlotWanted { interval, venue, ..SlotWanted::parse(&text)? },
-        (None, Some(symbol), Some(model)) => SlotWanted { symbol, model, interval, venue },
-        _ => return Err(AppError::usage("bad-usage", "symbol", "pass SYMBOL/TYPE, or --symbol and --model")),
+        (Some(text), _, _) => SlotQuery { interval, venue, ..SlotQuery::parse(&text)? },
+        (None, Some(symbol), Some(model)) => SlotQuery { symbol, model, interval, venue },
+        _ => return Err(Problem::usage("bad-usage", "symbol", "pass SYMBOL/TYPE, or --symbol and --model")),
     };
-    let slot = app.find_slot(&wanted)?;
-    let meta = app.roll_back_model(&slot).await?;
-    let path = app.model_path(&slot.at(meta.version));
+    let slot = find_slot(&app, &wanted)?;
+    let meta = roll_back_model(&app, &slot).await?;
+    let path = model_path(&app, &slot.at(meta.version));
     output.result(&ModelDoc::of(&meta, &path), || format!("{} serves now", meta.id))
 }
 
-async fn delete(id: &str, yes: bool, force: bool, app: &App, output: Output) -> Result<(), AppError> {
+async fn delete(id: &str, yes: bool, force: bool, app: &Host, output: Output) -> Result<(), Problem> {
     let name = parse_id(id)?;
     if !confirmed(yes, output, &format!("delete {name}"))? {
         return Ok(());
     }
-    let deleted = app.delete_model(id, force).await?;
+    let deleted = delete_model(&app, id, force).await?;
     output.result(&DeletedDoc::from(&deleted), || {
         let serves = deleted.serves.as_ref().map_or_else(
             || "nothing serves there: promote a version or train again".to_owned(),
@@ -223,13 +227,14 @@ async fn delete(id: &str, yes: bool, force: bool, app: &App, output: Output) -> 
     })
 }
 
-async fn keep_versions(n: Option<u32>, yes: bool, app: &App, output: Output) -> Result<(), AppError> {
+async fn keep_versions(n: Option<u32>, yes: bool, app: &Host, output: Output) -> Result<(), Problem> {
     let keep = n.map_or(app.settings.keep_versions, |n| n as usize);
-    let surplus: Vec<String> = app.surplus_models(keep)?.iter().map(ToString::to_string).collect();
+    let surplus: Vec<String> = surplus_models(&app, keep)?.iter().map(ToString::to_string).collect();
     if !surplus.is_empty() && !confirmed(yes, output, &format!("delete {}", surplus.join(", ")))? {
         return Ok(());
     }
-    let gone: Vec<String> = app.keep_versions(keep).await?.iter().map(ToString::to_string).collect();
+    let gone: Vec<String> =
+        candlecast_app::models::keep_versions(app, keep).await?.iter().map(ToString::to_string).collect();
     output.result(&json!({ "keep": keep, "deleted": gone }), || match gone.as_slice() {
         [] => format!("no model has more than {keep} versions that may go"),
         gone => format!("deleted: {}", gone.join(", ")),
@@ -237,12 +242,12 @@ async fn keep_versions(n: Option<u32>, yes: bool, app: &App, output: Output) -> 
 }
 
 /// Asks on the terminal whether to do `what`. Where nobody can be asked, only `--yes` will do.
-fn confirmed(yes: bool, output: Output, what: &str) -> Result<bool, AppError> {
+fn confirmed(yes: bool, output: Output, what: &str) -> Result<bool, Problem> {
     if yes {
         return Ok(true);
     }
     if output.is_json() || !std::io::stdin().is_terminal() {
-        return Err(AppError::usage("not-confirmed", "yes", format!("{what}: not done without --yes")));
+        return Err(Problem::usage("not-confirmed", "yes", format!("{what}: not done without --yes")));
     }
     let mut terminal = std::io::stderr().lock();
     // Whoever does not see the question gives no answer, and that is no.
@@ -257,38 +262,39 @@ fn confirmed(yes: bool, output: Output, what: &str) -> Result<bool, AppError> {
 }
 
 /// One model, or every active one; one that fails does not keep the others from being scored.
-async fn validate(args: &ValidateArgs, app: &App, output: Output) -> Result<(), AppError> {
+async fn validate(args: &ValidateArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let Some(id) = args.id.as_deref() else { return validate_all(args.days, app, output).await };
-    let validation = app.validate_model(id, args.days).await?;
+    let validation = validate_model(&app, id, args.days).await?;
     output.result(&ValidationDoc::from(&validation), || text(&validation))
 }
 
-async fn validate_all(days: u32, app: &App, output: Output) -> Result<(), AppError> {
-    let (serving, mut failures) = app.serving_models()?;
+async fn validate_all(days: u32, app: &Host, output: Output) -> Result<(), Problem> {
+    let (serving, mut failures) = serving_models(&app)?;
     let of = serving.len() + failures.len();
     let mut validations = Vec::new();
     for name in serving {
         app.check_cancelled()?;
-        match app.validate_model(&name.to_string(), days).await {
+        match validate_model(&app, &name.to_string(), days).await {
             Ok(validation) => validations.push(validation),
             Err(e) => failures.push(e.context(name)),
         }
     }
     if of == 0 {
-        return Err(AppError::data("model-not-trained", "no model is active: run `candlecast train` first"));
+        return Err(Problem::data("model-not-trained", "no model is active: run `candlecast train` first"));
     }
     let docs: Vec<ValidationDoc> = validations.iter().map(Into::into).collect();
     output.result(&docs, || validations.iter().map(text).collect::<Vec<_>>().join("\n\n"))?;
-    AppError::joined(&failures, of, "validations").map_or(Ok(()), Err)
+    Problem::joined(&failures, of, "validations").map_or(Ok(()), Err)
 }
 
-fn text(v: &Validation) -> String {
-    let synthetic = if v.meta.venue.is_synthetic() { " [synthetic market]" } else { "" };
+fn text(validated: &Validated) -> String {
+    let (meta, v) = (&validated.meta, &validated.validation);
+    let synthetic = if meta.venue.is_synthetic() { " [synthetic market]" } else { "" };
     let mut text = format!(
         "{} on the newest {} of {}{synthetic}; learnt up to {}",
-        v.meta.id,
+        meta.id,
         tables::count(v.days as usize, "day"),
-        v.meta.key(),
+        meta.key(),
         v.trained_to
     );
     if v.seen > 0 {

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use candlecast_app::doc::ForecastDoc;
-use candlecast_app::{App, AppError, Predicted};
-use candlecast_core::{Interval, Symbol, Venue};
+use candlecast_app::predict::Predicted;
+use candlecast_core::{Interval, Problem, Symbol, Venue};
+use candlecast_host::Host;
+use candlecast_monitor::active_models;
+use candlecast_pipeline::catalog::find;
 use clap::Args;
 
 use crate::output::Output;
@@ -43,18 +46,18 @@ pub(crate) struct PredictArgs {
     no_log: bool,
 }
 
-pub(crate) async fn run(args: &PredictArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: &PredictArgs, app: &Host, output: Output) -> Result<(), Problem> {
     plot::check_path(args.plot.as_deref())?;
     if args.all {
         return all(args, app, output).await;
     }
     let (Some(symbol), Some(model)) = (args.symbol.clone(), args.model.as_deref()) else {
-        return Err(AppError::usage("bad-usage", "symbol", "pass --symbol and --model, or --all"));
+        return Err(Problem::usage("bad-usage", "symbol", "pass --symbol and --model, or --all"));
     };
     let series = SeriesArgs { symbol, interval: args.interval, venue: args.venue.clone() };
     let key = app.find_series(&series.wanted()).await?;
     let horizon = args.horizon.as_deref().map(|h| key.interval.horizon_steps(h)).transpose()?;
-    let predicted = app.predict(&key, model, horizon).await?;
+    let predicted = candlecast_app::predict::predict(app, &key, model, horizon).await?;
     if let Some(path) = &args.plot {
         plot::forecast(&predicted, path)?;
         output.remark(&format!("plot: {}", path.display()));
@@ -65,7 +68,7 @@ pub(crate) async fn run(args: &PredictArgs, app: &App, output: Output) -> Result
 }
 
 /// Logs what has been answered already, so that nobody waits for the log, and no trouble with it costs a forecast.
-async fn log(args: &PredictArgs, predicted: &[Predicted], app: &App, output: Output) {
+async fn log(args: &PredictArgs, predicted: &[Predicted], app: &Host, output: Output) {
     if args.no_log {
         return;
     }
@@ -76,7 +79,7 @@ async fn log(args: &PredictArgs, predicted: &[Predicted], app: &App, output: Out
             predicted.len()
         ));
     }
-    if let Err(e) = app.log_forecasts(predicted).await {
+    if let Err(e) = candlecast_app::predict::log_predicted(app, predicted).await {
         let text = format!("the forecast is not in the prediction log: {}", e.detail);
         if output.is_json() {
             tracing::warn!("{text}");
@@ -87,17 +90,17 @@ async fn log(args: &PredictArgs, predicted: &[Predicted], app: &App, output: Out
 }
 
 /// Every active model; one that fails does not keep the others from answering.
-async fn all(args: &PredictArgs, app: &App, output: Output) -> Result<(), AppError> {
-    let model = args.model.as_deref().map(candlecast_app::catalog::find).transpose()?.map(|e| e.id);
-    let active = app.active_models(|key| {
+async fn all(args: &PredictArgs, app: &Host, output: Output) -> Result<(), Problem> {
+    let model = args.model.as_deref().map(find).transpose()?.map(|e| e.id);
+    let active = active_models(&app, |key| {
         args.symbol.as_ref().is_none_or(|s| *s == key.symbol)
             && args.interval.is_none_or(|i| i == key.interval)
             && args.venue.as_ref().is_none_or(|v| *v == key.venue)
     })?;
-    let (mut predicted, mut failures): (Vec<Predicted>, Vec<AppError>) = (vec![], vec![]);
+    let (mut predicted, mut failures): (Vec<Predicted>, Vec<Problem>) = (vec![], vec![]);
     for (key, id) in active.into_iter().filter(|(_, id)| model.is_none_or(|m| m == id)) {
         let answer = match args.horizon.as_deref().map(|h| key.interval.horizon_steps(h)).transpose() {
-            Ok(horizon) => app.predict(&key, &id, horizon).await,
+            Ok(horizon) => candlecast_app::predict::predict(app, &key, &id, horizon).await,
             Err(e) => Err(e.into()),
         };
         match answer {
@@ -106,10 +109,10 @@ async fn all(args: &PredictArgs, app: &App, output: Output) -> Result<(), AppErr
         }
     }
     if predicted.is_empty() && failures.is_empty() {
-        return Err(AppError::data("model-not-trained", "no model is active: run `candlecast train` first"));
+        return Err(Problem::data("model-not-trained", "no model is active: run `candlecast train` first"));
     }
     let docs: Vec<ForecastDoc> = predicted.iter().map(Into::into).collect();
     output.result(&docs, || predicted.iter().map(tables::forecast_line).collect::<Vec<_>>().join("\n"))?;
     log(args, &predicted, app, output).await;
-    AppError::joined(&failures, predicted.len() + failures.len(), "forecasts").map_or(Ok(()), Err)
+    Problem::joined(&failures, predicted.len() + failures.len(), "forecasts").map_or(Ok(()), Err)
 }

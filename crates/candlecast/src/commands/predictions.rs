@@ -2,12 +2,14 @@
 
 use candlecast_app::doc::{AccuracyDoc, PredictionsDoc, SettlementDoc};
 use candlecast_app::models::parse_id;
-use candlecast_app::predictions::{
-    Accuracy, Cursor, GroupAccuracy, LoggedPrediction, MAX_PAGE, Page, PageRequest, PredictionFilter, PredictionStatus,
-    PredictionsOf, Settlement,
+use candlecast_core::{Interval, Problem, Symbol, Venue};
+use candlecast_host::{Host, SeriesQuery};
+use candlecast_jobs::Cursor;
+use candlecast_monitor::{
+    LoggedPrediction, MAX_PAGE, Page, PageRequest, PredictionFilter, PredictionStatus, PredictionsOf, Settlement,
+    count_pending_predictions, prediction_accuracy, predictions, revalidate_predictions, validate_predictions,
 };
-use candlecast_app::{App, AppError, Wanted};
-use candlecast_core::{Interval, Symbol, Venue};
+use candlecast_pipeline::{Accuracy, GroupAccuracy};
 use clap::{Args, Subcommand};
 
 use crate::output::Output;
@@ -89,47 +91,47 @@ struct AccuracyArgs {
 }
 
 impl OfArgs {
-    async fn of(&self, app: &App) -> Result<PredictionsOf, AppError> {
+    async fn of(&self, app: &Host) -> Result<PredictionsOf, Problem> {
         if let Some(id) = &self.model {
             return Ok(PredictionsOf::Model(parse_id(id)?.to_string()));
         }
         let Some(symbol) = self.symbol.clone() else { return Ok(PredictionsOf::All) };
-        let wanted = Wanted { symbol, venue: self.venue.clone(), interval: self.interval };
+        let wanted = SeriesQuery { symbol, venue: self.venue.clone(), interval: self.interval };
         Ok(PredictionsOf::Series(app.find_series(&wanted).await?))
     }
 }
 
-pub(crate) async fn run(args: PredictionsArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: PredictionsArgs, app: &Host, output: Output) -> Result<(), Problem> {
     match args.command {
         PredictionsCommand::List(args) => list(&args, app, output).await,
         PredictionsCommand::Validate(args) => {
             let settled = if args.again {
-                app.revalidate_predictions().await?
+                revalidate_predictions(&app).await?
             } else {
-                app.validate_predictions(u64::MAX).await?
+                validate_predictions(&app, u64::MAX).await?
             };
-            let pending = app.count_pending_predictions().await?;
+            let pending = count_pending_predictions(&app).await?;
             output.result(&SettlementDoc::new(&settled, pending), || settlement(&settled, pending))?;
             problems(&settled)
         }
         PredictionsCommand::Accuracy(args) => {
             settle_first(app, output).await;
-            let accuracy = app.prediction_accuracy(args.of.of(app).await?, args.window).await?;
+            let accuracy = prediction_accuracy(&app, args.of.of(app).await?, args.window).await?;
             output.result(&AccuracyDoc::new(&accuracy, args.window), || accuracy_text(&accuracy))
         }
     }
 }
 
-async fn list(args: &ListArgs, app: &App, output: Output) -> Result<(), AppError> {
+async fn list(args: &ListArgs, app: &Host, output: Output) -> Result<(), Problem> {
     settle_first(app, output).await;
     let filter = PredictionFilter { of: args.of.of(app).await?, status: args.status, target: args.range.range() };
-    let page = app.predictions(&filter, PageRequest { after: args.after, limit: args.limit }).await?;
+    let page = predictions(&app, &filter, PageRequest { after: args.after, limit: args.limit }).await?;
     output.result(&PredictionsDoc::from(&page), || list_text(&page))
 }
 
 /// Brings the log up to date before it is shown. Where that cannot be done it is shown as it is.
-async fn settle_first(app: &App, output: Output) {
-    let problems = match app.validate_predictions(SETTLED_AT_ONCE).await {
+async fn settle_first(app: &Host, output: Output) {
+    let problems = match validate_predictions(&app, SETTLED_AT_ONCE).await {
         Ok(settled) => settled.problems,
         Err(e) => vec![e.detail],
     };
@@ -139,11 +141,11 @@ async fn settle_first(app: &App, output: Output) {
 }
 
 /// What kept a series from being looked at, as one problem.
-fn problems(settled: &Settlement) -> Result<(), AppError> {
+fn problems(settled: &Settlement) -> Result<(), Problem> {
     if settled.problems.is_empty() {
         return Ok(());
     }
-    Err(AppError::data("not-validated", settled.problems.join("\n  ")))
+    Err(Problem::data("not-validated", settled.problems.join("\n  ")))
 }
 
 fn settlement(s: &Settlement, pending: u64) -> String {

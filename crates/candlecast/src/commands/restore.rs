@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use candlecast_app::doc::RestoreDoc;
-use candlecast_app::{AppError, RestoreOptions, Restored, Settings};
-use candlecast_core::Timestamp;
+use candlecast_backup::{RestoreOptions, Restored, restore};
+use candlecast_config::Settings;
+use candlecast_core::{Problem, Timestamp};
 use clap::Args;
 
 use super::backup::size;
@@ -34,11 +35,11 @@ pub(crate) async fn run(
     now: Timestamp,
     cancel: &Arc<AtomicBool>,
     output: Output,
-) -> Result<(), AppError> {
+) -> Result<(), Problem> {
     let options = RestoreOptions { replace: args.force };
     let restored = {
         let bar = Arc::new(Bar::new(output));
-        candlecast_app::restore(settings, &args.file, options, now, Arc::clone(cancel), bar).await?
+        restore(settings, &args.file, options, now, Arc::clone(cancel), bar).await?
     };
     output.result(&RestoreDoc::from(&restored), || text(&restored))
 }

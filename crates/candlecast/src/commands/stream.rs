@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use candlecast_app::doc::StreamDoc;
-use candlecast_app::{
-    App, AppError, ExchangeOptions, Listener, LiveForecast, LogSteps, ReplayRequest, StreamEvent, StreamOpened,
-    StreamRequest, StreamSource, StreamSummary, StreamedCandle, Watch,
+use candlecast_core::{ForecastStep, Interval, Problem, ProgressSink, Symbol, Timestamp, Venue};
+use candlecast_host::Host;
+use candlecast_live::{
+    ExchangeOptions, Listener, LiveForecast, LogSteps, ReplayRequest, StreamEvent, StreamOpened, StreamRequest,
+    StreamSource, StreamSummary, StreamedCandle, stream,
 };
-use candlecast_core::{ForecastStep, Interval, Symbol, Timestamp, Venue};
 use clap::Args;
 
 use crate::cli::time;
@@ -66,10 +67,10 @@ pub(crate) struct StreamArgs {
 }
 
 impl StreamArgs {
-    fn request(&self, app: &App) -> Result<StreamRequest, AppError> {
+    fn request(&self, app: &Host) -> Result<StreamRequest, Problem> {
         let source = if self.replay.is_empty() {
             let options = ExchangeOptions { stream_url: self.stream_url.clone(), ..self.exchange.options() };
-            StreamSource::Exchange { exchange: app.exchange(&options)?, book: self.book }
+            StreamSource::Exchange { exchange: candlecast_live::exchange(app, &options)?, book: self.book }
         } else {
             StreamSource::Replay(ReplayRequest {
                 files: self.replay.clone(),
@@ -92,11 +93,11 @@ impl StreamArgs {
     }
 }
 
-pub(crate) async fn run(args: &StreamArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: &StreamArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let request = args.request(app)?;
     let catch_up = Arc::new(CatchUp { bar: Mutex::new(Some(Bar::new(output))) });
     let printer = Arc::new(Printer { output, catch_up: Arc::clone(&catch_up) });
-    let summary = app.stream(request, printer, &*catch_up).await?;
+    let summary = stream(&app, request, printer, &*catch_up).await?;
     if output.is_json() {
         return json_line(&StreamDoc::from(&summary));
     }
@@ -129,8 +130,8 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(seconds))
 }
 
-fn json_line(doc: &StreamDoc) -> Result<(), AppError> {
-    let line = serde_json::to_string(doc).map_err(|e| AppError::data("output-failed", e.to_string()))?;
+fn json_line(doc: &StreamDoc) -> Result<(), Problem> {
+    let line = serde_json::to_string(doc).map_err(|e| Problem::data("output-failed", e.to_string()))?;
     Output::line(&line)
 }
 
@@ -151,7 +152,7 @@ impl CatchUp {
     }
 }
 
-impl Watch for CatchUp {
+impl ProgressSink for CatchUp {
     fn progress(&self, what: &str, done: u64, of: u64) {
         self.with(|bar| bar.progress(what, done, of));
     }
@@ -168,7 +169,7 @@ struct Printer {
 }
 
 impl Listener for Printer {
-    fn hear(&self, event: &StreamEvent) -> Result<(), AppError> {
+    fn hear(&self, event: &StreamEvent) -> Result<(), Problem> {
         if matches!(event, StreamEvent::Opened(_)) {
             self.catch_up.clear();
         }

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candlecast_app::doc::TrainDoc;
-use candlecast_app::jobs::TrainJob;
-use candlecast_app::{App, AppError};
-use candlecast_core::TimeRange;
+use candlecast_app::{JOBS, TrainJob};
+use candlecast_core::{Problem, TimeRange};
+use candlecast_host::Host;
+use candlecast_jobs::run_job;
+use candlecast_pipeline::MIN_CANDLES;
 use clap::Args;
 
-use super::jobs::{self, JobArgs};
+use super::jobs;
+use super::jobs::JobArgs;
 use crate::output::Output;
 use crate::progress::Bar;
 use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs};
@@ -43,16 +46,16 @@ pub(crate) struct TrainArgs {
     job: JobArgs,
 }
 
-pub(crate) async fn run(args: &TrainArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: &TrainArgs, app: &Host, output: Output) -> Result<(), Problem> {
     plot::check_path(args.plot.as_deref())?;
     let key = app.find_series(&args.series.wanted()).await?;
     let request = args.pipeline.fit.models(std::slice::from_ref(&args.model))?.remove(0);
     let mut common = args.pipeline.common(&key, args.days.is_some() || args.range.from.is_some())?;
     let mut range = args.range.range();
     if let Some(days) = args.days
-        && let Some(stored) = app.store().coverage(&key).await?.range
+        && let Some(stored) = app.store.coverage(&key).await?.range
     {
-        common.min_candles = common.min_candles.min(candlecast_app::MIN_CANDLES.1);
+        common.min_candles = common.min_candles.min(MIN_CANDLES.1);
         let end = range.to.min(stored.to);
         range = TimeRange { from: end.plus_ms(-i64::from(days) * 86_400_000), to: range.to };
     }
@@ -63,7 +66,7 @@ pub(crate) async fn run(args: &TrainArgs, app: &App, output: Output) -> Result<(
     }
     let trained = {
         let bar = Arc::new(Bar::new(output));
-        app.run_job(&request, &args.job.options(), bar).await?
+        run_job(&app, &JOBS, &request, &args.job.options(), bar).await?
     };
     if let Some(path) = &args.plot {
         plot::training(&trained, path)?;

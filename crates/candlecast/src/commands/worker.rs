@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use candlecast_app::jobs::WorkerOptions;
-use candlecast_app::{App, AppError, Watch};
+use candlecast_app::JOBS;
+use candlecast_core::{Problem, ProgressSink};
+use candlecast_host::Host;
+use candlecast_jobs::{WorkerOptions, work};
 use clap::Args;
 
 use crate::output::Output;
@@ -29,7 +31,7 @@ pub(crate) struct WorkerArgs {
 /// What is going on, as remarks.
 struct Remarks(Output);
 
-impl Watch for Remarks {
+impl ProgressSink for Remarks {
     fn progress(&self, _: &str, _: u64, _: u64) {}
 
     fn note(&self, text: &str) {
@@ -37,9 +39,9 @@ impl Watch for Remarks {
     }
 }
 
-pub(crate) async fn run(args: &WorkerArgs, app: &App, output: Output) -> Result<(), AppError> {
+pub(crate) async fn run(args: &WorkerArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let options = WorkerOptions { jobs: usize::from(args.jobs), once: args.once, kinds: args.kinds.clone() };
-    let worked = app.work(&options, Arc::new(Remarks(output))).await?;
+    let worked = work(&app, &JOBS, &options, Arc::new(Remarks(output))).await?;
     output.result(&worked, || {
         format!(
             "{} done, {} failed, {} cancelled, {} given back",

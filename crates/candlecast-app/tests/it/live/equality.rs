@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candlecast_app::{Common, LiveForecaster, LiveModel, ModelRequest, Stable};
-use candlecast_core::{CandleSeries, Columns, FeatureTable, FilledSeries, Forecast, Interval, Seed};
+use candlecast_core::{CandleSeries, Columns, FeatureTable, FilledSeries, Forecast, Interval, ModelRequest, Seed};
 use candlecast_features::Engine;
 use candlecast_ingest::ImportOptions;
 use candlecast_learn::{CalibrationState, Contender, FittedPipeline, Fold, Market, Panel, Silent};
+use candlecast_pipeline::{FeatureFrames, LiveForecaster, LoadedModel, PipelineOptions};
 use serde_json::{Value, json};
 
 use super::{generated, rows};
@@ -26,9 +26,9 @@ struct Case {
 
 impl Case {
     fn new(series: &CandleSeries, request: &ModelRequest, fit_row: usize) -> Self {
-        let common = Common { min_candles: 500, ..Common::new(HORIZON) };
+        let common = PipelineOptions { min_candles: 500, ..PipelineOptions::new(HORIZON) };
         let market = Arc::new(Market::new(FilledSeries::new(series, common.max_fill)));
-        let contender = Stable::new(Arc::clone(&market)).contender(request, &common).unwrap();
+        let contender = FeatureFrames::new(Arc::clone(&market)).contender(request, &common).unwrap();
         let features = &contender.config.features;
         let table = if features.ids().is_empty() {
             FeatureTable::default()
@@ -48,7 +48,7 @@ impl Case {
     }
 
     fn live(&self, history: &CandleSeries) -> LiveForecaster {
-        let model = LiveModel {
+        let model = LoadedModel {
             id: "a-model".into(),
             model: self.contender.name.clone(),
             version: "1.0.0".into(),

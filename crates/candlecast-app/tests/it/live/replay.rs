@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use candlecast_app::{
-    AppError, Common, Ended, LiveModel, LogSteps, ReplayRequest, Stable, StreamRequest, StreamSource, StreamSummary,
-    Unwatched, export,
+use candlecast_core::{
+    CandleSeries, FilledSeries, NoProgress, Problem, SeriesKey, Symbol, TimeRange, Timestamp, Venue,
 };
-use candlecast_core::{CandleSeries, FilledSeries, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
 use candlecast_learn::Market;
+use candlecast_live::{Ended, LogSteps, ReplayRequest, StreamRequest, StreamSource, StreamSummary};
 use candlecast_meta::{LoggedPrediction, PageRequest, PredictionFilter, PredictionStatus};
+use candlecast_pipeline::{FeatureFrames, LoadedModel, PipelineOptions};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -33,10 +33,12 @@ impl Stage {
     async fn new(series: CandleSeries) -> Self {
         let stage = Self { world: world(), folder: tempfile::tempdir().unwrap(), series };
         let key = store(&stage.world.app, &stage.part(0..PAST)).await;
-        let common = Common { min_candles: 500, ..Common::new(HORIZON) };
+        let common = PipelineOptions { min_candles: 500, ..PipelineOptions::new(HORIZON) };
         let range = TimeRange::ALL;
         let linear = model("linear", json!({}));
-        stage.world.app.train(&key, linear, common, range, false, Arc::new(Unwatched)).await.unwrap();
+        candlecast_app::train(&stage.world.app, &key, linear, common, range, false, Arc::new(NoProgress))
+            .await
+            .unwrap();
         stage
     }
 
@@ -46,7 +48,7 @@ impl Stage {
 
     fn file(&self, name: &str, series: &CandleSeries) -> PathBuf {
         let path = self.folder.path().join(name);
-        export::write(series, &path).unwrap();
+        candlecast_app::export::write(series, &path).unwrap();
         path
     }
 
@@ -55,7 +57,7 @@ impl Stage {
         &self,
         file: PathBuf,
         change: impl FnOnce(&mut StreamRequest, &mut ReplayRequest),
-    ) -> Result<(StreamSummary, Arc<Recorder>), AppError> {
+    ) -> Result<(StreamSummary, Arc<Recorder>), Problem> {
         let mut replay = ReplayRequest { files: vec![file], venue: None, speed: 0.0, since: None, store_as: None };
         let mut request = StreamRequest {
             symbol: Symbol::new("BTCUSDT").unwrap(),
@@ -71,7 +73,7 @@ impl Stage {
         request.source = StreamSource::Replay(replay);
         let recorder = Arc::new(Recorder::default());
         let listener = Arc::clone(&recorder);
-        let summary = self.world.app.stream(request, listener, &Unwatched).await?;
+        let summary = candlecast_live::stream(&self.world.app, request, listener, &NoProgress).await?;
         Ok((summary, recorder))
     }
 
@@ -137,11 +139,11 @@ async fn a_day_replayed_is_forecast_logged_and_validated() {
 
 /// Every 31st forecast is that of `predict` over the same candles, and the log holds what was told.
 async fn assert_live_equals_batch(stage: &Stage, recorder: &Recorder) {
-    let served = stage.world.app.live_model(&minutes(), "linear").await.unwrap();
-    let LiveModel { id, pipeline, calibration, trained_to, .. } = served;
+    let served = candlecast_monitor::load_active(&stage.world.app, &minutes(), "linear").await.unwrap();
+    let LoadedModel { id, pipeline, calibration, trained_to, .. } = served;
     let whole = rows(&stage.series, 0..stage.series.len(), &replayed());
     let market = Arc::new(Market::new(FilledSeries::new(&whole, pipeline.config.max_fill)));
-    let panel = Stable::new(Arc::clone(&market)).panel(&pipeline.config.features).unwrap();
+    let panel = FeatureFrames::new(Arc::clone(&market)).panel(&pipeline.config.features).unwrap();
     let from = market.series().first_row_from(trained_to.plus_ms(-60_000));
     let logged = stage.logged(None).await;
     for live in recorder.forecasts().iter().step_by(31) {
@@ -222,7 +224,7 @@ async fn a_replay_does_no_harm() {
     let part = stage.part(PAST..PAST + 100);
     let file = stage.file("BTCUSDT-1m.csv", &part);
     stage.play(file.clone(), unchanged).await.unwrap();
-    let stored = stage.world.app.coverage().await.unwrap();
+    let stored = candlecast_app::data::coverage(&stage.world.app).await.unwrap();
 
     let mut other = part.columns().clone();
     other.volume[50] += 1.0;
@@ -237,7 +239,11 @@ async fn a_replay_does_no_harm() {
     let wrong = |request: &mut StreamRequest, _: &mut ReplayRequest| request.symbol = Symbol::new("ETHUSDT").unwrap();
     let error = stage.play(file, wrong).await.unwrap_err();
     assert_eq!((error.code, error.exit_code()), ("replay-series", 2));
-    assert_eq!(stage.world.app.coverage().await.unwrap(), stored, "nothing was stored by what was refused");
+    assert_eq!(
+        candlecast_app::data::coverage(&stage.world.app).await.unwrap(),
+        stored,
+        "nothing was stored by what was refused"
+    );
 
     let apart = |_: &mut StreamRequest, replay: &mut ReplayRequest| {
         replay.store_as = Some(Venue::new("replay-other").unwrap());

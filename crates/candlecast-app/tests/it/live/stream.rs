@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use candlecast_app::{
-    App, AppError, Ended, LogSteps, StreamEvent, StreamRequest, StreamSource, StreamSummary, Unwatched,
-};
-use candlecast_core::{CandleSeries, Columns, Interval, Seed, TimeRange};
+use candlecast_core::{CandleSeries, Columns, Interval, NoProgress, Problem, Seed, TimeRange};
 use candlecast_exchange::faults::{FaultPlan, Market};
+use candlecast_host::Host;
+use candlecast_live::{Ended, LogSteps, StreamEvent, StreamRequest, StreamSource, StreamSummary};
 
 use super::{Recorder, minutes};
 use crate::scene::{Scene, key, seeds};
@@ -31,9 +30,9 @@ fn request(scene: &Scene, book: bool) -> StreamRequest {
     }
 }
 
-async fn stream(app: &App, request: StreamRequest, recorder: &Arc<Recorder>) -> Result<StreamSummary, AppError> {
+async fn stream(app: &Host, request: StreamRequest, recorder: &Arc<Recorder>) -> Result<StreamSummary, Problem> {
     let listener = Arc::clone(recorder);
-    tokio::time::timeout(Duration::from_secs(120), app.stream(request, listener, &Unwatched))
+    tokio::time::timeout(Duration::from_secs(120), candlecast_live::stream(&app, request, listener, &NoProgress))
         .await
         .expect("the stream should have ended")
 }
@@ -116,7 +115,9 @@ async fn a_stream_that_cannot_begin_says_why() {
     let kraken = Scene::new(silent, FaultPlan::none(), RETRIES).await;
     let no_stream = refused(request(&kraken, false)).await;
     assert_eq!((no_stream.code, no_stream.exit_code()), ("not-offered", 2));
-    assert!(world.app.coverage().await.unwrap().is_empty() && !world.cancel.load(Ordering::Relaxed));
+    assert!(
+        candlecast_app::data::coverage(&world.app).await.unwrap().is_empty() && !world.cancel.load(Ordering::Relaxed)
+    );
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Jobs as text for people.
 
 use candlecast_app::doc::{JobDetailDoc, JobDoc, JobsDoc, ProgressDoc};
-use candlecast_app::jobs::{JobState, LogLine};
 use candlecast_core::Timestamp;
+use candlecast_jobs::{JobState, LogLine};
 use serde_json::Value;
 
 use crate::tables;

@@ -1,0 +1,173 @@
+//! `evaluate`: what `compare` and `backtest` do.
+
+use std::sync::Arc;
+
+use candlecast_config::Settings;
+use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey};
+use candlecast_host::{Host, program_identity};
+use candlecast_jobs::{Attempt, JobKind, Subject, steps};
+use candlecast_pipeline::{Evaluation, Method, PipelineOptions, PreparedEvaluation, check_memory, run_fingerprint};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::defaults::with_model_defaults;
+use crate::doc::EvaluationDoc;
+use crate::kinds::check_model;
+use crate::records::{RunRecord, recorder};
+
+/// Models to be scored beside the naive forecasts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EvaluateJob {
+    /// Series.
+    pub series: SeriesKey,
+    /// Models and their parameters.
+    pub models: Vec<ModelRequest>,
+    /// Horizon, window and the like.
+    pub common: PipelineOptions,
+    /// How the data are split, and which origins are scored.
+    pub method: Method,
+    /// Root of all randomness.
+    pub seed: Seed,
+}
+
+impl JobKind for EvaluateJob {
+    const KIND: &'static str = "evaluate";
+    const TRAINS: bool = false;
+    type Output = Evaluation;
+
+    fn subject(&self) -> Subject {
+        Subject {
+            series: vec![self.series.clone()],
+            models: self.models.iter().map(|m| m.id.clone()).collect(),
+            detail: steps(self.common.horizon),
+            range: match self.method {
+                Method::WalkForward { range } => range,
+                Method::Simple { test, .. } => test,
+            },
+        }
+    }
+
+    fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    fn with_defaults(self, settings: &Settings) -> Self {
+        let models = self.models.into_iter().map(|model| with_model_defaults(settings, model)).collect();
+        Self { models, ..self }
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        self.common.check()?;
+        self.models.iter().try_for_each(check_model)
+    }
+
+    async fn run(&self, app: &Host, watch: Arc<dyn ProgressSink>, attempt: Attempt) -> Result<Evaluation, Problem> {
+        evaluate_on_record(&app, self, watch, attempt).await
+    }
+
+    fn document(&self, output: &Evaluation) -> Result<Value, Problem> {
+        let document = EvaluationDoc::new(output, self.seed.0);
+        serde_json::to_value(document).map_err(|e| Problem::data("no-document", e.to_string()))
+    }
+}
+
+/// Fits and scores `models` beside every baseline, and puts on record what was tried.
+pub async fn evaluate(
+    host: &Host,
+    key: &SeriesKey,
+    models: Vec<ModelRequest>,
+    common: PipelineOptions,
+    method: Method,
+    watch: Arc<dyn ProgressSink>,
+) -> Result<Evaluation, Problem> {
+    let request = EvaluateJob { series: key.clone(), models, common, method, seed: host.seed };
+    let request = request.with_defaults(&host.settings);
+    evaluate_on_record(host, &request, watch, Attempt::alone(host.now())).await
+}
+
+/// [`evaluate`] as one attempt of a job.
+async fn evaluate_on_record(
+    host: &Host,
+    request: &EvaluateJob,
+    watch: Arc<dyn ProgressSink>,
+    attempt: Attempt,
+) -> Result<Evaluation, Problem> {
+    request.common.check()?;
+    let recorder = recorder(host, attempt).await?;
+    let (_seed, started_at) = (request.seed, host.now());
+    let market = host.market(&request.series, request.common.max_fill).await?;
+    let (threads, max_memory, asked) = (host.threads(), host.settings.max_memory, request.clone());
+    let (prepared, record) = host
+        .compute(move || {
+            let EvaluateJob { models, common, method, seed, .. } = asked;
+            let prepared = PreparedEvaluation::new(market, &models, &common, method, seed)?;
+            check_memory(&prepared.contenders, threads, max_memory)?;
+            let record = RunRecord::of_evaluation(&prepared, method);
+            Ok((prepared, record.begun(seed, started_at)))
+        })
+        .await?;
+    watch.stage(&prepared.stage());
+    let mut hooks = host.hooks(watch);
+    let checkpoints = host.checkpoints_dir();
+    let done = host
+        .compute(move || {
+            hooks.resume(&checkpoints, &run_fingerprint(&prepared.fingerprints.run, "evaluate", &program_identity()));
+            Ok((prepared.run(&hooks)?, hooks))
+        })
+        .await;
+    let (evaluation, hooks) = match done {
+        Ok(done) => done,
+        Err(error) => {
+            recorder.failed(&record, &error, host.now()).await;
+            return Err(error);
+        }
+    };
+    recorder.succeeded(&record, &evaluation.report, None, host.now()).await;
+    hooks.done();
+    Ok(evaluation)
+}
+
+#[cfg(test)]
+mod tests {
+    use candlecast_core::{Interval, Symbol, TimeRange, Timestamp, Venue};
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(method: Method) -> EvaluateJob {
+        let model = |id: &str| ModelRequest { id: id.into(), params: json!({}) };
+        EvaluateJob {
+            series: SeriesKey::new(Venue::synthetic(), Symbol::new("BTCUSDT").unwrap(), Interval::H1),
+            models: vec![model("hybrid"), model("linear")],
+            common: PipelineOptions::new(1),
+            method,
+            seed: Seed(42),
+        }
+    }
+
+    #[test]
+    fn both_ways_to_split_come_back_from_the_payload() {
+        let year = |y| TimeRange { from: Timestamp::year_start(y), to: Timestamp::year_start(y + 1) };
+        let walk = request(Method::WalkForward { range: year(2023) });
+        let simple = request(Method::Simple { train: TimeRange::ALL, test: year(2023) });
+        for request in [&walk, &simple] {
+            let text = serde_json::to_string(request).unwrap();
+            assert_eq!(serde_json::from_str::<EvaluateJob>(&text).unwrap(), *request);
+            assert_eq!(request.subject().range, year(2023));
+        }
+        let payload = serde_json::to_value(&walk).unwrap();
+        assert_eq!(payload["method"]["kind"], "walk-forward");
+        assert!(walk.subject().to_string().starts_with("BTCUSDT 1h (synthetic) hybrid,linear, 1 step, from 2023"));
+    }
+
+    #[test]
+    fn the_naive_forecasts_may_be_asked_for_and_strangers_may_not() {
+        let method = Method::WalkForward { range: TimeRange::ALL };
+        let mut request = request(method);
+        request.models.push(ModelRequest { id: "seasonal-naive".into(), params: json!({}) });
+        assert_eq!(request.check(), Ok(()));
+        request.models.push(ModelRequest { id: "oracle".into(), params: json!({}) });
+        assert_eq!(request.check().unwrap_err().code, "unknown-model");
+    }
+}

@@ -1,0 +1,37 @@
+//! Backup and restore: candles, models and the metadata database in one compressed archive.
+//!
+//! An archive is a tar file compressed by Zstandard, with these members in this order:
+//! ```text
+//! candlecast-backup.json          format, program, time
+//! database/ml_runs.0000.jsonl …   the records of the metadata database, see candlecast_meta::Dump
+//! database/dump.json              its tables and columns
+//! models/…                        the model folder
+//! candles/venue=…/…               the lake
+//! manifest.json                   size and SHA-256 of every member before it
+//! ```
+//!
+//! Other programs go on working while a backup is made. Nothing is saved into the model folder from before the
+//! database is read until the models are copied: so every model that the database knows is there, whole and with the
+//! pointer that names it. The database is read in one transaction. Candles come last: partitions are replaced by
+//! renaming, so each is one whole version, and none is older than the records that speak of it.
+//!
+//! A restore unpacks beside the data folder, compares every digest, and only then puts the new folder in the place of
+//! the old one by one renaming.
+
+mod archive;
+mod contents;
+mod database;
+mod digest;
+pub mod doc;
+mod folder_lock;
+mod make;
+mod manifest;
+mod member;
+mod problem;
+mod restore;
+mod staging;
+mod swap;
+mod unpack;
+
+pub use make::{BackedUp, BackupOptions, back_up};
+pub use restore::{RestoreOptions, Restored, restore};

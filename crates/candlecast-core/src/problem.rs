@@ -1,0 +1,144 @@
+//! [`Problem`]: what users are told when something cannot be done: a stable code, the field at fault, what to do.
+
+use serde::Serialize;
+
+/// Who has to act, and the exit code that follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The request is wrong as written: exit code 2.
+    Usage,
+    /// Data, files or state do not allow it: exit code 1.
+    Data,
+    /// Asked to stop: exit code 130.
+    Cancelled,
+}
+
+/// A problem in the form of RFC 9457.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{detail}")]
+pub struct Problem {
+    /// `urn:candlecast:problem:` and the code.
+    #[serde(rename = "type")]
+    pub type_uri: String,
+    /// Stable kebab-case code.
+    pub code: &'static str,
+    /// The code in words.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What is wrong, with values, and what to do.
+    pub detail: String,
+    /// Field or option at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Who has to act.
+    #[serde(skip)]
+    pub blame: Blame,
+}
+
+impl Problem {
+    /// A problem with a stable `code`.
+    pub fn new(code: &'static str, status: u16, blame: Blame, detail: impl Into<String>) -> Self {
+        Self {
+            type_uri: format!("urn:candlecast:problem:{code}"),
+            code,
+            title: code.replace('-', " "),
+            status,
+            detail: detail.into(),
+            field: None,
+            blame,
+        }
+    }
+
+    /// A request that is wrong as written.
+    pub fn usage(code: &'static str, field: &str, detail: impl Into<String>) -> Self {
+        Self::new(code, 422, Blame::Usage, detail).with_field(field)
+    }
+
+    /// Data or state that do not allow the request.
+    pub fn data(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(code, 409, Blame::Data, detail)
+    }
+
+    /// Asked to stop.
+    pub fn cancelled() -> Self {
+        Self::new("cancelled", 499, Blame::Cancelled, "cancelled")
+    }
+
+    /// Names the field at fault.
+    #[must_use]
+    pub fn with_field(mut self, field: &str) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Puts what was being done before the detail.
+    #[must_use]
+    pub fn context(mut self, doing: impl std::fmt::Display) -> Self {
+        self.detail = format!("{doing}: {}", self.detail);
+        self
+    }
+
+    /// One problem for all `failures` of `of` things of a kind (`files`), so that a reader of JSON finds one document:
+    /// the first one's code and field, a line for each in the detail. `None` without failures.
+    pub fn joined(failures: &[Self], of: usize, what: &str) -> Option<Self> {
+        let first = failures.first()?.clone();
+        if failures.len() == 1 {
+            return Some(first);
+        }
+        let lines: Vec<&str> = failures.iter().map(|e| e.detail.as_str()).collect();
+        let detail = format!("{} of {of} {what} failed:\n  {}", failures.len(), lines.join("\n  "));
+        Some(Self { detail, ..first })
+    }
+
+    /// Exit code of the command line.
+    pub fn exit_code(&self) -> u8 {
+        match self.blame {
+            Blame::Usage => 2,
+            Blame::Data => 1,
+            Blame::Cancelled => 130,
+        }
+    }
+}
+
+impl From<crate::KeyError> for Problem {
+    fn from(e: crate::KeyError) -> Self {
+        use crate::KeyError as K;
+        let field = match e {
+            K::Symbol(_) => "symbol",
+            K::Venue(_) => "venue",
+            K::Interval(_) => "interval",
+        };
+        Self::usage("bad-series-key", field, e.to_string())
+    }
+}
+
+impl From<crate::TimeError> for Problem {
+    fn from(e: crate::TimeError) -> Self {
+        Self::usage("bad-time", "time", e.to_string())
+    }
+}
+
+impl From<crate::HorizonError> for Problem {
+    fn from(e: crate::HorizonError) -> Self {
+        Self::usage("bad-horizon", "horizon", e.to_string())
+    }
+}
+
+impl From<crate::catalog::RecipeError> for Problem {
+    fn from(e: crate::catalog::RecipeError) -> Self {
+        let field = e.violations.first().map_or_else(String::new, |v| v.param.clone());
+        Self::usage("bad-parameter", &field, e.to_string())
+    }
+}
+
+impl From<crate::ResampleError> for Problem {
+    fn from(e: crate::ResampleError) -> Self {
+        Self::usage("bad-interval", "to", e.to_string())
+    }
+}
+
+/// A file that could not be read or written.
+pub fn file_problem(path: &std::path::Path, e: &std::io::Error) -> Problem {
+    Problem::data("file-failed", format!("{}: {e}", path.display()))
+}

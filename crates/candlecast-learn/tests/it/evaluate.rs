@@ -1,0 +1,243 @@
+//! Laws of scoring.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use candlecast_core::market::random_walk;
+use candlecast_core::{CandleSeries, Seed, Stream};
+use candlecast_learn::significance::holm;
+use candlecast_learn::{
+    Contender, Market, ModelReport, Plan, PlanConfig, Report, Task, TrainWindow, evaluate, walk_forward,
+};
+use rayon::ThreadPoolBuilder;
+use serde_json::json;
+
+use crate::contenders::{LEVEL, all_baselines, baseline, contender, learner};
+use crate::digests;
+use crate::digests::Digests;
+use crate::hooks::TestHooks;
+use crate::learners::{by_rule, row_of};
+use crate::markets::{closes_only, generated, market, time_of, with_features, with_other_future, without};
+
+const HORIZON: usize = 4;
+const TASK: Task = Task::Price { horizon: HORIZON };
+const CONFIG: PlanConfig =
+    PlanConfig { horizon: HORIZON, window: TrainWindow::Rolling { days: 40 }, retrain_days: 7, min_candles: 500 };
+
+fn report(contenders: &[Contender], plan: &Plan) -> Report {
+    let (tables, left_out) = walk_forward::run(contenders, plan, Seed(1), &TestHooks::default()).unwrap();
+    let naive = contenders.iter().position(|c| c.name == "naive").unwrap();
+    evaluate(contenders, tables, plan, naive, left_out)
+}
+
+fn model<'a>(report: &'a Report, name: &str) -> &'a ModelReport {
+    report.models.iter().find(|m| m.name == name).unwrap()
+}
+
+/// The log return over `h + 1` candles from `row`, which no honest forecaster knows; over fewer at the data's end.
+fn outcome(market: &Market, row: usize, h: usize) -> f64 {
+    let closes = market.log_close();
+    closes[(row + h + 1).min(closes.len() - 1)] - closes[row]
+}
+
+/// Random numbers of one origin.
+fn random(seed: u64, row: usize) -> Stream {
+    Seed(seed).derive("forecast", row as u64).stream()
+}
+
+/// Knows the outcome of a share of the origins, and forecasts the last price from all others.
+fn informed(name: &str, market: &Arc<Market>, seed: u64, share: f64) -> Contender {
+    let truth = Arc::clone(market);
+    let learner = by_rule(move |x, i, h| {
+        let row = row_of(x, i);
+        if random(seed, row).uniform() < share { outcome(&truth, row, h) } else { 0.0 }
+    });
+    contender(name, learner, closes_only(market), TASK)
+}
+
+/// Forecasts normal noise of this size.
+fn noise(name: &str, market: &Arc<Market>, size: f64, task: Task) -> Contender {
+    let learner = by_rule(move |x, i, h| size * random(9 + h as u64, row_of(x, i)).normal());
+    contender(name, learner, closes_only(market), task)
+}
+
+#[test]
+fn knowing_is_better_than_naive_and_noise_is_worse() {
+    let market = market(&generated(3_000, 5));
+    let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
+    let contenders =
+        [informed("perfect", &market, 1, 1.0), baseline("naive", &market, TASK), noise("noise", &market, 0.05, TASK)];
+    let report = report(&contenders, &plan);
+    let names: Vec<&str> = report.models.iter().map(|m| m.name.as_str()).collect();
+    assert_eq!(names, ["perfect", "naive", "noise"], "models stand in the order of the contenders");
+    assert_eq!((report.origins, report.left_out, report.level), (700, 0, LEVEL));
+    let [perfect, naive, noise] = &report.models[..] else { panic!("three models") };
+
+    assert!(perfect.vs_naive.verdict.starts_with("better than naive"), "{}", perfect.vs_naive.verdict);
+    let m = &perfect.metrics;
+    assert_eq!((m.mae, m.skill, m.coverage, m.directional_accuracy), (Some(0.0), Some(1.0), Some(1.0), Some(1.0)));
+
+    assert_eq!(naive.vs_naive.verdict, "the reference");
+    assert!(naive.vs_naive.test.is_none() && naive.vs_naive.corrected.is_none() && naive.direction.is_none());
+    let m = &naive.metrics;
+    assert_eq!((m.skill, m.directional_accuracy, m.ties), (Some(0.0), None, 700 * HORIZON));
+
+    assert!(noise.vs_naive.verdict.starts_with("worse than naive"), "{}", noise.vs_naive.verdict);
+    assert!(noise.metrics.skill.unwrap() < -0.5);
+    let hits = noise.metrics.directional_accuracy.unwrap();
+    assert!((hits - 0.5).abs() < 0.05, "{hits}");
+}
+
+#[test]
+fn errors_are_those_of_prices_step_by_step() {
+    let market = market(&generated(3_000, 5));
+    let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
+    let report = report(&[baseline("naive", &market, TASK)], &plan);
+    let close = &market.series().columns().close;
+    for step in &report.models[0].per_horizon {
+        let sum: f64 = (2_200..2_900).map(|row| (close[row + step.step] - close[row]).abs()).sum();
+        let (mae, expected) = (step.mae.unwrap(), sum / 700.0);
+        assert!((mae - expected).abs() < 1e-9 * expected, "step {}: {mae} {expected}", step.step);
+    }
+    assert_eq!(report.models[0].per_horizon.len(), HORIZON);
+}
+
+#[test]
+fn p_values_are_corrected_over_the_models_and_not_over_the_baselines() {
+    let market = market(&generated(3_000, 5));
+    let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
+    let models =
+        || [("often", 0.3), ("seldom", 0.03), ("hardly", 0.02)].map(|(name, share)| informed(name, &market, 3, share));
+    let mut all = all_baselines(&market, TASK);
+    all.extend(models());
+    let mut few = vec![baseline("naive", &market, TASK)];
+    few.extend(models());
+    let (all, few) = (report(&all, &plan), report(&few, &plan));
+
+    let p_values = |baselines_too: bool| -> Vec<Option<f64>> {
+        let test = |m: &ModelReport| m.vs_naive.test.filter(|_| baselines_too || !m.baseline).map(|t| t.p_value);
+        all.models.iter().map(test).collect()
+    };
+    let (of_models, of_all) = (holm(&p_values(false)), holm(&p_values(true)));
+    assert_eq!((of_models.iter().flatten().count(), of_all.iter().flatten().count()), (3, 6));
+    for (i, m) in all.models.iter().enumerate() {
+        let expected = if m.baseline { of_all[i] } else { of_models[i] };
+        assert_eq!(m.vs_naive.corrected, expected, "{}", m.name);
+        assert_eq!(m.vs_naive.clark_west.is_some(), !m.baseline, "{}: baselines do not nest the naive one", m.name);
+    }
+    for name in ["often", "seldom", "hardly"] {
+        let (with_baselines, alone) = (&model(&all, name).vs_naive, &model(&few, name).vs_naive);
+        assert_eq!(with_baselines.test, alone.test, "{name}");
+        assert_eq!(with_baselines.corrected, alone.corrected, "{name}: baselines are no part of the family");
+    }
+    let often = all.models.iter().position(|m| m.name == "often").unwrap();
+    assert!(of_models[often] < of_all[often], "the baselines would have made a difference");
+}
+
+#[test]
+fn origins_beside_missing_candles_are_left_out_and_counted() {
+    // One missing candle is filled; ten end a segment, and the volatility is not known over the first 32 of the next.
+    let series = without(&generated(3_000, 6), &[2_400..2_401, 2_600..2_610]);
+    let market = market(&series);
+    let out: BTreeSet<usize> = (2_400 - HORIZON..2_401).chain(2_600 - HORIZON..2_600 + 32).collect();
+    let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_850)).unwrap();
+    let report = report(&[baseline("naive", &market, TASK), noise("noise", &market, 0.01, TASK)], &plan);
+    let expected: Vec<usize> = (2_200..2_850).filter(|row| !out.contains(row)).collect();
+    assert_eq!((report.left_out, report.origins), (out.len(), expected.len()));
+    for m in &report.models {
+        assert_eq!(m.forecasts.rows, expected, "{}", m.name);
+        assert_eq!(m.forecasts.calibrated.len(), expected.len() * HORIZON, "{}", m.name);
+    }
+}
+
+#[test]
+fn origins_whose_outcomes_are_the_future_are_neither_scored_nor_left_out() {
+    let market = market(&generated(3_000, 6));
+    let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..3_000)).unwrap();
+    let report = report(&[baseline("naive", &market, TASK)], &plan);
+    assert_eq!((report.left_out, report.origins), (0, 800 - HORIZON));
+    assert_eq!(report.models[0].forecasts.rows.last(), Some(&(3_000 - HORIZON - 1)));
+}
+
+/// The market does what it does whatever these forecasters say, so their intervals have to cover what they promise.
+#[test]
+fn intervals_cover_what_they_promise_on_a_random_walk() {
+    const STEPS: usize = 6;
+    let market = market(&random_walk(9_000, Seed(11), 0.0));
+    let task = Task::Price { horizon: STEPS };
+    let window = TrainWindow::Rolling { days: 60 };
+    let config = PlanConfig { horizon: STEPS, window, retrain_days: 60, min_candles: 1_000 };
+    let plan = config.walk_forward(&market, time_of(&market, 3_000..8_900)).unwrap();
+    for level in [0.8, 0.9] {
+        let rising = by_rule(|_, _, h| 0.0004 * (h + 1) as f64);
+        let mut contenders = [
+            baseline("naive", &market, task),
+            baseline("ewma", &market, task),
+            contender("rising", rising, closes_only(&market), task),
+            noise("noise", &market, 0.004, task),
+        ];
+        for c in &mut contenders {
+            c.config.level = level;
+        }
+        let report = report(&contenders, &plan);
+        assert_eq!((report.level, report.origins), (level, 5_900));
+        assert!(report.calibration_outcomes > 1_000, "{}", report.calibration_outcomes);
+        for m in &report.models {
+            let steps = m.per_horizon.iter().map(|step| step.coverage);
+            for coverage in steps.chain([m.metrics.coverage]) {
+                let coverage = coverage.unwrap();
+                assert!((coverage - level).abs() < 0.02, "{} at {level}: {coverage}", m.name);
+            }
+        }
+    }
+}
+
+/// Bits of everything that is computed over `series`.
+fn everything(series: &CandleSeries, plan_of: &dyn Fn(&Market) -> Plan) -> (Plan, Digests) {
+    let market = market(series);
+    let plan = plan_of(&market);
+    let mut contenders = all_baselines(&market, TASK);
+    for (id, params) in [("linear", json!({})), ("gbdt", json!({ "rounds": 8, "maxDepth": 3 }))] {
+        contenders.push(contender(id, learner(id, &params), with_features(&market), TASK));
+    }
+    let (tables, left_out) = walk_forward::run(&contenders, &plan, Seed(1), &TestHooks::default()).unwrap();
+    let forecasts: Digests = contenders
+        .iter()
+        .zip(&tables)
+        .map(|(contender, table)| (format!("{} forecasts", contender.name), digests::of_table(table)))
+        .collect();
+    let mut digests = digests::of_report(&evaluate(&contenders, tables, &plan, 0, left_out));
+    digests.extend(forecasts);
+    (plan, digests)
+}
+
+#[test]
+fn outcomes_that_are_not_known_yet_are_never_read() {
+    let series = generated(3_000, 7);
+    let walk_forward = |m: &Market| CONFIG.walk_forward(m, time_of(m, 2_200..2_700)).unwrap();
+    let simple = |m: &Market| CONFIG.simple(m, time_of(m, 0..2_200), time_of(m, 2_200..2_700)).unwrap();
+    let training = |m: &Market| CONFIG.training(m, time_of(m, 0..2_700)).unwrap();
+    let plans: [(&str, &dyn Fn(&Market) -> Plan); 3] =
+        [("walk-forward", &walk_forward), ("simple", &simple), ("training", &training)];
+    for (name, plan_of) in plans {
+        let expected = everything(&series, plan_of);
+        let known_to = expected.0.known_to;
+        assert!((2_700..2_710).contains(&known_to), "{name}: {known_to}");
+        assert_eq!(everything(&with_other_future(&series, known_to), plan_of), expected, "{name}");
+        // The last outcome that is known does count.
+        let (plan, digests) = everything(&with_other_future(&series, known_to - 1), plan_of);
+        assert_eq!(plan, expected.0, "{name}");
+        assert_ne!(digests, expected.1, "{name}");
+    }
+}
+
+#[test]
+fn reports_are_the_same_bits_at_any_number_of_threads() {
+    let series = generated(3_000, 8);
+    let plan_of = |m: &Market| CONFIG.walk_forward(m, time_of(m, 2_200..2_900)).unwrap();
+    let with_threads = |n: usize| {
+        let pool = ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+        pool.install(|| everything(&series, &plan_of))
+    };
+    assert_eq!(with_threads(3), with_threads(1));
+}

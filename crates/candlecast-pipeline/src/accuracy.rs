@@ -1,0 +1,194 @@
+//! Rolling accuracy of the log: by model and group of steps, the naive forecast beside it on the same targets.
+
+use std::collections::BTreeMap;
+
+use candlecast_core::{SeriesKey, TimeRange};
+use candlecast_learn::Metrics;
+use candlecast_learn::significance::{Test, holm, verdict};
+
+use crate::overlap;
+
+mod group;
+
+/// First and last step of the groups that a horizon is looked at in, besides all of it.
+const GROUPS: [(u32, u32); 5] = [(1, 1), (2, 6), (7, 24), (25, 96), (97, u32::MAX)];
+
+/// How logged predictions did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accuracy {
+    /// From the first to behind the last target time; `None` without any validated prediction.
+    pub range: Option<TimeRange>,
+    /// True where only the newest predictions of the window were read, since there are too many.
+    pub cut: bool,
+    /// By model and series, in order.
+    pub models: Vec<ModelAccuracy>,
+}
+
+/// How one model did on one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelAccuracy {
+    /// The model.
+    pub model_id: String,
+    /// The series.
+    pub series: SeriesKey,
+    /// All steps first, then groups of steps where there are several.
+    pub groups: Vec<GroupAccuracy>,
+}
+
+/// How the predictions of some steps did. The metrics have no `skill` and no `mase` of their own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupAccuracy {
+    /// First and last step that occur.
+    pub steps: (u32, u32),
+    /// Predictions.
+    pub n: usize,
+    /// Origins that they were made from.
+    pub origins: usize,
+    /// Outcomes that do not overlap.
+    pub independent: usize,
+    /// The model's metrics, without coverage.
+    pub metrics: Metrics,
+    /// Those of "the price stays" on the same targets.
+    pub naive: Metrics,
+    /// 1 - MAE / MAE of naive; `None` where naive made no error.
+    pub skill: Option<f64>,
+    /// Predictions with a direction, and an outcome with one.
+    pub n_directional: usize,
+    /// Share of outcomes within the interval; `None` without any interval.
+    pub coverage: Option<f64>,
+    /// Mean share that the intervals were to cover.
+    pub level: Option<f64>,
+    /// Predictions with an interval.
+    pub n_intervals: usize,
+    /// Diebold-Mariano against naive on absolute errors of log returns, averaged by origin; `None` with too few
+    /// independent outcomes.
+    pub test: Option<Test>,
+    /// Its p-value, Holm-corrected over everything in the answer that was tested.
+    pub corrected: Option<f64>,
+    /// In words.
+    pub verdict: String,
+}
+
+/// A validated prediction as accuracy needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scored {
+    /// Origin, ms.
+    pub origin: i64,
+    /// Candles ahead, from 1.
+    pub step: u32,
+    /// Price at the origin.
+    pub base: f64,
+    /// Price as predicted.
+    pub prediction: f64,
+    /// Price as it came.
+    pub actual: f64,
+    /// Lower bound, upper bound, level.
+    pub interval: Option<(f64, f64, f64)>,
+}
+
+/// How the models did: `by_model` holds what is known of each.
+pub fn accuracy(by_model: BTreeMap<(String, SeriesKey), Vec<Scored>>) -> Vec<ModelAccuracy> {
+    let mut models: Vec<ModelAccuracy> = by_model
+        .into_iter()
+        .map(|((model_id, series), mut scored)| {
+            scored.sort_by_key(|s| (s.origin, s.step));
+            let groups = groups(&scored, series.interval.ms());
+            ModelAccuracy { model_id, series, groups }
+        })
+        .collect();
+    judge(models.iter_mut().flat_map(|model| model.groups.iter_mut()).collect());
+    models
+}
+
+/// All steps, then each group that occurs, unless it is all there is.
+fn groups(scored: &[Scored], step_ms: i64) -> Vec<GroupAccuracy> {
+    let of = |(first, last): (u32, u32)| {
+        let part: Vec<Scored> = scored.iter().filter(|s| (first..=last).contains(&s.step)).copied().collect();
+        group::accuracy(&part, step_ms)
+    };
+    let mut found: Vec<GroupAccuracy> = std::iter::once((1, u32::MAX)).chain(GROUPS).filter_map(of).collect();
+    if found.len() == 2 {
+        found.truncate(1);
+    }
+    found
+}
+
+/// Writes the verdicts. Whoever looks at many groups gets as many chances, so the p-values are corrected over all.
+fn judge(groups: Vec<&mut GroupAccuracy>) {
+    let corrected = holm(&groups.iter().map(|g| g.test.map(|t| t.p_value)).collect::<Vec<_>>());
+    for (group, corrected) in groups.into_iter().zip(corrected) {
+        group.corrected = corrected;
+        group.verdict = if group.independent < overlap::MIN_INDEPENDENT {
+            overlap::too_few(group.independent)
+        } else {
+            verdict(group.test, corrected)
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hourly forecasts of one step, `n` of them, each off by what `error` says in shares of the price.
+    fn log(n: usize, error: impl Fn(usize) -> f64) -> Vec<Scored> {
+        let outcome = |i: usize| 100.0 * (1.0 + 0.01 * if i.is_multiple_of(3) { -1.0 } else { 1.0 });
+        (0..n)
+            .map(|i| Scored {
+                origin: i as i64 * 3_600_000,
+                step: 1,
+                base: 100.0,
+                prediction: outcome(i) * (1.0 + error(i)),
+                actual: outcome(i),
+                interval: None,
+            })
+            .collect()
+    }
+
+    fn judged(logs: &[(&str, Vec<Scored>)]) -> Vec<ModelAccuracy> {
+        let key = SeriesKey::new(
+            candlecast_core::Venue::binance(),
+            candlecast_core::Symbol::new("BTCUSDT").unwrap(),
+            candlecast_core::Interval::H1,
+        );
+        accuracy(logs.iter().map(|(name, log)| (((*name).to_owned(), key.clone()), log.clone())).collect())
+    }
+
+    #[test]
+    fn few_outcomes_are_no_evidence_however_good() {
+        let good = |i: usize| if i.is_multiple_of(2) { 0.001 } else { -0.002 };
+        let models = judged(&[("few", log(29, good)), ("many", log(400, good))]);
+        assert!(models[0].groups[0].verdict.starts_with("too few to tell: 29"), "{:?}", models[0]);
+        assert_eq!((models[0].groups[0].test, models[0].groups[0].corrected), (None, None));
+        assert!(models[1].groups[0].verdict.starts_with("better than naive"), "{:?}", models[1]);
+    }
+
+    #[test]
+    fn what_is_tested_together_is_corrected_together() {
+        // A little better than naive, with much noise.
+        let noisy = || log(400, |i| 0.02 * (i * 37 % 11) as f64 / 11.0);
+        let (alone, twice) = (judged(&[("a", noisy())]), judged(&[("a", noisy()), ("b", noisy())]));
+        let p = alone[0].groups[0].test.unwrap().p_value;
+        assert!((1e-9..0.05).contains(&p), "{p}");
+        assert_eq!(alone[0].groups[0].corrected, Some(p));
+        assert_eq!(twice.iter().map(|m| m.groups[0].corrected).collect::<Vec<_>>(), [Some(2.0 * p); 2]);
+    }
+
+    #[test]
+    fn the_naive_forecast_itself_is_neither_better_nor_worse() {
+        let naive: Vec<Scored> = log(100, |_| 0.0).iter().map(|s| Scored { prediction: s.base, ..*s }).collect();
+        let group = &judged(&[("naive", naive)])[0].groups[0];
+        assert_eq!((group.skill, group.n_directional), (Some(0.0), 0));
+        assert!(group.verdict.starts_with("cannot be told"), "{}", group.verdict);
+    }
+
+    #[test]
+    fn steps_are_grouped_where_there_are_several() {
+        let day: Vec<Scored> = (1..=24).map(|step| Scored { step, ..log(1, |_| 0.001)[0] }).collect();
+        let model = &judged(&[("m", day)])[0];
+        let shown: Vec<((u32, u32), usize)> = model.groups.iter().map(|g| (g.steps, g.n)).collect();
+        assert_eq!(shown, [((1, 24), 24), ((1, 1), 1), ((2, 6), 5), ((7, 24), 18)]);
+        assert_eq!(judged(&[("m", log(5, |_| 0.0))])[0].groups.len(), 1, "one step needs no groups");
+        assert!(model.groups.iter().all(|g| g.origins == 1 && g.independent == 1));
+    }
+}

@@ -1,0 +1,176 @@
+//! [`PreparedEvaluation`]: models and baselines on the same origins, as `compare` and `backtest` ask for it.
+
+use std::sync::Arc;
+
+use candlecast_core::{
+    CandleSeries, FilledSeries, ModelRequest, Problem, Seed, SeriesKey, Stage, TimeRange, Timestamp,
+};
+use candlecast_learn::walk_forward::Hooks;
+use candlecast_learn::{Contender, Market, Plan, PlanConfig, Report, evaluate, walk_forward};
+use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::Fingerprints;
+use crate::frames::{FeatureFrames, PipelineOptions};
+
+/// How the data are split in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Method {
+    /// Refits every `retrain_days` over the origins in the range.
+    WalkForward {
+        /// Origins.
+        #[serde(with = "candlecast_core::open_range")]
+        range: TimeRange,
+    },
+    /// One fit at the end of `train`, origins in `test`.
+    Simple {
+        /// Training part.
+        #[serde(with = "candlecast_core::open_range")]
+        train: TimeRange,
+        /// Test part.
+        #[serde(with = "candlecast_core::open_range")]
+        test: TimeRange,
+    },
+}
+
+/// A finished evaluation.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// What was evaluated.
+    pub key: SeriesKey,
+    /// How.
+    pub method: Method,
+    /// Scores.
+    pub report: Report,
+    /// The market, for plots.
+    pub market: Arc<Market>,
+    /// The contenders, for saving.
+    pub contenders: Vec<Contender>,
+    /// Hash of data, configuration and seed: equal fingerprints give equal results on one instruction set.
+    pub fingerprint: String,
+    /// From the first to the last scored origin.
+    pub scored: Option<TimeRange>,
+}
+
+/// An evaluation about to begin.
+#[derive(Debug)]
+pub struct PreparedEvaluation {
+    /// What is compared, the baselines first.
+    pub contenders: Vec<Contender>,
+    /// What determines the result.
+    pub fingerprints: Fingerprints,
+    market: Arc<Market>,
+    method: Method,
+    naive: usize,
+    plan: Plan,
+    seed: Seed,
+}
+
+impl PreparedEvaluation {
+    /// Builds `models` and every baseline over `market`, and splits it by `method`.
+    pub fn new(
+        market: Arc<Market>,
+        models: &[ModelRequest],
+        common: &PipelineOptions,
+        method: Method,
+        seed: Seed,
+    ) -> Result<Self, Problem> {
+        common.check()?;
+        let plan = plan(&market, common, method)?;
+        let mut stable = FeatureFrames::new(Arc::clone(&market));
+        let (contenders, naive) = stable.with_baselines(models, common)?;
+        let fingerprints = Fingerprints::of(&market, &contenders, &format!("{method:?}"), seed);
+        Ok(Self { contenders, fingerprints, market, method, naive, plan, seed })
+    }
+
+    /// The market it is about.
+    pub fn market(&self) -> &Arc<Market> {
+        &self.market
+    }
+
+    /// The one stage it has.
+    pub fn stage(&self) -> Stage {
+        let name = match self.method {
+            Method::WalkForward { .. } => "walk-forward",
+            Method::Simple { .. } => "train and test",
+        };
+        Stage { name, no: (1, 1), shares: (0.0, 1.0), folds: Some(n_folds(&self.plan)) }
+    }
+
+    /// Fits, forecasts and scores.
+    pub fn run(self, hooks: &dyn Hooks) -> Result<Evaluation, Problem> {
+        let (tables, left_out) = walk_forward::run(&self.contenders, &self.plan, self.seed, hooks)?;
+        let report = evaluate(&self.contenders, tables, &self.plan, self.naive, left_out);
+        Ok(Evaluation {
+            key: self.market.series().key().clone(),
+            method: self.method,
+            scored: scored_range(&report),
+            report,
+            market: self.market,
+            contenders: self.contenders,
+            fingerprint: self.fingerprints.run,
+        })
+    }
+}
+
+/// A walk-forward over a series in memory: what `compare` does to a stored one, on the calling thread's pool,
+/// and without a record.
+pub fn evaluate_series(
+    series: &CandleSeries,
+    models: &[ModelRequest],
+    common: &PipelineOptions,
+    range: TimeRange,
+    seed: Seed,
+) -> Result<Report, Problem> {
+    let market = Arc::new(Market::new(FilledSeries::new(series, common.max_fill)));
+    let method = Method::WalkForward { range };
+    Ok(PreparedEvaluation::new(market, models, common, method, seed)?.run(&NoHooks)?.report)
+}
+
+/// No progress, no cancellation, no clock.
+struct NoHooks;
+
+impl Hooks for NoHooks {
+    fn seconds(&self) -> f64 {
+        0.0
+    }
+    fn cancelled(&self) -> bool {
+        false
+    }
+    fn fits_done(&self, _: usize, _: usize, _: &str) {}
+}
+
+fn plan(market: &Market, common: &PipelineOptions, method: Method) -> Result<Plan, Problem> {
+    let config = plan_config(common);
+    Ok(match method {
+        Method::WalkForward { range } => config.walk_forward(market, range)?,
+        Method::Simple { train, test } => config.simple(market, train, test)?,
+    })
+}
+
+pub fn plan_config(common: &PipelineOptions) -> PlanConfig {
+    PlanConfig {
+        horizon: common.horizon,
+        window: common.window,
+        retrain_days: common.retrain_days,
+        min_candles: common.min_candles,
+    }
+}
+
+/// Folds of a plan.
+pub(crate) fn n_folds(plan: &Plan) -> u32 {
+    u32::try_from(plan.folds.len()).unwrap_or(u32::MAX)
+}
+
+/// From the first scored origin's open to the last one's close.
+pub fn scored_range(report: &Report) -> Option<TimeRange> {
+    let forecasts = &report.models.first()?.forecasts;
+    Some(TimeRange { from: forecasts.from?, to: forecasts.to? })
+}
+
+/// From the first candle's open to the last one's close.
+pub fn whole_range(market: &Market) -> Option<TimeRange> {
+    let series = market.series();
+    let from = Timestamp(*series.columns().open_time.first()?);
+    Some(TimeRange { from, to: series.close_time(series.len() - 1) })
+}
