@@ -6,10 +6,25 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use candlecast_core::{FeatureTable, FilledSeries};
+use candlecast_core::{FeatureTable, FilledSeries, Timestamp};
 
 use crate::volatility::Volatility;
-use crate::{Task, Thresholds};
+use crate::{Task, ThresholdUnit, Thresholds};
+
+/// Least volatility of one step that counts: returns are divided by it, and a market may stand still.
+const VOLATILITY_FLOOR: f64 = 1e-5;
+
+/// The least variance of one step that counts.
+const VARIANCE_FLOOR: f64 = 1e-10;
+
+/// Bound on a log variance relative to its base, e^8 or 3,000 times more or less: beyond it lie bad ticks and
+/// standstills, of which there is nothing to learn.
+pub(crate) const RELATIVE_BOUND: f64 = 8.0;
+
+/// Natural logarithm of a variance summed over `steps`; below [`VARIANCE_FLOOR`] a step it counts as that much.
+pub(crate) fn floored_log_variance(variance: f64, steps: usize) -> f64 {
+    variance.max(steps as f64 * VARIANCE_FLOOR).ln()
+}
 
 /// A filled series, its log closes and its causal volatility.
 #[derive(Debug)]
@@ -51,6 +66,11 @@ impl Market {
     /// segment up to and including the row; NaN over the first 32 candles of a segment.
     pub fn volatility(&self) -> &[f64] {
         &self.volatility
+    }
+
+    /// Sum of the squared one-step log returns of the `horizon` steps that follow `row`, which has its targets.
+    pub fn realised_variance(&self, row: usize, horizon: usize) -> f64 {
+        self.log_close[row..=row + horizon].windows(2).map(|closes| (closes[1] - closes[0]).powi(2)).sum()
     }
 
     /// True when a forecast from `row` over `horizon` steps has all its targets: same segment, none filled.
@@ -328,15 +348,60 @@ impl<'a> Samples<'a> {
         log_close[row + self.task.horizon()] - log_close[row]
     }
 
+    /// Close of the origin of sample `i`: when its forecast is made.
+    pub fn origin_time(&self, i: usize) -> Timestamp {
+        let (panel, row) = self.panel(i);
+        panel.market().series().close_time(row)
+    }
+
+    /// Expected size of the return of sample `i` over the task's horizon: the volatility at the origin times the root
+    /// of the horizon; above 0, as a market that stands still counts as moving by a thousandth of a percent a step.
+    pub fn return_scale(&self, i: usize) -> f64 {
+        self.volatility(i).max(VOLATILITY_FLOOR) * (self.task.horizon() as f64).sqrt()
+    }
+
+    /// Class thresholds of the direction task on these samples; `None` for other tasks and without samples.
+    pub fn fit_thresholds(&self) -> Option<Thresholds> {
+        let Task::Direction { labels, .. } = self.task else { return None };
+        let unit = labels.unit();
+        let returns: Vec<f64> =
+            (0..self.len()).map(|i| unit.measure(self.return_over_horizon(i), self.return_scale(i))).collect();
+        Thresholds::fit(labels, &returns)
+    }
+
     /// Class of sample `i` (direction task): 0 SELL, 1 HOLD, 2 BUY. Without thresholds, the sign of the return.
     pub fn class(&self, i: usize) -> usize {
-        self.thresholds.unwrap_or(Thresholds { sell: 0.0, buy: 0.0 }).class(self.return_over_horizon(i))
+        let sign = Thresholds { sell: 0.0, buy: 0.0, unit: ThresholdUnit::Return };
+        self.thresholds.unwrap_or(sign).class(self.return_over_horizon(i), self.return_scale(i))
+    }
+
+    /// Natural logarithm of the realised variance of sample `i` over the task's horizon; a variance below `1e-10` a
+    /// step counts as that much.
+    pub fn log_variance(&self, i: usize) -> f64 {
+        let (panel, row) = self.panel(i);
+        let horizon = self.task.horizon();
+        floored_log_variance(panel.market().realised_variance(row, horizon), horizon)
+    }
+
+    /// Natural logarithm of the variance that the volatility at the origin of sample `i` stands for over the task's
+    /// horizon, with the same least value as [`Samples::log_variance`]: what is known of it at the origin.
+    pub fn base_log_variance(&self, i: usize) -> f64 {
+        let horizon = self.task.horizon();
+        floored_log_variance(horizon as f64 * self.volatility(i).powi(2), horizon)
+    }
+
+    /// Log variance of sample `i` over that of its base, within -8 and 8: what learners of the volatility task learn.
+    /// The base takes the level of the market away, so that models of one time hold in another.
+    pub fn relative_log_variance(&self, i: usize) -> f64 {
+        (self.log_variance(i) - self.base_log_variance(i)).clamp(-RELATIVE_BOUND, RELATIVE_BOUND)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Labels;
+    use crate::made::{closes_of, market_of, origins};
     use candlecast_core::market::{MarketConfig, generate};
 
     fn market() -> Arc<Market> {
@@ -380,5 +445,51 @@ mod tests {
         for row in 0..200 {
             assert!(whole.volatility()[row].to_bits() == part.volatility()[row].to_bits());
         }
+    }
+
+    #[test]
+    fn the_variance_ahead_is_the_sum_of_squared_returns_and_its_base_looks_back() {
+        let returns: Vec<f64> = (0..60).map(|i| if i % 3 == 0 { 0.02 } else { -0.01 }).collect();
+        let market = market_of(&returns);
+        let (data, ids) = (closes_of(Arc::clone(&market)), origins([40, 41]));
+        let samples = Samples::new(&data, &ids, 1, Task::Volatility { horizon: 2 }, None);
+        // Returns 41 and 42 are -0.01 and 0.02, returns 42 and 43 are 0.02 and -0.01.
+        assert!((market.realised_variance(40, 2) - 5e-4).abs() < 1e-15);
+        for i in 0..2 {
+            assert!((samples.log_variance(i) - 5e-4_f64.ln()).abs() < 1e-10);
+            let base = (2.0 * market.volatility()[ids[i].row as usize].powi(2)).ln();
+            assert!((samples.base_log_variance(i) - base).abs() < 1e-12);
+            assert!((samples.relative_log_variance(i) - (5e-4_f64.ln() - base)).abs() < 1e-10);
+            assert_eq!(samples.origin_time(i), market.series().close_time(ids[i].row as usize));
+        }
+    }
+
+    #[test]
+    fn variances_of_a_standstill_and_of_a_bad_tick_are_bounded() {
+        let mut returns = vec![0.0; 60];
+        returns[50] = 64.0;
+        returns[51] = -64.0;
+        let (data, ids) = (closes_of(market_of(&returns)), origins([40, 49, 51]));
+        let samples = Samples::new(&data, &ids, 1, Task::Volatility { horizon: 4 }, None);
+        assert!((samples.log_variance(0) - 4e-10_f64.ln()).abs() < 1e-12);
+        assert_eq!(samples.relative_log_variance(0), 0.0);
+        assert_eq!([1, 2].map(|i| samples.relative_log_variance(i)), [8.0, -8.0]);
+        assert!((samples.return_scale(0) - 2e-5).abs() < 1e-18);
+    }
+
+    #[test]
+    fn adaptive_classes_are_returns_in_units_of_the_volatility_at_the_origin() {
+        // Calm first, then four times as wild: of each five returns the one of -3 is SELL, in both.
+        let size = |i: usize| if i < 200 { 0.001 } else { 0.004 };
+        let returns: Vec<f64> = (0..400).map(|i| size(i) * [-3.0, 1.0, 2.0, -1.0, 0.0][i % 5]).collect();
+        let (data, ids) = (closes_of(market_of(&returns)), origins((100..190).chain(300..390)));
+        let task = Task::Direction { horizon: 1, labels: Labels::Adaptive { low: 0.195, high: 0.805 } };
+        let thresholds = Samples::new(&data, &ids, 1, task, None).fit_thresholds().unwrap();
+        assert_eq!(thresholds.unit, ThresholdUnit::Volatility);
+        let samples = Samples::new(&data, &ids, 1, task, Some(thresholds));
+        let count = |range: Range<usize>| range.filter(|&i| samples.class(i) == 0).count();
+        assert_eq!((count(0..90), count(90..180)), (18, 18));
+        let other = Samples::new(&data, &ids, 1, Task::Volatility { horizon: 1 }, None);
+        assert!(other.fit_thresholds().is_none());
     }
 }

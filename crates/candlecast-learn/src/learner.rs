@@ -153,9 +153,9 @@ pub struct FitOutcome {
 pub struct Prediction {
     /// Width of a row.
     pub width: usize,
-    /// Log returns (price), class probabilities (direction).
+    /// Log returns (price), class probabilities (direction), log of the expected variance (volatility).
     pub mean: Vec<f64>,
-    /// Scale of the error of each mean, in log returns, where the model has an opinion; feeds the interval.
+    /// Scale of the error of each mean, in its unit, where the model has an opinion; feeds the interval.
     pub scale: Option<Vec<f64>>,
 }
 

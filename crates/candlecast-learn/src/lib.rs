@@ -14,10 +14,13 @@ mod dataset;
 mod evaluate;
 mod learner;
 mod live;
+#[cfg(test)]
+mod made;
 mod metrics;
 mod pipeline;
 mod problem;
 mod scaler;
+mod smearing;
 mod split;
 mod task;
 mod volatility;
@@ -32,8 +35,12 @@ pub use learner::{
     RestoreError, Silent, Stop, Tensor, TrainState, Values,
 };
 pub use live::{LivePipeline, LiveRow};
-pub use metrics::{Accumulator, Metrics, Outcome, roc_auc};
+pub use metrics::{
+    Accumulator, ClassAccumulator, ClassMetrics, Metrics, Outcome, VolatilityAccumulator, VolatilityMetrics,
+    VolatilityOutcome, roc_auc,
+};
 pub use pipeline::{Contender, FitSummary, FittedPipeline, PipelineConfig, PipelineState, Start};
 pub use scaler::{FittedScaler, ScalerKind};
+pub use smearing::Smearing;
 pub use split::{CALIBRATION_OUTCOMES, Fold, Parts, Plan, PlanConfig, PlanError, TrainWindow, fold_origins, split};
-pub use task::{CLASSES, Labels, Task, Thresholds};
+pub use task::{CLASSES, Labels, Task, ThresholdUnit, Thresholds};

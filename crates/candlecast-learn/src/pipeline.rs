@@ -138,14 +138,7 @@ impl Contender {
         let first = parts.train.first().map_or(0, |id| id.row as usize + 1 - lookback);
         let last = parts.valid.last().or(parts.train.last()).map_or(0, |id| id.row as usize + 1);
         let data = Dataset::single(scaler.apply_panel(&self.panel, first..last));
-        let thresholds = match task {
-            Task::Price { .. } => None,
-            Task::Direction { labels, .. } => {
-                let plain = Samples::new(&data, &parts.train, lookback, task, None);
-                let returns: Vec<f64> = (0..plain.len()).map(|i| plain.return_over_horizon(i)).collect();
-                Thresholds::fit(labels, &returns)
-            }
-        };
+        let thresholds = Samples::new(&data, &parts.train, lookback, task, None).fit_thresholds();
         let train = Samples::new(&data, &parts.train, lookback, task, thresholds);
         let valid = Samples::new(&data, &parts.valid, lookback, task, thresholds);
         let mut cx = FitContext {
@@ -176,7 +169,8 @@ const PREDICT_ROWS: usize = 4_096;
 
 impl FittedPipeline {
     /// Predicts from `rows` of `panel` (ascending origins, features as in the configuration, unscaled). Means are
-    /// `[row, width]`; scales, where the model gives none, are volatility at the origin times the root of the step.
+    /// `[row, width]`; scales, where the model gives none, are volatility at the origin times the root of the step, or
+    /// 1 for log variances, whose errors have no unit.
     pub fn predict(&self, panel: &Panel, rows: &[usize]) -> (Vec<f64>, Vec<f64>) {
         let width = self.config.task.width();
         let (mut means, mut scales) = (Vec::with_capacity(rows.len() * width), Vec::with_capacity(rows.len() * width));
@@ -190,6 +184,7 @@ impl FittedPipeline {
             means.extend_from_slice(&out.mean);
             match &out.scale {
                 Some(scale) => scales.extend_from_slice(scale),
+                None if matches!(self.config.task, Task::Volatility { .. }) => scales.resize(means.len(), 1.0),
                 None => {
                     for i in 0..samples.len() {
                         let sigma = samples.volatility(i).max(MIN_VOLATILITY);

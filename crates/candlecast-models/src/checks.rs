@@ -47,3 +47,40 @@ pub(crate) fn root_mean_square(returns: &[f64]) -> Result<f64, FitError> {
             .into(),
     ))
 }
+
+/// Relative log variances of `samples`, `[sample]`: the targets of the volatility task.
+pub(crate) fn relative_variances(samples: &Samples<'_>) -> Result<Vec<f64>, FitError> {
+    let targets: Vec<f64> = (0..samples.len()).map(|i| samples.relative_log_variance(i)).collect();
+    finite_targets(&targets)?;
+    Ok(targets)
+}
+
+/// Mean and standard deviation of the training part's relative log variances. Refuses a price that never moves, or that
+/// moves alike for ever.
+pub(crate) fn mean_and_deviation(variances: &[f64]) -> Result<(f64, f64), FitError> {
+    let n = variances.len() as f64;
+    let mean = variances.iter().sum::<f64>() / n;
+    let variance = variances.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+    if variance > 0.0 {
+        return Ok((mean, variance.sqrt()));
+    }
+    Err(FitError::Degenerate(
+        "the price never moves in the training part, or always by as much, so there is nothing to learn: choose \
+         another range or symbol"
+            .into(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variances_that_never_change_are_refused() {
+        assert_eq!(mean_and_deviation(&[1.0, 3.0, 1.0, 3.0]), Ok((2.0, 1.0)));
+        for still in [0.0, -0.5] {
+            let error = mean_and_deviation(&[still; 64]).unwrap_err();
+            assert!(matches!(&error, FitError::Degenerate(text) if text.contains("never moves")), "{error}");
+        }
+    }
+}

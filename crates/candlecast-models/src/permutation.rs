@@ -10,8 +10,9 @@ use candlecast_learn::{Dataset, Fitted, Panel, Prediction, SampleId, Samples, Ta
 /// feature's values among the rows that the samples' windows span (Breiman 2001; Fisher et al. 2019).
 ///
 /// The loss is the squared error of log returns relative to the naive forecast's for prices, the log loss in nats
-/// for directions; about 0, or below it by chance, is a feature without use. Samples whose future is known are
-/// needed, validation data for choice. Values move within a panel only. Costs `repeats` predictions a feature.
+/// for directions, the squared error of log variances relative to that of the variance known at the origin for the
+/// volatility; about 0, or below it by chance, is a feature without use. Samples whose future is known are needed,
+/// validation data for choice. Values move within a panel only. Costs `repeats` predictions a feature.
 pub fn permutation_importance(model: &dyn Fitted, samples: &Samples<'_>, seed: Seed, repeats: usize) -> Vec<f64> {
     let n_features = samples.width();
     let mut rises = vec![0.0; n_features];
@@ -59,7 +60,7 @@ fn panels<'a>(samples: &Samples<'a>) -> Vec<Part<'a>> {
     parts
 }
 
-/// Squared error of the naive forecast for prices, number of samples for directions.
+/// Squared error of the naive forecast for prices and volatilities, number of samples for directions.
 fn size(samples: &Samples<'_>) -> f64 {
     match *samples.task() {
         Task::Price { horizon } => {
@@ -73,6 +74,10 @@ fn size(samples: &Samples<'_>) -> f64 {
             sum.max(f64::MIN_POSITIVE)
         }
         Task::Direction { .. } => samples.len() as f64,
+        Task::Volatility { .. } => {
+            let sum: f64 = (0..samples.len()).map(|i| samples.relative_log_variance(i).powi(2)).sum();
+            sum.max(f64::MIN_POSITIVE)
+        }
     }
 }
 
@@ -117,6 +122,7 @@ impl Part<'_> {
                 y.iter().zip(forecast).map(|(y, f)| (y - f).powi(2)).sum()
             }
             Task::Direction { .. } => -forecast[self.samples.class(i)].max(1e-15).ln(),
+            Task::Volatility { .. } => (self.samples.log_variance(i) - forecast[0]).powi(2),
         }
     }
 }

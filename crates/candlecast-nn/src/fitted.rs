@@ -2,13 +2,12 @@
 
 use std::sync::Mutex;
 
-use candlecast_learn::{CLASSES, Fitted, ModelState, Prediction, RestoreError, Samples, Task};
+use candlecast_learn::{FitError, Fitted, ModelState, Prediction, Samples, Smearing};
 use serde::{Deserialize, Serialize};
 
 use crate::buffer::Buffer;
-use crate::loss::log_softmax;
 use crate::network::{MICRO_BATCH, Network, Outputs, Weights, derive_all};
-use crate::price_scale::PriceScale;
+use crate::readout::Readout;
 use crate::shape::{Cell, Shape};
 use crate::train::{lock, put_samples};
 use crate::weights::write_tensors;
@@ -22,32 +21,20 @@ pub(crate) struct ModelFacts {
     pub(crate) hidden: Vec<usize>,
     pub(crate) outputs: usize,
     pub(crate) steps: usize,
-    /// Price task: least volatility used, see [`PriceScale`].
+    /// Price task: least volatility used, see [`crate::price_scale`].
     pub(crate) volatility_floor: Option<f64>,
 }
 
 impl ModelFacts {
     /// Facts of a network.
-    pub(crate) fn new(shape: &Shape, scale: Option<PriceScale>) -> Self {
+    pub(crate) fn new(shape: &Shape, volatility_floor: Option<f64>) -> Self {
         let Shape { cell, inputs, hidden, outputs, steps } = shape.clone();
-        Self { cell, inputs, hidden, outputs, steps, volatility_floor: scale.map(|s| s.floor) }
+        Self { cell, inputs, hidden, outputs, steps, volatility_floor }
     }
 
     /// Facts as JSON.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         serde_json::json!(self)
-    }
-
-    /// The scale of the price task; an error if a price model has none.
-    pub(crate) fn scale(&self, task: &Task) -> Result<Option<PriceScale>, RestoreError> {
-        match (task, self.volatility_floor) {
-            (Task::Price { .. }, Some(floor)) if floor > 0.0 => Ok(Some(PriceScale { floor })),
-            (Task::Price { .. }, _) => Err(RestoreError::Fact {
-                name: "network.volatilityFloor".into(),
-                reason: "a model of prices needs one above 0".into(),
-            }),
-            _ => Ok(None),
-        }
     }
 }
 
@@ -56,7 +43,7 @@ impl ModelFacts {
 pub(crate) struct FittedNetwork<N: Network> {
     net: N,
     facts: ModelFacts,
-    scale: Option<PriceScale>,
+    readout: Readout,
     /// Canonical parameters, as saved.
     canonical: Vec<f32>,
     params: Buffer,
@@ -67,30 +54,29 @@ pub(crate) struct FittedNetwork<N: Network> {
 }
 
 impl<N: Network> FittedNetwork<N> {
-    /// A trained network from canonical parameters; `scale` is there for the price task.
-    pub(crate) fn new(net: N, canonical: Vec<f32>, scale: Option<PriceScale>) -> Self {
+    /// A trained network from canonical parameters.
+    pub(crate) fn new(net: N, canonical: Vec<f32>, readout: Readout) -> Self {
         let mut params = Buffer::zeroed(net.n_params(), 0);
         let mut derived = Buffer::zeroed(net.derived_bounds().last().copied().unwrap_or(0), 1);
         net.pack(&canonical, &mut params);
         derive_all(&net, &params, &mut derived);
-        let facts = ModelFacts::new(net.shape(), scale);
-        Self { net, facts, scale, canonical, params, derived, single: Mutex::default(), many: Mutex::default() }
+        let facts = ModelFacts::new(net.shape(), readout.volatility_floor());
+        Self { net, facts, readout, canonical, params, derived, single: Mutex::default(), many: Mutex::default() }
     }
 
-    fn write_row(&self, x: &Samples<'_>, sample: usize, values: &[f32], row: &mut [f64]) {
-        match self.scale {
-            Some(scale) => {
-                for (h, (to, &v)) in row.iter_mut().zip(values).enumerate() {
-                    *to = f64::from(v) * scale.unit(x, sample, h);
-                }
-            }
-            None => row[..CLASSES].copy_from_slice(&log_softmax(values).0),
+    /// Finds the smearing factor of a model of the volatility, which has none yet, on `samples`; others need none.
+    pub(crate) fn find_smearing(&mut self, samples: &Samples<'_>) -> Result<(), FitError> {
+        if let Readout::Variance(_) = self.readout {
+            let mut plain = Prediction::default();
+            self.predict_into(samples, &mut plain);
+            self.readout = Readout::Variance(Smearing::fit(samples, &plain)?);
         }
+        Ok(())
     }
 
     fn write_rows(&self, x: &Samples<'_>, order: &[u32], mut out: Outputs<'_>, to: &mut Prediction) {
         for (i, &sample) in order.iter().enumerate() {
-            self.write_row(x, sample as usize, out.row(i), to.row_mut(sample as usize));
+            self.readout.write_row(x, sample as usize, out.row(i), to.row_mut(sample as usize));
         }
     }
 }
@@ -119,6 +105,7 @@ impl<N: Network> Fitted for FittedNetwork<N> {
         let mut state =
             ModelState { facts: serde_json::json!({ "network": self.facts.to_json() }), ..ModelState::default() };
         write_tensors(self.net.shape(), &self.canonical, "", &mut state.tensors);
+        self.readout.write(&mut state);
         state
     }
 }

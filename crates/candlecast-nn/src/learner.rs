@@ -14,7 +14,7 @@ use crate::init::starting_params;
 use crate::kernel::FusedNetwork;
 use crate::network::{Network, training_bytes};
 use crate::objective::{Objective, Targets};
-use crate::price_scale::PriceScale;
+use crate::readout::Readout;
 use crate::reference::ReferenceNetwork;
 use crate::shape::{Cell, Shape};
 use crate::train::{self, FitPlan};
@@ -33,7 +33,7 @@ pub(crate) struct Recurrent {
 /// Everything of a fit that does not depend on the kernels.
 struct Prepared {
     shape: Shape,
-    scale: Option<PriceScale>,
+    readout: Readout,
     objective: Objective,
     train: Targets,
     valid: Option<Targets>,
@@ -71,18 +71,17 @@ impl Recurrent {
             )));
         }
         check_inputs(train, "training")?;
-        let is_price = matches!(train.task(), Task::Price { .. });
-        let scale = if is_price { Some(PriceScale::fit(train)?) } else { None };
-        let targets = Targets::of(train, scale)?;
+        let readout = Readout::fit(train)?;
+        let targets = Targets::of(train, readout)?;
         if targets.all_zero() {
             return Err(FitError::Degenerate("every training target is 0: the prices do not move".into()));
         }
-        let objective = Objective::new(&self.config, &targets)?;
+        let objective = Objective::new(&self.config, train.task(), &targets)?;
         let valid = match cx.valid.filter(|v| !v.is_empty()) {
             None => None,
             Some(valid) => {
                 check_inputs(valid, "validation")?;
-                Some(Targets::of(valid, scale)?)
+                Some(Targets::of(valid, readout)?)
             }
         };
         let shape = self.shape(train.width(), train.task().width());
@@ -90,8 +89,8 @@ impl Recurrent {
             Some(state) => read_tensors(&shape, state, "")?,
             None => starting_params(&shape, cx.seed),
         };
-        let model = ModelFacts::new(&shape, scale).to_json();
-        Ok(Prepared { shape, scale, objective, train: targets, valid, model, start })
+        let model = ModelFacts::new(&shape, readout.volatility_floor()).to_json();
+        Ok(Prepared { shape, readout, objective, train: targets, valid, model, start })
     }
 
     fn fit_on<N: Network>(
@@ -113,8 +112,11 @@ impl Recurrent {
             model: &prepared.model,
         };
         let fitting = train::run(net, &plan, &prepared.start, cx.resume, &mut *cx.observer)?;
+        let mut fitted = FittedNetwork::new(again, fitting.params, prepared.readout);
+        // Of samples that it has seen, a network's residuals are too small.
+        fitted.find_smearing(valid.unwrap_or(train))?;
         Ok(FitOutcome {
-            model: Box::new(FittedNetwork::new(again, fitting.params, prepared.scale)),
+            model: Box::new(fitted),
             stopped: fitting.stopped,
             steps: fitting.epochs,
             curve: fitting.curve,
@@ -142,7 +144,7 @@ fn check_inputs(samples: &Samples<'_>, part: &str) -> Result<(), FitError> {
 
 impl Learner for Recurrent {
     fn supports(&self, task: &Task) -> bool {
-        matches!(task, Task::Price { .. } | Task::Direction { .. })
+        matches!(task, Task::Price { .. } | Task::Direction { .. } | Task::Volatility { .. })
     }
 
     fn lookback(&self) -> usize {
@@ -179,7 +181,7 @@ impl Learner for Recurrent {
     fn restore(&self, state: &ModelState, task: &Task) -> Result<Box<dyn Fitted>, RestoreError> {
         let facts: ModelFacts = state.fact("network")?;
         let shape = self.shape(facts.inputs, task.width());
-        if facts != ModelFacts::new(&shape, facts.volatility_floor.map(|floor| PriceScale { floor })) {
+        if facts != ModelFacts::new(&shape, facts.volatility_floor) {
             return Err(RestoreError::Fact {
                 name: "network".into(),
                 reason: format!(
@@ -196,12 +198,12 @@ impl Learner for Recurrent {
                 ),
             });
         }
-        let scale = facts.scale(task)?;
+        let readout = Readout::read(task, facts.volatility_floor, state)?;
         let params = read_tensors(&shape, state, "")?;
         #[cfg(target_arch = "x86_64")]
         if let Some(net) = FusedNetwork::new(shape.clone(), self.config.isa) {
-            return Ok(Box::new(FittedNetwork::new(net, params, scale)));
+            return Ok(Box::new(FittedNetwork::new(net, params, readout)));
         }
-        Ok(Box::new(FittedNetwork::new(ReferenceNetwork::new(shape), params, scale)))
+        Ok(Box::new(FittedNetwork::new(ReferenceNetwork::new(shape), params, readout)))
     }
 }

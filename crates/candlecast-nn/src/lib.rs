@@ -27,6 +27,7 @@ mod network;
 mod objective;
 mod optimizer;
 mod price_scale;
+mod readout;
 mod reference;
 mod schedule;
 mod session;

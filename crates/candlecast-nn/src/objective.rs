@@ -5,6 +5,7 @@ use candlecast_learn::{CLASSES, FitError, Samples, Task};
 use crate::config::{ClassWeights, RecurrentConfig};
 use crate::loss::Loss;
 use crate::price_scale::PriceScale;
+use crate::readout::Readout;
 
 /// Targets of all samples of a part.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,11 +22,15 @@ pub(crate) enum Targets {
 }
 
 impl Targets {
-    /// Targets of `samples`; `scale` is there for the price task.
-    pub(crate) fn of(samples: &Samples<'_>, scale: Option<PriceScale>) -> Result<Self, FitError> {
-        match (*samples.task(), scale) {
-            (Task::Price { horizon }, Some(scale)) => price_targets(samples, horizon, scale),
-            _ => Ok(Self::Classes((0..samples.len()).map(|i| samples.class(i) as u8).collect())),
+    /// Targets of `samples` for a network with this readout.
+    pub(crate) fn of(samples: &Samples<'_>, readout: Readout) -> Result<Self, FitError> {
+        match readout {
+            Readout::Prices(scale) => price_targets(samples, scale),
+            Readout::Classes => Ok(Self::Classes((0..samples.len()).map(|i| samples.class(i) as u8).collect())),
+            Readout::Variance(_) => {
+                let values = (0..samples.len()).map(|i| finite(samples.relative_log_variance(i), i, 0));
+                Ok(Self::Values { width: 1, values: values.collect::<Result<_, _>>()? })
+            }
         }
     }
 
@@ -35,25 +40,30 @@ impl Targets {
     }
 }
 
-fn price_targets(samples: &Samples<'_>, width: usize, scale: PriceScale) -> Result<Targets, FitError> {
+fn price_targets(samples: &Samples<'_>, scale: PriceScale) -> Result<Targets, FitError> {
+    let width = samples.task().width();
     let mut values = Vec::with_capacity(samples.len() * width);
     let mut returns = vec![0.0; width];
     for i in 0..samples.len() {
         samples.returns_into(i, &mut returns);
         for (h, r) in returns.iter().enumerate() {
-            let target = r / scale.unit(samples, i, h);
-            if !target.is_finite() {
-                return Err(FitError::NotFinite {
-                    what: format!("the target of training sample {i} at horizon step {}", h + 1),
-                    value: target,
-                    step: 0,
-                    remedy: "check the candles of this range with `candlecast data check`".into(),
-                });
-            }
-            values.push(target as f32);
+            values.push(finite(r / scale.unit(samples, i, h), i, h)?);
         }
     }
     Ok(Targets::Values { width, values })
+}
+
+/// The target of sample `i` at step `step` (0 is the first), in single precision.
+fn finite(target: f64, i: usize, step: usize) -> Result<f32, FitError> {
+    if target.is_finite() {
+        return Ok(target as f32);
+    }
+    Err(FitError::NotFinite {
+        what: format!("the target of training sample {i} at horizon step {}", step + 1),
+        value: target,
+        step: 0,
+        remedy: "check the candles of this range with `candlecast data check`".into(),
+    })
 }
 
 /// A loss and the weights of the classes in it.
@@ -66,10 +76,12 @@ pub(crate) struct Objective {
 }
 
 impl Objective {
-    /// The objective of `config` for these training targets; refuses a part with one class only.
-    pub(crate) fn new(config: &RecurrentConfig, targets: &Targets) -> Result<Self, FitError> {
+    /// The objective of `config` for these training targets of `task`; refuses a part with one class only. Log
+    /// variances are always learnt by squared error: the smearing factor asks for their mean.
+    pub(crate) fn new(config: &RecurrentConfig, task: &Task, targets: &Targets) -> Result<Self, FitError> {
         let Targets::Classes(classes) = targets else {
-            return Ok(Self { loss: config.loss, class_weights: [1.0; CLASSES] });
+            let loss = if matches!(task, Task::Volatility { .. }) { Loss::Mse } else { config.loss };
+            return Ok(Self { loss, class_weights: [1.0; CLASSES] });
         };
         let mut counts = [0_usize; CLASSES];
         for &class in classes {

@@ -19,11 +19,15 @@ const SEED: Seed = Seed(7);
 /// The task in which a planted signal must be found.
 const SHORT: Task = Task::Price { horizon: 3 };
 
-/// A short horizon, one beyond the steps that a learner may forecast directly, and classes.
-const TASKS: [Task; 3] = [
+/// The task in which a planted wave of the volatility must be found.
+const WAVE: Task = Task::Volatility { horizon: 3 };
+
+/// A short horizon, one beyond the steps that a learner may forecast directly, classes, and the variance.
+const TASKS: [Task; 4] = [
     SHORT,
     Task::Price { horizon: 24 },
     Task::Direction { horizon: 3, labels: Labels::Adaptive { low: 0.25, high: 0.75 } },
+    WAVE,
 ];
 
 /// A learner to be judged.
@@ -48,7 +52,7 @@ struct Subject<'a> {
 
 /// Asserts that the catalog states a learner's defaults and search space rightly, and that the learner and what it
 /// fits keep the contracts of [`Learner`] and [`candlecast_learn::Fitted`] for every task it supports: repeatable at
-/// any number of threads, restored to the bit, finite, honest about what cannot be fitted, quick to stop, and able to
+/// any number of threads, restored to the bit, finite, blind to the future, honest about what cannot be fitted, quick to stop, and able to
 /// find a signal that is there.
 ///
 /// # Panics

@@ -62,10 +62,8 @@ impl World {
             .map(|row| SampleId { panel: 0, row: row as u32 })
             .collect();
         let mut world = Self { data: Dataset::single(panel), ids, task, thresholds: None, lookback };
-        if let Task::Direction { labels, .. } = task {
-            let train = world.train();
-            let returns: Vec<f64> = (0..train.len()).map(|i| train.return_over_horizon(i)).collect();
-            world.thresholds = Thresholds::fit(labels, &returns);
+        if let Task::Direction { .. } = task {
+            world.thresholds = world.train().fit_thresholds();
         }
         world
     }

@@ -1,4 +1,5 @@
-//! `ewma`: the exponentially weighted mean of past log closes, for every step (simple exponential smoothing).
+//! `ewma`: the exponentially weighted mean of past log closes, for every step (simple exponential smoothing), or of past
+//! squared returns.
 
 use candlecast_core::catalog::{Entry, read_config};
 
@@ -17,7 +18,9 @@ pub(super) const ENTRY: Entry<dyn Learner> = Entry {
 };
 
 candlecast_core::params! {
-    /// Simple exponential smoothing.
+    /// Simple exponential smoothing. Of the volatility it forecasts that the variance of a step stays what
+    /// [`crate::Market::volatility`] says at the origin: a RiskMetrics forecast, and the base from which the other models
+    /// of the volatility set out. Its half-life is fixed, `alpha` is for prices.
     #[derive(Copy)]
     struct Ewma {
         "alpha" => alpha: f64 = 0.3, float(0.05..=1.0), "weight of the newest close";
@@ -26,7 +29,7 @@ candlecast_core::params! {
 
 impl Learner for Ewma {
     fn supports(&self, task: &Task) -> bool {
-        matches!(task, Task::Price { .. })
+        matches!(task, Task::Price { .. } | Task::Volatility { .. })
     }
     /// Until the weights left out sum to less than 1e-6.
     fn lookback(&self) -> usize {
@@ -52,6 +55,10 @@ impl Learner for Ewma {
 impl Fitted for Ewma {
     fn predict_into(&self, x: &Samples<'_>, out: &mut Prediction) {
         out.reset(x.len(), x.task().width());
+        if let Task::Volatility { .. } = x.task() {
+            (0..x.len()).for_each(|i| out.row_mut(i)[0] = x.base_log_variance(i));
+            return;
+        }
         for i in 0..x.len() {
             let closes = x.log_closes(i, self.lookback());
             let level = closes[1..].iter().fold(closes[0], |level, c| level + self.alpha * (c - level));
@@ -60,5 +67,24 @@ impl Fitted for Ewma {
     }
     fn state(&self) -> ModelState {
         ModelState::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::made::{closes_of, market_of, origins};
+
+    #[test]
+    fn the_variance_of_a_step_stays_what_it_was() {
+        let returns: Vec<f64> = (0..120).map(|i| if i % 2 == 0 { 0.01 } else { -0.01 }).collect();
+        let (data, ids) = (closes_of(market_of(&returns)), origins([50, 80]));
+        let samples = Samples::new(&data, &ids, 1, Task::Volatility { horizon: 6 }, None);
+        let mut out = Prediction::default();
+        Ewma { alpha: 0.3 }.predict_into(&samples, &mut out);
+        assert_eq!(out.width, 1);
+        for mean in out.mean {
+            assert!((mean - 6e-4_f64.ln()).abs() < 1e-9, "{mean}");
+        }
     }
 }

@@ -1,23 +1,36 @@
-//! The naive forecasts that stand beside every model: `naive`, `drift`, `seasonal-naive`, `ewma`.
+//! The naive forecasts that stand beside every model: `naive`, `drift`, `seasonal-naive` and `ewma` of prices,
+//! `majority` and `stratified` of directions, `ewma` and `log-har` of the volatility.
 //!
 //! They are learners like all others, so that they get the same splits, intervals, tests and tables.
 
 mod drift;
 mod ewma;
+mod log_har;
+mod majority;
 mod naive;
 mod seasonal;
+mod stratified;
 
 use candlecast_core::FeatureSet;
 use candlecast_core::catalog::Entry;
 
-use crate::{Inputs, Learner, ScalerKind};
+use crate::{CLASSES, FitError, Inputs, Learner, ModelState, RestoreError, Samples, ScalerKind, Task, Tensor};
 
-/// Ids of the baselines, in the order of tables.
+/// Ids of the baselines of prices, in the order of tables.
 pub const BASELINES: [&str; 4] = ["naive", "drift", "seasonal-naive", "ewma"];
 
-/// All baselines.
+/// Ids of the baselines of `task`, in the order of tables.
+pub fn baselines_of(task: &Task) -> &'static [&'static str] {
+    match task {
+        Task::Price { .. } => &BASELINES,
+        Task::Direction { .. } => &["majority", "stratified"],
+        Task::Volatility { .. } => &["ewma", "log-har"],
+    }
+}
+
+/// All baselines of all tasks.
 pub fn catalog() -> &'static [Entry<dyn Learner>] {
-    &[naive::ENTRY, drift::ENTRY, seasonal::ENTRY, ewma::ENTRY]
+    &[naive::ENTRY, drift::ENTRY, seasonal::ENTRY, ewma::ENTRY, majority::ENTRY, stratified::ENTRY, log_har::ENTRY]
 }
 
 /// Baselines read closes only.
@@ -25,11 +38,67 @@ fn closes_only() -> Inputs {
     Inputs { features: FeatureSet::default(), scaler: ScalerKind::None }
 }
 
+/// Shares of the classes among `train`, `[class]`.
+fn class_shares(train: &Samples<'_>) -> Result<[f64; CLASSES], FitError> {
+    if train.is_empty() {
+        return Err(FitError::TooFewSamples { have: 0, need: 1 });
+    }
+    let mut counts = [0_usize; CLASSES];
+    for i in 0..train.len() {
+        counts[train.class(i)] += 1;
+    }
+    Ok(counts.map(|n| n as f64 / train.len() as f64))
+}
+
+/// A state of class shares alone.
+fn state_of(shares: [f64; CLASSES]) -> ModelState {
+    ModelState {
+        facts: serde_json::Value::Null,
+        tensors: [("shares".to_owned(), Tensor::f64(&[CLASSES], shares.to_vec()))].into(),
+    }
+}
+
+/// The class shares of a state.
+fn read_shares(state: &ModelState) -> Result<[f64; CLASSES], RestoreError> {
+    let stored = state.f64("shares", &[CLASSES])?;
+    if stored.iter().all(|share| (0.0..=1.0).contains(share)) && (stored.iter().sum::<f64>() - 1.0).abs() < 1e-9 {
+        return Ok(std::array::from_fn(|class| stored[class]));
+    }
+    Err(RestoreError::Fact { name: "shares".into(), reason: format!("{stored:?} are no shares of a whole") })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
+    use crate::Labels;
+
+    #[test]
+    fn every_task_has_baselines_that_support_it() {
+        let labels = Labels::Adaptive { low: 0.25, high: 0.75 };
+        let tasks =
+            [Task::Price { horizon: 2 }, Task::Direction { horizon: 2, labels }, Task::Volatility { horizon: 2 }];
+        for task in tasks {
+            let ids = baselines_of(&task);
+            assert!(ids.len() >= 2);
+            for entry in catalog() {
+                let learner = entry.build(&serde_json::Value::Null).unwrap();
+                assert_eq!(learner.supports(&task), ids.contains(&entry.id), "{} of {task:?}", entry.id);
+                assert!(learner.inputs().features.ids().is_empty(), "{}", entry.id);
+            }
+        }
+        assert_eq!(baselines_of(&tasks[0]), BASELINES);
+    }
+
+    #[test]
+    fn shares_that_are_no_shares_are_refused() {
+        assert_eq!(read_shares(&state_of([0.25, 0.5, 0.25])), Ok([0.25, 0.5, 0.25]));
+        for shares in [[0.5, 0.5, 0.5], [-0.5, 1.0, 0.5], [f64::NAN, 0.5, 0.5]] {
+            assert!(read_shares(&state_of(shares)).is_err(), "{shares:?}");
+        }
+        assert!(read_shares(&ModelState::default()).is_err());
+    }
 
     #[test]
     fn the_stated_defaults_are_accepted_and_the_real_ones() {

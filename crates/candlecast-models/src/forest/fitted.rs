@@ -1,6 +1,6 @@
 //! A forest that has been fitted, and its form in a model file.
 
-use candlecast_learn::{CLASSES, Fitted, ModelState, Prediction, RestoreError, Samples, Task, Tensor};
+use candlecast_learn::{CLASSES, Fitted, ModelState, Prediction, RestoreError, Samples, Smearing, Task, Tensor};
 use serde_json::json;
 
 use super::raw::ForestModel;
@@ -27,6 +27,17 @@ pub(super) enum Target {
     },
     /// Probabilities of the classes.
     Direction,
+    /// The relative log variance: its distance from its mean in units of a scale. With a scale of 0, where the forest
+    /// has no power, the base remains, times a factor.
+    Volatility {
+        /// Relative log variance of a leaf value of 0.
+        mean: f64,
+        /// What a leaf value of 1 adds, shrinkage included.
+        scale: f64,
+        /// From there to the expected variance: by the samples that the shrinkage is found on, if there are any,
+        /// since residuals of samples that trees have seen are too small.
+        smearing: Smearing,
+    },
 }
 
 impl Fitted for FittedForest {
@@ -48,15 +59,31 @@ impl Fitted for FittedForest {
                     self.model.predict_row(x.last(i), out.row_mut(i));
                 }
             }
+            Target::Volatility { mean, scale, smearing } => {
+                let mut value = [0.0];
+                for i in 0..x.len() {
+                    self.model.predict_row(x.last(i), &mut value);
+                    out.row_mut(i)[0] = smearing.log_variance(x, i, mean + scale * value[0]);
+                }
+            }
         }
     }
 
     fn state(&self) -> ModelState {
-        let mut tensors = encode(self.model.trees.iter(), self.model.outputs);
-        if let Target::Price { scales, .. } = &self.target {
-            tensors.insert("scales".into(), Tensor::f64(&[scales.len()], scales.clone()));
+        let facts = json!({ "features": self.n_features, "trees": self.model.trees.len() });
+        let mut state = ModelState { facts, tensors: encode(self.model.trees.iter(), self.model.outputs) };
+        match &self.target {
+            Target::Price { scales, .. } => {
+                state.tensors.insert("scales".into(), Tensor::f64(&[scales.len()], scales.clone()));
+            }
+            Target::Direction => {}
+            Target::Volatility { mean, scale, smearing } => {
+                state.tensors.insert("mean".into(), Tensor::f64(&[1], vec![*mean]));
+                state.tensors.insert("scales".into(), Tensor::f64(&[1], vec![*scale]));
+                smearing.write(&mut state);
+            }
         }
-        ModelState { facts: json!({ "features": self.n_features, "trees": self.model.trees.len() }), tensors }
+        state
     }
 
     fn importances(&self) -> Option<Vec<f64>> {
@@ -76,6 +103,10 @@ impl FittedForest {
                 (Target::Price { anchors, scales }, outputs)
             }
             Task::Direction { .. } => (Target::Direction, CLASSES),
+            Task::Volatility { .. } => {
+                let (mean, scale) = (state.f64("mean", &[1])?[0], state.f64("scales", &[1])?[0]);
+                (Target::Volatility { mean, scale, smearing: Smearing::read(state)? }, 1)
+            }
         };
         let trees = decode(state, state.fact("trees")?, n_features, outputs)?;
         Ok(Self { n_features, width: task.width(), target, model: ForestModel { outputs, trees } })

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
-    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Progress, RestoreError,
-    Samples, ScalerKind, Stop, Task, TrainState,
+    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, Progress,
+    RestoreError, Samples, ScalerKind, Smearing, Stop, Task, TrainState,
 };
 
 use super::ForestConfig;
@@ -36,13 +36,19 @@ impl Learner for ForestConfig {
     fn fit(&self, train: &Samples<'_>, cx: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
         checks::enough(train.len(), self.min_samples())?;
         checks::finite_inputs(train)?;
-        match (train.task(), cx.valid, holdout::holdout(train)) {
-            (Task::Price { .. }, Some(valid), _) if self.shrink => {
+        let valid = cx.valid.filter(|valid| !valid.is_empty());
+        if matches!(train.task(), Task::Direction { .. }) || !self.shrink {
+            let (mut model, stopped) = self.grow(train, cx, Stage::Only)?;
+            find_smearing(&mut model, valid.unwrap_or(train))?;
+            return Ok(outcome(model, stopped));
+        }
+        match (valid, holdout::holdout(train)) {
+            (Some(valid), _) => {
                 let (mut model, stopped) = self.grow(train, cx, Stage::Only)?;
                 shrink(&mut model, valid)?;
                 Ok(outcome(model, stopped))
             }
-            (Task::Price { .. }, None, Some((fitted, held))) if self.shrink => {
+            (None, Some((fitted, held))) => {
                 let mut trial = FitContext {
                     seed: cx.seed,
                     valid: None,
@@ -58,10 +64,14 @@ impl Learner for ForestConfig {
                 }
                 let (mut model, stopped) = self.grow(train, cx, Stage::Refit)?;
                 model.scale(&factors);
+                if let Target::Volatility { smearing, .. } = &trial.target {
+                    model.smear(*smearing);
+                }
                 Ok(outcome(model, stopped))
             }
-            _ => {
-                let (model, stopped) = self.grow(train, cx, Stage::Only)?;
+            (None, None) => {
+                let (mut model, stopped) = self.grow(train, cx, Stage::Only)?;
+                find_smearing(&mut model, train)?;
                 Ok(outcome(model, stopped))
             }
         }
@@ -150,35 +160,96 @@ fn targets(train: &Samples<'_>) -> Result<(Target, Vec<f32>), FitError> {
             let classes: Vec<f32> = (0..train.len()).map(|i| train.class(i) as f32).collect();
             Ok((Target::Direction, one_hot(&classes, CLASSES)?))
         }
+        Task::Volatility { .. } => {
+            let variances = checks::relative_variances(train)?;
+            let (mean, scale) = checks::mean_and_deviation(&variances)?;
+            let values = variances.iter().map(|v| ((v - mean) / scale) as f32).collect();
+            Ok((Target::Volatility { mean, scale, smearing: Smearing::NONE }, values))
+        }
     }
 }
 
-/// Shrinks a price model by its power on samples it has not seen; returns the factors, `[anchor]`.
+/// Shrinks a model of prices or of the volatility by its power on samples it has not seen; returns the factors,
+/// `[anchor]` or one. Of the volatility the smearing factor is found on the same samples.
 fn shrink(model: &mut FittedForest, samples: &Samples<'_>) -> Result<Vec<f64>, FitError> {
-    let Target::Price { anchors, scales } = &model.target else { return Ok(vec![]) };
-    let returns = anchor_returns(samples, anchors)?;
-    let mut raw = vec![0.0; samples.len() * anchors.len()];
-    for (i, row) in raw.chunks_exact_mut(anchors.len()).enumerate() {
-        model.model.predict_row(samples.last(i), row);
-    }
-    let factors: Vec<f64> = anchors
-        .iter()
-        .enumerate()
-        .map(|(a, &step)| {
-            let forecasts = || raw.iter().skip(a).step_by(anchors.len()).map(move |value| value * scales[a]);
-            shrinkage::factor(|| forecasts().zip(returns[a].iter().copied()), step)
-        })
-        .collect();
+    let factors = match &model.target {
+        Target::Price { anchors, scales } => price_factors(&model.model, anchors, scales, samples)?,
+        Target::Direction => vec![],
+        Target::Volatility { mean, scale, .. } => vec![variance_factor(&model.model, *mean, *scale, samples)?],
+    };
     model.scale(&factors);
+    find_smearing(model, samples)?;
     Ok(factors)
 }
 
+/// Factors on the forecasts of the steps, `[anchor]`.
+fn price_factors(
+    model: &ForestModel,
+    anchors: &[usize],
+    scales: &[f64],
+    samples: &Samples<'_>,
+) -> Result<Vec<f64>, FitError> {
+    let returns = anchor_returns(samples, anchors)?;
+    let mut raw = vec![0.0; samples.len() * anchors.len()];
+    for (i, row) in raw.chunks_exact_mut(anchors.len()).enumerate() {
+        model.predict_row(samples.last(i), row);
+    }
+    let factors = anchors.iter().enumerate().map(|(a, &step)| {
+        let forecasts = || raw.iter().skip(a).step_by(anchors.len()).map(move |value| value * scales[a]);
+        shrinkage::factor(|| forecasts().zip(returns[a].iter().copied()), step)
+    });
+    Ok(factors.collect())
+}
+
+/// Factor on the distance of the forecasts from their mean. What came true is taken from its own mean, as a change of
+/// level since the training part is no lack of power.
+fn variance_factor(model: &ForestModel, mean: f64, scale: f64, samples: &Samples<'_>) -> Result<f64, FitError> {
+    let variances = checks::relative_variances(samples)?;
+    let forecasts: Vec<f64> = (0..samples.len())
+        .map(|i| {
+            let mut value = [0.0];
+            model.predict_row(samples.last(i), &mut value);
+            mean + scale * value[0]
+        })
+        .collect();
+    let mean_of = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (forecast_level, level) = (mean_of(&forecasts), mean_of(&variances));
+    let pairs = || forecasts.iter().zip(&variances).map(move |(f, v)| (f - forecast_level, v - level));
+    Ok(shrinkage::factor(pairs, samples.task().horizon()))
+}
+
+/// Finds the smearing factor of a model of the volatility on `samples`; others have none.
+fn find_smearing(model: &mut FittedForest, samples: &Samples<'_>) -> Result<(), FitError> {
+    if let Target::Volatility { .. } = model.target {
+        let mut plain = Prediction::default();
+        model.predict_into(samples, &mut plain);
+        model.smear(Smearing::fit(samples, &plain)?);
+    }
+    Ok(())
+}
+
 impl FittedForest {
+    /// Multiplies what leaf values stand for.
     fn scale(&mut self, factors: &[f64]) {
-        if let Target::Price { scales, .. } = &mut self.target {
-            for (scale, factor) in scales.iter_mut().zip(factors) {
-                *scale *= factor;
+        match &mut self.target {
+            Target::Price { scales, .. } => {
+                for (scale, factor) in scales.iter_mut().zip(factors) {
+                    *scale *= factor;
+                }
             }
+            Target::Direction => {}
+            Target::Volatility { scale, .. } => {
+                for factor in factors {
+                    *scale *= factor;
+                }
+            }
+        }
+    }
+
+    /// Sets the smearing factor of a model of the volatility; others have none.
+    fn smear(&mut self, factor: Smearing) {
+        if let Target::Volatility { smearing, .. } = &mut self.target {
+            *smearing = factor;
         }
     }
 }

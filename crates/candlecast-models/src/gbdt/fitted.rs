@@ -1,6 +1,6 @@
 //! Boosted trees that have been fitted, and their form in a model file.
 
-use candlecast_learn::{CLASSES, Fitted, ModelState, Prediction, RestoreError, Samples, Task, Tensor};
+use candlecast_learn::{CLASSES, Fitted, ModelState, Prediction, RestoreError, Samples, Smearing, Task, Tensor};
 use serde_json::json;
 
 use super::booster::Ensemble;
@@ -13,7 +13,7 @@ pub(super) struct FittedGbdt {
     pub(super) n_features: usize,
     pub(super) width: usize,
     pub(super) target: Target,
-    /// One for each anchor step, or one for all classes.
+    /// One for each anchor step, or one for all classes or for the variance.
     pub(super) ensembles: Vec<Ensemble>,
 }
 
@@ -29,6 +29,15 @@ pub(super) enum Target {
     },
     /// Log odds of the classes.
     Direction,
+    /// The relative log variance in units of a scale. Boosting begins at its mean, so that without trees the base
+    /// remains, times a factor: smearing makes up for any constant.
+    Volatility {
+        /// Relative log variance of a margin of 1.
+        scale: f64,
+        /// From there to the expected variance: by the samples that chose the rounds, if there are any, since
+        /// residuals of samples that trees have seen are too small.
+        smearing: Smearing,
+    },
 }
 
 impl Fitted for FittedGbdt {
@@ -51,6 +60,13 @@ impl Fitted for FittedGbdt {
                     softmax(out.row_mut(i));
                 }
             }
+            Target::Volatility { scale, smearing } => {
+                let mut margin = [0.0];
+                for i in 0..x.len() {
+                    self.ensembles[0].margins(x.last(i), &mut margin);
+                    out.row_mut(i)[0] = smearing.log_variance(x, i, scale * margin[0]);
+                }
+            }
         }
     }
 
@@ -59,10 +75,18 @@ impl Fitted for FittedGbdt {
         let base: Vec<f64> = self.ensembles.iter().flat_map(|e| e.base.iter().copied()).collect();
         let mut tensors = encode(self.ensembles.iter().flat_map(|e| &e.trees), 1);
         tensors.insert("base".into(), Tensor::f64(&[self.ensembles.len(), base.len() / self.ensembles.len()], base));
-        if let Target::Price { scales, .. } = &self.target {
-            tensors.insert("scales".into(), Tensor::f64(&[scales.len()], scales.clone()));
+        let mut state = ModelState { facts: json!({ "features": self.n_features, "trees": counts }), tensors };
+        match &self.target {
+            Target::Price { scales, .. } => {
+                state.tensors.insert("scales".into(), Tensor::f64(&[scales.len()], scales.clone()));
+            }
+            Target::Direction => {}
+            Target::Volatility { scale, smearing } => {
+                state.tensors.insert("scales".into(), Tensor::f64(&[1], vec![*scale]));
+                smearing.write(&mut state);
+            }
         }
-        ModelState { facts: json!({ "features": self.n_features, "trees": counts }), tensors }
+        state
     }
 
     fn importances(&self) -> Option<Vec<f64>> {
@@ -83,6 +107,10 @@ impl FittedGbdt {
                 (Target::Price { anchors, scales }, n, 1)
             }
             Task::Direction { .. } => (Target::Direction, 1, CLASSES),
+            Task::Volatility { .. } => {
+                let scale = state.f64("scales", &[1])?[0];
+                (Target::Volatility { scale, smearing: Smearing::read(state)? }, 1, 1)
+            }
         };
         if counts.len() != n_ensembles || counts.iter().any(|c| c % outputs != 0) {
             let reason = format!("there are {} boosters for {n_ensembles} targets", counts.len());

@@ -2,8 +2,8 @@
 
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
-    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, RestoreError, Samples,
-    ScalerKind, Task, TrainState,
+    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
+    Samples, ScalerKind, Smearing, Task, TrainState,
 };
 use serde_json::json;
 
@@ -81,8 +81,12 @@ impl GbdtConfig {
             observer.on_step(progress, &snapshot)
         })?;
         let steps = boosters.iter().map(|b| b.standing.best_rounds).max().unwrap_or(0);
-        let ensembles = boosters.iter().map(Booster::best).collect();
-        Ok(FitOutcome { model: Box::new(shell.model(ensembles)), stopped, steps, curve })
+        let mut model = shell.model(boosters.iter().map(Booster::best).collect());
+        match choice.and_then(|choice| choice.smearing) {
+            Some(found) => model.smear(found),
+            None => model.find_smearing(valid.unwrap_or(train))?,
+        }
+        Ok(FitOutcome { model: Box::new(model), stopped, steps, curve })
     }
 
     /// Boosters of the task, beginning with the trees to go on from.
@@ -105,10 +109,12 @@ impl GbdtConfig {
         let (target, objective, targets) = targets(train, valid, start.as_ref())?;
         let mut boosters = Vec::with_capacity(targets.len());
         for (i, (y, valid_y)) in targets.into_iter().enumerate() {
-            let ensemble = match &start {
-                Some(model) => model.ensembles[i].clone(),
-                None if objective == Objective::Squared => Ensemble { base: vec![0.0], trees: vec![] },
-                None => Ensemble { base: objective.base(&y), trees: vec![] },
+            let ensemble = match (&start, &target) {
+                (Some(model), _) => model.ensembles[i].clone(),
+                (None, Target::Price { .. }) => Ensemble { base: vec![0.0], trees: vec![] },
+                (None, Target::Direction | Target::Volatility { .. }) => {
+                    Ensemble { base: objective.base(&y), trees: vec![] }
+                }
             };
             let limit = limits.and_then(|l| l.get(i).copied()).unwrap_or(self.rounds);
             boosters.push(Booster::new(objective, ensemble, data, y, valid_y, limit));
@@ -149,6 +155,18 @@ fn targets(
             objective.check_variety(&y)?;
             Ok((Target::Direction, objective, vec![(y, valid.map(classes).unwrap_or_default())]))
         }
+        Task::Volatility { .. } => {
+            let variances = checks::relative_variances(train)?;
+            let (_, deviation) = checks::mean_and_deviation(&variances)?;
+            let valid_variances = valid.map(checks::relative_variances).transpose()?.unwrap_or_default();
+            let scale = match start.map(|model| &model.target) {
+                Some(Target::Volatility { scale, .. }) => *scale,
+                _ => deviation,
+            };
+            let scaled = |v: &[f64]| -> Vec<f32> { v.iter().map(|v| (v / scale) as f32).collect() };
+            let target = Target::Volatility { scale, smearing: Smearing::NONE };
+            Ok((target, Objective::Squared, vec![(scaled(&variances), scaled(&valid_variances))]))
+        }
     }
 }
 
@@ -160,6 +178,26 @@ fn classes(samples: &Samples<'_>) -> Vec<f32> {
 fn start(task: &Task, cx: &FitContext<'_>) -> Result<Option<FittedGbdt>, FitError> {
     let state = cx.resume.map(|resume| &resume.state).or(cx.warm);
     Ok(state.map(|state| FittedGbdt::restore(state, task)).transpose()?)
+}
+
+impl FittedGbdt {
+    /// Sets the smearing factor of a model of the volatility; others have none.
+    fn smear(&mut self, factor: Smearing) {
+        if let Target::Volatility { smearing, .. } = &mut self.target {
+            *smearing = factor;
+        }
+    }
+
+    /// Sets it to what the residuals on `samples` give.
+    fn find_smearing(&mut self, samples: &Samples<'_>) -> Result<(), FitError> {
+        if let Target::Volatility { .. } = self.target {
+            self.smear(Smearing::NONE);
+            let mut plain = Prediction::default();
+            self.predict_into(samples, &mut plain);
+            self.smear(Smearing::fit(samples, &plain)?);
+        }
+        Ok(())
+    }
 }
 
 /// A model whose trees are still with the boosters.

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use candlecast_learn::{
-    CLASSES, Curve, FitContext, FitError, FitObserver, FitOutcome, Progress, RestoreError, Samples, Stop, Task,
-    TrainState,
+    CLASSES, Curve, FitContext, FitError, FitObserver, FitOutcome, Progress, RestoreError, Samples, Smearing, Stop,
+    Task, TrainState,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,6 +21,10 @@ pub(super) struct Choice {
     stopped: Stop,
     /// Its losses by round.
     curve: Curve,
+    /// Of a model of the volatility, the factor by the samples that the rounds were chosen on: the residuals of the
+    /// second fit are those of samples it has seen, and smaller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) smearing: Option<Smearing>,
 }
 
 /// Where a checkpoint of the second fit carries the choice.
@@ -88,11 +92,16 @@ impl GbdtConfig {
         if matches!(chosen.stopped, Stop::Cancelled | Stop::Pruned) {
             return Ok(chosen);
         }
-        let outputs = if matches!(train.task(), Task::Price { .. }) { 1 } else { CLASSES };
-        let counts: Vec<usize> = chosen.model.state().fact("trees")?;
+        let outputs = if matches!(train.task(), Task::Direction { .. }) { CLASSES } else { 1 };
+        let state = chosen.model.state();
+        let counts: Vec<usize> = state.fact("trees")?;
+        let smearing = match train.task() {
+            Task::Volatility { .. } => Some(Smearing::read(&state)?),
+            Task::Price { .. } | Task::Direction { .. } => None,
+        };
         let new_trees = |(i, &n): (usize, &usize)| n.saturating_sub(before.get(i).copied().unwrap_or(0));
         let limits = counts.iter().enumerate().map(|c| new_trees(c) / outputs).collect();
-        let choice = Choice { limits, stopped: chosen.stopped, curve: chosen.curve };
+        let choice = Choice { limits, stopped: chosen.stopped, curve: chosen.curve, smearing };
         // The checkpoint was one of the first fit, which is over.
         self.refit(train, choice, None, cx)
     }

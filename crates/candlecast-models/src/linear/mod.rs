@@ -1,4 +1,5 @@
-//! `linear`: ridge regression of log returns, or logistic regression of directions, on the features at the origin.
+//! `linear`: ridge regression of log returns or of the log variance, or logistic regression of directions, on the
+//! features at the origin.
 
 mod logistic;
 mod normal_equations;
@@ -7,7 +8,7 @@ use candlecast_core::FeatureSet;
 use candlecast_core::catalog::{Entry, read_config};
 use candlecast_learn::{
     CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
-    Samples, ScalerKind, Stop, Task, Tensor,
+    Samples, ScalerKind, Smearing, Stop, Task, Tensor,
 };
 
 pub use logistic::{Logistic, logistic};
@@ -51,7 +52,7 @@ pub(crate) const ENTRY: Entry<dyn Learner> = Entry {
 
 impl Learner for LinearConfig {
     fn supports(&self, task: &Task) -> bool {
-        matches!(task, Task::Price { .. } | Task::Direction { .. })
+        matches!(task, Task::Price { .. } | Task::Direction { .. } | Task::Volatility { .. })
     }
 
     fn lookback(&self) -> usize {
@@ -73,8 +74,16 @@ impl Learner for LinearConfig {
             return Err(FitError::Unsupported { model: ID.into(), task: train.task().id().into() });
         }
         let model = match train.task() {
-            Task::Price { .. } => self.fit_price(train, cx)?,
+            Task::Price { .. } => self.fit_ridge(train, cx, self.shrink_drift)?,
             Task::Direction { .. } => self.fit_direction(train, cx)?,
+            Task::Volatility { .. } => {
+                // The mean is not shrunk: smearing makes up for any constant, so that without use of the features the
+                // base remains, times a factor.
+                let plain = self.fit_ridge(train, cx, false)?;
+                let mut out = Prediction::default();
+                plain.predict_into(train, &mut out);
+                FittedLinear { output: Output::Variance(Smearing::fit(train, &out)?), ..plain }
+            }
         };
         Ok(FitOutcome { model: Box::new(model), stopped: Stop::Converged, steps: 1, curve: Curve::default() })
     }
@@ -85,7 +94,11 @@ impl Learner for LinearConfig {
         Ok(Box::new(FittedLinear {
             alpha: state.fact("alpha")?,
             width,
-            classes: matches!(task, Task::Direction { .. }),
+            output: match task {
+                Task::Price { .. } => Output::Returns,
+                Task::Direction { .. } => Output::Classes,
+                Task::Volatility { .. } => Output::Variance(Smearing::read(state)?),
+            },
             weights: state.f64("weights", &[n_features, width])?.to_vec(),
             intercept: state.f64("intercept", &[width])?.to_vec(),
         }))
@@ -93,18 +106,18 @@ impl Learner for LinearConfig {
 }
 
 impl LinearConfig {
-    fn fit_price(&self, train: &Samples<'_>, cx: &FitContext<'_>) -> Result<FittedLinear, FitError> {
+    fn fit_ridge(&self, train: &Samples<'_>, cx: &FitContext<'_>, shrink: bool) -> Result<FittedLinear, FitError> {
         let chosen = match (self.alpha, cx.valid) {
             (Some(alpha), _) => Some(alpha),
-            (None, Some(valid)) => normal_equations::choose_alpha(train, valid, self.shrink_drift)?,
+            (None, Some(valid)) => normal_equations::choose_alpha(train, valid, shrink)?,
             (None, None) => match holdout::holdout(train) {
                 // The best penalty a sample carries over to the whole training part.
-                Some((fitted, held)) => normal_equations::choose_alpha(&fitted, &held, self.shrink_drift)?
+                Some((fitted, held)) => normal_equations::choose_alpha(&fitted, &held, shrink)?
                     .map(|alpha| alpha * train.len() as f64 / fitted.len() as f64),
                 None => Some(train.len() as f64),
             },
         };
-        normal_equations::fit_samples(train, chosen, self.shrink_drift)
+        normal_equations::fit_samples(train, chosen, shrink)
     }
 
     fn fit_direction(&self, train: &Samples<'_>, cx: &FitContext<'_>) -> Result<FittedLinear, FitError> {
@@ -127,7 +140,7 @@ impl LinearConfig {
             None => problem.start(),
         };
         let Logistic { weights, intercept } = problem.logistic(&weights);
-        Ok(FittedLinear { alpha: chosen, width: CLASSES, classes: true, weights, intercept })
+        Ok(FittedLinear { alpha: chosen, width: CLASSES, output: Output::Classes, weights, intercept })
     }
 }
 
@@ -145,14 +158,24 @@ fn choose_alpha(problem: &Problem<'_>, valid: &Samples<'_>) -> Result<Option<f64
     Ok(best.1)
 }
 
-/// A fitted linear map from features to log returns, or to log odds of the classes.
+/// What the outputs of the linear map are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Output {
+    /// Log returns.
+    Returns,
+    /// Log odds of the classes.
+    Classes,
+    /// The log variance relative to its base.
+    Variance(Smearing),
+}
+
+/// A fitted linear map from features.
 #[derive(Debug, Clone, PartialEq)]
 struct FittedLinear {
     /// Penalty; `None` when no feature is used.
     alpha: Option<f64>,
     width: usize,
-    /// Outputs are log odds of classes.
-    classes: bool,
+    output: Output,
     /// `[feature, output]`.
     weights: Vec<f64>,
     /// `[output]`.
@@ -165,22 +188,28 @@ impl Fitted for FittedLinear {
         for i in 0..x.len() {
             let row = out.row_mut(i);
             self.scores(x.last(i), row);
-            if self.classes {
-                softmax(row);
+            match self.output {
+                Output::Returns => {}
+                Output::Classes => softmax(row),
+                Output::Variance(smearing) => row[0] = smearing.log_variance(x, i, row[0]),
             }
         }
     }
 
     fn state(&self) -> ModelState {
         let n_features = self.weights.len() / self.width;
-        ModelState {
+        let mut state = ModelState {
             facts: serde_json::json!({ "alpha": self.alpha, "features": n_features }),
             tensors: [
                 ("weights".to_owned(), Tensor::f64(&[n_features, self.width], self.weights.clone())),
                 ("intercept".to_owned(), Tensor::f64(&[self.width], self.intercept.clone())),
             ]
             .into(),
+        };
+        if let Output::Variance(smearing) = self.output {
+            smearing.write(&mut state);
         }
+        state
     }
 
     fn importances(&self) -> Option<Vec<f64>> {

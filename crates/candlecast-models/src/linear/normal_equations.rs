@@ -1,11 +1,11 @@
 //! Ridge regression by Cholesky factorisation of the centred normal equations, in double precision.
 
-use candlecast_learn::{FitError, Samples};
+use candlecast_learn::{FitError, Samples, Smearing, Task};
 use faer::linalg::matmul::matmul;
 use faer::linalg::solvers::Solve;
 use faer::{Accum, Mat, Par, Side};
 
-use super::FittedLinear;
+use super::{FittedLinear, Output};
 use crate::checks;
 
 /// Twice the least and the greatest exponent `k` of the penalties `n * 10^k` that are tried.
@@ -120,8 +120,12 @@ pub(super) fn inputs(samples: &Samples<'_>) -> Mat<f64> {
     Mat::from_fn(samples.len(), samples.width(), |i, j| f64::from(samples.last(i)[j]))
 }
 
-/// Log returns, `[sample, step]`.
+/// Log returns, `[sample, step]`, or relative log variances, `[sample, 1]`.
 fn targets(samples: &Samples<'_>) -> Result<Mat<f64>, FitError> {
+    if let Task::Volatility { .. } = samples.task() {
+        let variances = checks::relative_variances(samples)?;
+        return Ok(Mat::from_fn(variances.len(), 1, |i, _| variances[i]));
+    }
     let h = samples.task().horizon();
     let mut rows = vec![0.0; samples.len() * h];
     for (i, row) in rows.chunks_exact_mut(h).enumerate() {
@@ -147,15 +151,22 @@ fn drift(y: &Mat<f64>, means: &[f64], shrink: bool) -> Vec<f64> {
     means.iter().map(|m| factor * m).collect()
 }
 
-/// Fits on all of `train` with penalty `alpha`, or without features for `None`.
+/// Fits on all of `train` with penalty `alpha`, or without features for `None`; of the volatility task without the
+/// smearing factor.
 pub(super) fn fit_samples(train: &Samples<'_>, alpha: Option<f64>, shrink: bool) -> Result<FittedLinear, FitError> {
     let y = targets(train)?;
-    checks::root_mean_square(y.col_as_slice(0))?;
+    let output = if matches!(train.task(), Task::Volatility { .. }) {
+        checks::mean_and_deviation(y.col_as_slice(0))?;
+        Output::Variance(Smearing::NONE)
+    } else {
+        checks::root_mean_square(y.col_as_slice(0))?;
+        Output::Returns
+    };
     let drifts = drift(&y, &column_means(&y), shrink);
     let normal = Normal::new(inputs(train), y);
     let slopes = alpha.map(|alpha| normal.solve(alpha)).transpose()?;
     let fit = normal.assemble(slopes.as_ref(), &drifts);
-    Ok(FittedLinear { alpha, width: drifts.len(), classes: false, weights: fit.coefficients, intercept: fit.intercept })
+    Ok(FittedLinear { alpha, width: drifts.len(), output, weights: fit.coefficients, intercept: fit.intercept })
 }
 
 /// The penalty with the least loss on `valid` after a fit on `train`; `None` when no use of the features beats

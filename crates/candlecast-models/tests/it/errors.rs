@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candlecast_core::FeatureTable;
-use candlecast_learn::{Dataset, FitError, Labels, Panel, SampleId, Samples, Task, Thresholds};
+use candlecast_learn::{Dataset, FitError, Labels, Panel, SampleId, Samples, Task, ThresholdUnit, Thresholds};
 use candlecast_models::catalog;
 
 use crate::world::{build, fit, of_returns, price, quick, reverting};
@@ -42,7 +42,7 @@ fn two_hundred_candles_are_enough_to_fit() {
 fn a_single_class_is_refused() {
     let task = Task::Direction { horizon: 2, labels: Labels::Fixed { threshold: 10.0 } };
     let world = reverting(600, 0.0, 4, task);
-    assert_eq!(world.thresholds, Some(Thresholds { sell: -10.0, buy: 10.0 }));
+    assert_eq!(world.thresholds, Some(Thresholds { sell: -10.0, buy: 10.0, unit: ThresholdUnit::Return }));
     for id in ["linear", "gbdt", "random-forest"] {
         let error = fit(&*build(id, &quick(id)), &world.train(), None, 1).expect_err(id);
         assert_eq!(error, FitError::OneClass { class: 1, samples: world.train().len() }, "{id}");

@@ -6,7 +6,7 @@ use candlecast_core::Seed;
 use candlecast_learn::{FitContext, FitObserver, FitOutcome, Learner, ModelState, Progress, Samples, Stop, TrainState};
 use serde_json::json;
 
-use crate::world::{build, direction, fit, predict, price, reverting};
+use crate::world::{build, direction, fit, predict, price, reverting, volatility, waving};
 
 /// Keeps the checkpoint of one step, and stops at another.
 #[derive(Default)]
@@ -43,7 +43,7 @@ fn watched(
 
 #[test]
 fn a_warm_start_goes_on_where_the_other_fit_ended() {
-    for task in [price(3), direction(3)] {
+    for task in [price(3), direction(3), volatility(3)] {
         let world = reverting(800, 0.4, 21, task);
         let config = |rounds: usize| json!({ "rounds": rounds, "patience": 0, "maxDepth": 3 });
         let (half, whole) = (build("gbdt", &config(10)), build("gbdt", &config(20)));
@@ -58,23 +58,46 @@ fn a_warm_start_goes_on_where_the_other_fit_ended() {
 
 #[test]
 fn a_checkpoint_goes_on_bit_for_bit() {
-    let world = reverting(800, 0.4, 22, price(14));
-    let (train, held) = (world.train(), world.valid());
-    for (id, config, keep_at) in [
-        ("gbdt", json!({ "rounds": 40, "patience": 8, "maxDepth": 3, "subsample": 0.7 }), 6),
-        ("random-forest", json!({ "trees": 40 }), 2),
-    ] {
-        let learner = build(id, &config);
-        for valid in [Some(&held), None] {
-            let mut watcher = Watcher { keep_at, ..Watcher::default() };
-            let whole = watched(&*learner, (&train, valid), (None, None), &mut watcher);
-            let text = serde_json::to_string(&watcher.kept.expect("the step was reached")).unwrap();
-            let kept: TrainState = serde_json::from_str(&text).unwrap();
-            let resumed = watched(&*learner, (&train, valid), (None, Some(&kept)), &mut Watcher::default());
-            assert_eq!(resumed.model.state(), whole.model.state(), "{id}");
-            assert_eq!((resumed.steps, &resumed.curve), (whole.steps, &whole.curve), "{id}");
+    for task in [price(14), volatility(14)] {
+        let world = reverting(800, 0.4, 22, task);
+        let (train, held) = (world.train(), world.valid());
+        for (id, config, keep_at) in [
+            ("gbdt", json!({ "rounds": 40, "patience": 8, "maxDepth": 3, "subsample": 0.7 }), 6),
+            ("random-forest", json!({ "trees": 40 }), 2),
+        ] {
+            let learner = build(id, &config);
+            for valid in [Some(&held), None] {
+                let mut watcher = Watcher { keep_at, ..Watcher::default() };
+                let whole = watched(&*learner, (&train, valid), (None, None), &mut watcher);
+                let text = serde_json::to_string(&watcher.kept.expect("the step was reached")).unwrap();
+                let kept: TrainState = serde_json::from_str(&text).unwrap();
+                let resumed = watched(&*learner, (&train, valid), (None, Some(&kept)), &mut Watcher::default());
+                assert_eq!(resumed.model.state(), whole.model.state(), "{id} {task:?}");
+                assert_eq!((resumed.steps, &resumed.curve), (whole.steps, &whole.curve), "{id} {task:?}");
+            }
         }
     }
+}
+
+/// The smearing factor comes from the first of two fits, whose residuals on the held-out samples are those of
+/// forecasts; it must outlive an interruption of the second.
+#[test]
+fn the_smearing_factor_of_the_choosing_fit_is_kept() {
+    let world = waving(1500, 26, volatility(1));
+    let train = world.train();
+    let learner = build("gbdt", &json!({ "rounds": 40, "patience": 40, "maxDepth": 3, "learningRate": 0.2 }));
+    let mut watcher = Watcher { keep_at: 41, ..Watcher::default() };
+    let whole = watched(&*learner, (&train, None), (None, None), &mut watcher);
+    let kept = watcher.kept.expect("the second fit has begun");
+    let resumed = watched(&*learner, (&train, None), (None, Some(&kept)), &mut Watcher::default());
+    assert_eq!(resumed.model.state(), whole.model.state());
+    // The newest 15 % are held out, and as many samples as the horizon has steps are left out before them.
+    let cut = train.len() - (train.len() as f64 * 0.15) as usize;
+    let (fitted, held) = (train.slice(0..cut - 1), train.slice(cut..train.len()));
+    let choosing = fit(&*learner, &fitted, Some(&held), 1).unwrap();
+    let factor = |outcome: &FitOutcome| outcome.model.state().f64("smearing", &[1]).unwrap()[0];
+    assert_eq!(factor(&whole), factor(&choosing));
+    assert_ne!(whole.model.state(), choosing.model.state());
 }
 
 /// Without a validation part the rounds are chosen by a first fit; what it found must outlive an interruption of the

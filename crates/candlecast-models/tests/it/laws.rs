@@ -6,7 +6,7 @@ use candlecast_models::{catalog, permutation_importance};
 use candlecast_testkit::{LearnerLaws, assert_learner_laws};
 use serde_json::{Value, json};
 
-use crate::world::{build, fit, price, quick, reverting};
+use crate::world::{build, fit, price, quick, reverting, volatility, waving};
 
 /// Settings that make fits quick and still let them find a signal.
 fn lawful(id: &str) -> Value {
@@ -38,6 +38,32 @@ fn a_state_of_another_horizon_or_a_damaged_one_is_refused() {
             assert!(learner.restore(&damaged, &price(5)).is_err(), "{} without {name}", entry.id);
         }
         assert!(learner.restore(&ModelState::default(), &price(5)).is_err(), "{}", entry.id);
+    }
+}
+
+#[test]
+fn a_damaged_state_of_a_model_of_the_volatility_is_refused() {
+    let task = volatility(3);
+    let world = waving(700, 3, task);
+    for id in ["linear", "gbdt", "random-forest"] {
+        let learner = build(id, &quick(id));
+        let state = fit(&*learner, &world.train(), Some(&world.valid()), 1).unwrap().model.state();
+        assert!(state.tensors.contains_key("smearing"), "{id}");
+        for name in state.tensors.keys() {
+            let mut damaged = state.clone();
+            damaged.tensors.remove(name);
+            assert!(learner.restore(&damaged, &task).is_err(), "{id} without {name}");
+        }
+    }
+}
+
+#[test]
+fn the_feature_that_tells_the_volatility_is_the_most_important() {
+    let world = waving(3000, 4, volatility(1));
+    for id in ["linear", "gbdt", "random-forest"] {
+        let outcome = fit(&*build(id, &quick(id)), &world.train(), Some(&world.valid()), 1).unwrap();
+        let shuffled = permutation_importance(&*outcome.model, &world.valid(), Seed(1), 3);
+        assert!(shuffled[3] > 0.05 && (0..3).all(|j| shuffled[j] < shuffled[3]), "{id} {shuffled:?}");
     }
 }
 

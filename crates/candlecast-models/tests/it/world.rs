@@ -19,6 +19,19 @@ pub(crate) fn direction(horizon: usize) -> Task {
     Task::Direction { horizon, labels: Labels::Adaptive { low: 0.25, high: 0.75 } }
 }
 
+pub(crate) fn volatility(horizon: usize) -> Task {
+    Task::Volatility { horizon }
+}
+
+/// `n` candles whose returns have a standard deviation that is a wave of twelve rows around 0.7 %; in place of the noise
+/// a feature tells where the wave will stand in the next row.
+pub(crate) fn waving(n: usize, seed: u64, task: Task) -> World {
+    let wave = |row: usize| 0.8 * (row as f64 * std::f64::consts::TAU / 12.0).sin();
+    let shocks = normals(n, &mut Seed(seed).derive("world", 1).stream());
+    let returns: Vec<f64> = shocks.iter().enumerate().map(|(row, shock)| 0.007 * wave(row).exp() * shock).collect();
+    of_returns(&returns, (0..n).map(|row| wave(row + 1)).collect(), task)
+}
+
 /// `n` candles whose returns contain `-reversion` times the last one, otherwise normal noise of 0.7 %.
 pub(crate) fn reverting(n: usize, reversion: f64, seed: u64, task: Task) -> World {
     let mut rng = Seed(seed).derive("world", 0).stream();

@@ -1,7 +1,7 @@
 //! Data that cannot be learnt from gives errors that say what is wrong.
 
 use candlecast_core::Seed;
-use candlecast_learn::{FitError, Thresholds};
+use candlecast_learn::{FitError, ThresholdUnit, Thresholds};
 use candlecast_nn::{Cell, Isa, Session, SessionBatch, SessionConfig, SessionError};
 use serde_json::json;
 
@@ -33,7 +33,7 @@ fn constant_prices() {
 
 #[test]
 fn one_class() {
-    let wide = Thresholds { sell: -10.0, buy: 10.0 };
+    let wide = Thresholds { sell: -10.0, buy: 10.0, unit: ThresholdUnit::Return };
     let world = reverting(400, 0.0, 1, direction(2)).with_thresholds(wide);
     let model = learner("gru", &small(&json!({})));
     let train = world.part(0.0, 1.0);

@@ -1,10 +1,11 @@
 //! What is planted is found, and what is not there is not.
 
+use candlecast_core::Seed;
 use candlecast_learn::{CLASSES, Learner, Prediction};
 use candlecast_testkit::World;
 use serde_json::json;
 
-use crate::world::{Given, direction, fit, isas, learner, price, reverting, small};
+use crate::world::{Given, direction, fit, isas, learner, of_returns, price, reverting, small, volatility};
 
 /// R2 of the returns of each step against a forecast of 0, on the last quarter.
 fn r2_of_steps(world: &World, model: &dyn Learner) -> Vec<f64> {
@@ -52,6 +53,20 @@ fn a_random_walk_is_not_forecast() {
     let world = reverting(2500, 0.0, 13, price(2));
     let r2 = r2_of_steps(&world, &*learner("lstm", &small(&json!({"epochs": 30, "patience": 4}))));
     assert!(r2.iter().all(|&r| r < 0.01), "{r2:?}");
+}
+
+/// The loss of the price task says nothing about the volatility, which is learnt by squared error.
+#[test]
+fn the_volatility_is_learnt_alike_whatever_the_loss_of_prices() {
+    let mut rng = Seed(15).stream();
+    let wave = |row: usize| 0.8 * (row as f64 * std::f64::consts::TAU / 12.0).sin();
+    let returns: Vec<f64> = (0..900).map(|row| 0.007 * wave(row).exp() * rng.normal()).collect();
+    let world = of_returns(&returns, (0..900).map(|row| wave(row + 2)).collect(), volatility(3));
+    let state = |loss: &str| {
+        let model = learner("gru", &small(&json!({"epochs": 2, "loss": loss})));
+        fit(&*model, &world.part(0.0, 0.7), &Given::default()).unwrap().model.state()
+    };
+    assert_eq!(state("mse"), state("pinball"));
 }
 
 /// Mean log loss of the test quarter against that of the training shares.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::{
     Given, Recorder, direction, fit, fit_watched, isas, learner, price, random_batch, reverting, session_config, shape,
-    small,
+    small, volatility,
 };
 
 #[test]
@@ -51,15 +51,20 @@ fn through_json(state: &TrainState) -> TrainState {
 /// Every schedule, with dropout, from a checkpoint that went through JSON.
 #[test]
 fn going_on_from_a_checkpoint_equals_never_stopping() {
-    let world = reverting(600, 0.4, 2, direction(4));
-    for (id, more) in [
-        ("lstm", json!({"schedule": "cosine", "warmupEpochs": 2, "hiddenSizes": [9, 8], "dropout": 0.3})),
+    for (id, task, more) in [
+        ("lstm", direction(4), json!({"schedule": "cosine", "warmupEpochs": 2, "hiddenSizes": [9, 8], "dropout": 0.3})),
         (
             "gru",
+            direction(4),
             json!({"schedule": "reduce-on-plateau", "classLoss": "focal", "classWeights": "balanced", "epochs": 9}),
         ),
-        ("gru", json!({"optimizer": "adam", "weightDecay": 0.01, "l2": 0.001, "patience": 2, "epochs": 30})),
+        (
+            "gru",
+            volatility(4),
+            json!({"optimizer": "adam", "weightDecay": 0.01, "l2": 0.001, "patience": 2, "epochs": 30}),
+        ),
     ] {
+        let world = reverting(600, 0.4, 2, task);
         let model = learner(id, &small(&more));
         let (train, valid) = (world.part(0.0, 0.7), world.part(0.75, 1.0));
         let given = Given { valid: Some(&valid), ..Given::default() };
@@ -87,7 +92,14 @@ fn given_with<'a>(valid: &'a candlecast_learn::Samples<'a>) -> Given<'a> {
 
 #[test]
 fn restored_models_predict_the_same_bits() {
-    for (id, task) in [("lstm", price(5)), ("gru", price(2)), ("lstm", direction(4)), ("gru", direction(1))] {
+    for (id, task) in [
+        ("lstm", price(5)),
+        ("gru", price(2)),
+        ("lstm", direction(4)),
+        ("gru", direction(1)),
+        ("lstm", volatility(6)),
+        ("gru", volatility(1)),
+    ] {
         let world = reverting(500, 0.4, 3, task);
         let model = learner(id, &small(&json!({"epochs": 2})));
         let (train, test) = (world.part(0.0, 0.8), world.part(0.8, 1.0));

@@ -24,6 +24,10 @@ pub(crate) fn direction(horizon: usize) -> Task {
     Task::Direction { horizon, labels: Labels::Adaptive { low: 0.25, high: 0.75 } }
 }
 
+pub(crate) fn volatility(horizon: usize) -> Task {
+    Task::Volatility { horizon }
+}
+
 /// `n` candles whose returns contain `-reversion` times the last one, and normal noise of 0.7 %.
 pub(crate) fn reverting(n: usize, reversion: f64, seed: u64, task: Task) -> World {
     let mut rng = Seed(seed).derive("world", 0).stream();

@@ -3,7 +3,7 @@
 use candlecast_learn::{FitOutcome, ModelState, Prediction, Samples, Task};
 
 use super::tape::{N_CANDLES, Tape};
-use super::{SHORT, Subject, all_finite, bits, predict};
+use super::{SHORT, Subject, WAVE, all_finite, bits, predict};
 
 /// Candles of the market with a signal, and the reversion of its returns.
 const SIGNAL: (usize, f64) = (2_000, 0.6);
@@ -16,10 +16,14 @@ pub(super) fn laws(subject: Subject<'_>, task: Task) {
         a_forecast_has_its_shape(subject, task, &outcome, &test);
         a_saved_model_is_the_same_model(subject, task, &outcome, &test);
         a_forecast_does_not_depend_on_its_company(subject, task, &outcome, &test);
+        a_forecast_reads_no_future(subject, task, &outcome, &test);
         importances_are_shares(subject, task, &outcome, &test);
     }
     if task == SHORT {
         a_planted_signal_is_found(subject, task);
+    }
+    if task == WAVE {
+        a_planted_wave_is_found(subject, task);
     }
 }
 
@@ -111,6 +115,22 @@ fn a_forecast_does_not_depend_on_its_company(
     }
 }
 
+/// Whatever the market does after an origin, the forecast from it is the same to the bit.
+fn a_forecast_reads_no_future(subject: Subject<'_>, task: Task, outcome: &FitOutcome, test: &Samples<'_>) {
+    let half = test.slice(0..test.len() / 2);
+    let expected = bits(&predict(outcome, &half));
+    let last = half.ids()[half.len() - 1].row as usize;
+    let world = Tape::reverting(N_CANDLES, 0.4).other_after(last).world(subject.learner.lookback(), task);
+    let other = world.test().slice(0..half.len());
+    assert_eq!(other.ids(), half.ids(), "both markets have the same origins");
+    assert_ne!(
+        other.return_over_horizon(half.len() - 1),
+        half.return_over_horizon(half.len() - 1),
+        "the future must be another one"
+    );
+    assert_eq!(bits(&predict(outcome, &other)), expected, "{}: the future must not matter", subject.on(task));
+}
+
 fn importances_are_shares(subject: Subject<'_>, task: Task, outcome: &FitOutcome, test: &Samples<'_>) {
     let Some(shares) = outcome.model.importances() else { return };
     let on = subject.on(task);
@@ -138,4 +158,31 @@ fn a_planted_signal_is_found(subject: Subject<'_>, task: Task) {
         subject.on(task),
         error / naive
     );
+}
+
+/// Where the log variance is a wave that a feature tells, forecasts must come nearer to it than the base does, however
+/// its level is chosen.
+fn a_planted_wave_is_found(subject: Subject<'_>, task: Task) {
+    let world = Tape::waving(SIGNAL.0).world(subject.learner.lookback(), task);
+    let (train, valid, test) = (world.train(), world.valid(), world.test());
+    let outcome =
+        subject.fit(&train, Some(&valid)).unwrap_or_else(|e| panic!("{} must be fitted: {e}", subject.on(task)));
+    let prediction = predict(&outcome, &test);
+    let of_base: Vec<f64> = (0..test.len()).map(|i| test.log_variance(i) - test.base_log_variance(i)).collect();
+    let errors: Vec<f64> = (0..test.len()).map(|i| test.log_variance(i) - prediction.row(i)[0]).collect();
+    let share = spread(&errors) / spread(&of_base);
+    assert!(
+        share < 0.8,
+        "{}: the variance of the errors is {share:.3} of the base's, with a wave that brings it to about 0.5",
+        subject.on(task)
+    );
+    // What is forecast is the expected variance, so the ratio of what came true to it is 1 on average.
+    let ratio = errors.iter().map(|error| error.exp()).sum::<f64>() / test.len() as f64;
+    assert!((0.65..1.45).contains(&ratio), "{}: variances are {ratio:.2} of what was forecast", subject.on(task));
+}
+
+/// Sum of squared deviations from the mean.
+fn spread(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    values.iter().map(|v| (v - mean).powi(2)).sum()
 }

@@ -1,6 +1,6 @@
 //! Laws of data that cannot be learnt from: an error that says so, or a finite forecast; never NaN, never a panic.
 
-use candlecast_learn::{FitError, FitOutcome, Task, Thresholds};
+use candlecast_learn::{FitError, FitOutcome, Task, ThresholdUnit, Thresholds};
 
 use super::tape::{N_CANDLES, NOISE, ROW_OF_TEST, ROW_OF_TRAIN, ROW_OF_VALID, Tape};
 use super::{Subject, all_finite, predict};
@@ -57,6 +57,11 @@ fn a_price_that_never_moves_is_refused_or_stays(subject: Subject<'_>, task: Task
             (Ok(outcome), Task::Price { .. }) => {
                 let prediction = predict(&outcome, &world.test());
                 assert!(prediction.mean.iter().all(|v| v.abs() < 1e-6), "{}: it does not stay", subject.on(task));
+            }
+            (Ok(outcome), Task::Volatility { .. }) => {
+                let (prediction, test) = (predict(&outcome, &world.test()), world.test());
+                let stays = |i: usize| (prediction.row(i)[0] - test.base_log_variance(i)).abs() < 1e-6;
+                assert!((0..test.len()).all(stays), "{}: it does not stay", subject.on(task));
             }
             (Ok(_), Task::Direction { .. }) => panic!("{}: one class must be refused", subject.on(task)),
             (Err(error), _) => assert!(
@@ -131,7 +136,8 @@ fn features_that_are_no_numbers_are_named(subject: Subject<'_>, task: Task) {
 }
 
 fn one_class_is_refused(subject: Subject<'_>, task: Task) {
-    let world = world(subject, task, &market()).with_thresholds(Thresholds { sell: -10.0, buy: 10.0 });
+    let wide = Thresholds { sell: -10.0, buy: 10.0, unit: ThresholdUnit::Return };
+    let world = world(subject, task, &market()).with_thresholds(wide);
     for valid in [Some(&world.valid()), None] {
         let error = refused(subject, task, subject.fit(&world.train(), valid));
         let expected = FitError::OneClass { class: 1, samples: world.train().len() };

@@ -36,6 +36,24 @@ impl Tape {
         Self { returns, noise }
     }
 
+    /// Returns whose standard deviation is a wave of twelve rows, from about 0.3 to 1.5 %, and in place of [`NOISE`]
+    /// where the wave stands in the row to come: what a volatility of the last days cannot know.
+    pub(super) fn waving(n: usize) -> Self {
+        let wave = |row: usize| 0.8 * (row as f64 * std::f64::consts::TAU / 12.0).sin();
+        let shocks = normals(n, &mut Seed(13).derive("learner-laws", 2).stream());
+        let returns = shocks.iter().enumerate().map(|(row, shock)| 0.007 * wave(row).exp() * shock).collect();
+        // The middle of the three rows that the short horizon reaches.
+        Self { returns, noise: (0..n).map(|row| wave(row + 2)).collect() }
+    }
+
+    /// The same up to `row`, and another market after it.
+    pub(super) fn other_after(mut self, row: usize) -> Self {
+        for value in self.returns[row + 1..].iter_mut().chain(&mut self.noise[row + 1..]) {
+            *value = 0.002 - 2.0 * *value;
+        }
+        self
+    }
+
     /// The same with another log return at `row`.
     pub(super) fn with_return(mut self, row: usize, log_return: f64) -> Self {
         self.returns[row] = log_return;

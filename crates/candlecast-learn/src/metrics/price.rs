@@ -1,4 +1,6 @@
-//! Metrics of price forecasts and of classes. Formulas agree with scikit-learn's where it has the function.
+//! [`Metrics`] of price forecasts.
+
+use super::Moments;
 
 /// Metrics of one model over all scored origins and steps. Prices in quote units, shares in 0..1, `mape` and
 /// `smape` in percent. `None` where a value is undefined (no variance, no direction).
@@ -58,23 +60,6 @@ pub struct Accumulator {
     inside: f64,
     width: f64,
     with_interval: f64,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Moments {
-    n: f64,
-    mean: f64,
-    m2: f64,
-}
-
-impl Moments {
-    /// Welford's update.
-    fn add(&mut self, x: f64) {
-        self.n += 1.0;
-        let delta = x - self.mean;
-        self.mean += delta / self.n;
-        self.m2 += delta * (x - self.mean);
-    }
 }
 
 /// One forecast and its outcome.
@@ -157,25 +142,6 @@ impl Accumulator {
     }
 }
 
-/// Area under the ROC curve of `score` for `positive` (ties count half); `None` with one class only.
-pub fn roc_auc(score: &[f64], positive: &[bool]) -> Option<f64> {
-    let mut order: Vec<usize> = (0..score.len()).collect();
-    order.sort_by(|&a, &b| score[a].total_cmp(&score[b]));
-    let n_pos = positive.iter().filter(|&&p| p).count() as f64;
-    let n_neg = positive.len() as f64 - n_pos;
-    if n_pos == 0.0 || n_neg == 0.0 {
-        return None;
-    }
-    let (mut rank_sum, mut i) = (0.0, 0);
-    while i < order.len() {
-        let tied = order[i..].iter().take_while(|&&k| score[k] == score[order[i]]).count();
-        let rank = i as f64 + f64::midpoint(tied as f64, 1.0);
-        rank_sum += rank * order[i..i + tied].iter().filter(|&&k| positive[k]).count() as f64;
-        i += tied;
-    }
-    Some((rank_sum - n_pos * (n_pos + 1.0) / 2.0) / (n_pos * n_neg))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,14 +170,6 @@ mod tests {
         close(m.max_error, 15.0);
         close(m.min_error, 5.0);
         close(m.coverage, 0.5);
-    }
-
-    #[test]
-    fn auc_counts_ties_half() {
-        // sklearn.metrics.roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]) = 0.75
-        assert_eq!(roc_auc(&[0.1, 0.4, 0.35, 0.8], &[false, false, true, true]), Some(0.75));
-        assert_eq!(roc_auc(&[0.5, 0.5], &[false, true]), Some(0.5));
-        assert_eq!(roc_auc(&[0.5, 0.5], &[true, true]), None);
     }
 
     #[test]
