@@ -147,7 +147,7 @@ async fn trainings(n: usize) -> Result<(), Box<dyn std::error::Error>> {
     let candles = random_walk(N_CANDLES, Seed(1), 0.0);
     candlecast_app::data::store_series(&app, &candles).await?;
     let request = TrainJob {
-        series: candles.key().clone(),
+        series: vec![candles.key().clone()],
         model: ModelRequest { id: "lstm".into(), params: json!({ "epochs": 20 }) },
         common: PipelineOptions::new(24),
         range: TimeRange::ALL,
@@ -172,9 +172,8 @@ async fn trainings(n: usize) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Milliseconds of a training that is no job.
 async fn alone(app: &Host, request: &TrainJob) -> Result<f64, Problem> {
-    let TrainJob { series, model, common, range, .. } = request.clone();
     let started = Instant::now();
-    candlecast_app::train(&app, &series, model, common, range, false, Arc::new(NoProgress)).await?;
+    candlecast_app::train(app, request.clone(), Arc::new(NoProgress)).await?;
     Ok(ms_since(started))
 }
 
@@ -206,6 +205,7 @@ fn prediction(i: usize) -> NewPrediction {
     let number = i % N_SERIES;
     let origin = T0.plus_ms((i / N_SERIES) as i64 * HOUR_MS);
     NewPrediction {
+        task: "price".into(),
         model_id: format!("model-{number}"),
         series: series(number),
         origin,
@@ -215,6 +215,7 @@ fn prediction(i: usize) -> NewPrediction {
         base_price: 100.0,
         prediction: 101.0,
         interval: None,
+        borders: None,
         confidence: Some(0.5),
     }
 }

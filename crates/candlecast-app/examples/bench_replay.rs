@@ -7,6 +7,8 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
+use candlecast_app::TrainJob;
+use candlecast_monitor::family;
 use std::error::Error;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use std::time::Instant;
 use candlecast_config::{Flags, Settings};
 use candlecast_core::market::{MarketConfig, generate};
 use candlecast_core::{
-    CandleSeries, Interval, ModelRequest, NoProgress, Problem, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue,
+    CandleSeries, Interval, ModelRequest, NoProgress, Problem, Seed, SeriesKey, Symbol, Timestamp, Venue,
 };
 use candlecast_host::{Clock, Host, HostOptions};
 use candlecast_live::{Listener, LogSteps, ReplayRequest, StreamEvent, StreamRequest, StreamSource};
@@ -90,11 +92,7 @@ async fn trained(folder: &Path, series: &CandleSeries, horizon: usize) -> Result
     let request = ModelRequest { id: "linear".into(), params: json!({}) };
     candlecast_app::train(
         &app,
-        series.key(),
-        request,
-        PipelineOptions::new(horizon),
-        TimeRange::ALL,
-        false,
+        TrainJob::new(vec![series.key().clone()], request, PipelineOptions::new(horizon), app.seed),
         Arc::new(NoProgress),
     )
     .await?;
@@ -106,8 +104,10 @@ async fn alone(app: &Host, series: &CandleSeries, horizon: usize, runs: usize) -
     let past = part(series, 0..PAST)?;
     let mut times = Vec::with_capacity(runs);
     for _ in 0..runs {
-        let mut forecaster =
-            LiveForecaster::open(candlecast_monitor::load_active(&app, series.key(), "linear").await?, &past)?;
+        let mut forecaster = LiveForecaster::open(
+            candlecast_monitor::load_active(app, &family(series.key(), "linear", "price")?).await?,
+            &past,
+        )?;
         let started = Instant::now();
         for row in PAST..PAST + MONTH {
             black_box(forecaster.push(&series.candle(row)));
@@ -125,7 +125,7 @@ async fn whole(app: &Host, file: &Path, horizon: usize, log: &str, runs: usize) 
     for run in 0..runs {
         let request = request(file.to_owned(), &format!("replay-{log}-{run}"), &steps)?;
         let started = Instant::now();
-        let summary = candlecast_live::stream(&app, request, Arc::new(Silent), &NoProgress).await?;
+        let summary = candlecast_live::stream(app, request, Arc::new(Silent), &NoProgress).await?;
         times.push(started.elapsed().as_secs_f64() * 1e3);
         let logged = if steps == LogSteps::All { MONTH * horizon } else { MONTH * usize::from(!steps.is_none()) };
         // A forecast more from the last candle of the past; the last ones have no outcome yet.
@@ -142,6 +142,7 @@ fn request(file: PathBuf, venue: &str, steps: &LogSteps) -> Result<StreamRequest
     let replay =
         ReplayRequest { files: vec![file], venue: None, speed: 0.0, since: None, store_as: Some(Venue::new(venue)?) };
     Ok(StreamRequest {
+        task: "price".into(),
         symbol: Symbol::new("BTCUSDT")?,
         interval: Interval::M1,
         source: StreamSource::Replay(replay),

@@ -32,7 +32,7 @@ fn main() {
         let winners: Vec<&str> = report
             .models
             .iter()
-            .filter(|m| m.vs_naive.verdict.starts_with("better"))
+            .filter(|m| m.vs_reference.verdict.starts_with("better"))
             .map(|m| m.name.as_str())
             .collect();
         any += usize::from(!winners.is_empty());
@@ -40,7 +40,7 @@ fn main() {
             *better.entry(name).or_default() += 1;
         }
         for m in &report.models {
-            *skill.entry(&m.name).or_default() += m.metrics.skill.unwrap_or(0.0) / runs as f64;
+            *skill.entry(&m.name).or_default() += m.skill.unwrap_or(0.0) / runs as f64;
         }
     }
     println!("{runs} walks of {candles} candles, {horizon} steps ahead, predictability {predictability}\n");

@@ -2,18 +2,36 @@
 
 use candlecast_config::{ModelCatalog, Settings};
 use candlecast_core::ModelRequest;
-use candlecast_pipeline::catalog;
+use candlecast_pipeline::catalog::{self, Part};
+use serde_json::{Value, json};
 
-/// `request` with the defaults of the configuration filled in: what is trained, hashed and recorded.
+/// `request` with the defaults of the configuration filled in, those of its members too: what is trained, hashed and
+/// recorded.
 #[must_use]
 pub fn with_model_defaults(settings: &Settings, request: ModelRequest) -> ModelRequest {
-    let Ok(entry) = catalog::find(&request.id) else { return request };
-    settings.with_model_defaults(entry.id, request)
+    match catalog::part(&request.id) {
+        Ok(Part::Learner(entry)) => settings.with_model_defaults(entry.id, request),
+        Ok(Part::Composite(composite)) => match (composite.members)(&request.params) {
+            Ok(members) => with_members(settings, members, request),
+            Err(_) => request,
+        },
+        // Refused where it is built, with the reason.
+        Err(_) => request,
+    }
+}
+
+fn with_members(settings: &Settings, members: Vec<ModelRequest>, mut request: ModelRequest) -> ModelRequest {
+    let filled = |member| {
+        let ModelRequest { id, params } = with_model_defaults(settings, member);
+        if params.is_null() { json!(id) } else { json!({ "id": id, "params": params }) }
+    };
+    let members: Vec<Value> = members.into_iter().map(filled).collect();
+    if let Some(params) = request.params.as_object_mut() {
+        params.insert("members".into(), members.into());
+    }
+    request
 }
 
 /// The models that the configuration may name.
-pub const MODEL_CATALOG: ModelCatalog = ModelCatalog {
-    find: |name| catalog::find(name).map(|entry| entry.id),
-    is_baseline: catalog::is_baseline,
-    check: |id, params| Ok(catalog::find(id)?.build(params).map(drop)?),
-};
+pub const MODEL_CATALOG: ModelCatalog =
+    ModelCatalog { find: catalog::canonical, is_baseline: catalog::is_baseline, check: catalog::check };

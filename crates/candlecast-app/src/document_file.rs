@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use candlecast_core::{Problem, file_problem};
+use candlecast_files::NewFile;
 use serde::Serialize;
+
+use crate::export::part_path;
 
 /// Refuses an output file that would be refused after the work.
 pub fn check_document_path(path: &Path) -> Result<(), Problem> {
@@ -18,13 +21,11 @@ pub fn write_document<T: Serialize>(doc: &T, path: &Path) -> Result<(), Problem>
     check_document_path(path)?;
     let mut text = serde_json::to_vec_pretty(doc).map_err(|e| Problem::data("output-failed", e.to_string()))?;
     text.push(b'\n');
-    let part = path.with_extension("json.part");
-    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
-    if written.is_err() {
-        // The failure is what counts; a leftover part file is harmless.
-        let _ = std::fs::remove_file(&part);
-    }
-    written.map_err(|e| file_problem(path, &e))
+    let written = NewFile::create(&part_path(path)).and_then(|new| {
+        new.write_all(&text)?;
+        new.persist(path)
+    });
+    written.map_err(|e| file_problem(path, &e.source))
 }
 
 #[cfg(test)]

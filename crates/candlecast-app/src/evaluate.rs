@@ -6,14 +6,15 @@ use candlecast_config::Settings;
 use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey};
 use candlecast_host::{Host, program_identity};
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
+use candlecast_pipeline::catalog::{check as check_model, check_task};
 use candlecast_pipeline::{Evaluation, Method, PipelineOptions, PreparedEvaluation, check_memory, run_fingerprint};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::defaults::with_model_defaults;
 use crate::doc::EvaluationDoc;
-use crate::kinds::check_model;
 use crate::records::{RunRecord, recorder};
+use crate::text;
 
 /// Models to be scored beside the naive forecasts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,7 +41,10 @@ impl JobKind for EvaluateJob {
         Subject {
             series: vec![self.series.clone()],
             models: self.models.iter().map(|m| m.id.clone()).collect(),
-            detail: steps(self.common.horizon),
+            detail: match (self.common.task.as_str(), steps(self.common.horizon)) {
+                ("price", horizon) => horizon,
+                (task, horizon) => format!("{task}, {horizon}"),
+            },
             range: match self.method {
                 Method::WalkForward { range } => range,
                 Method::Simple { test, .. } => test,
@@ -59,16 +63,24 @@ impl JobKind for EvaluateJob {
 
     fn check(&self) -> Result<(), Problem> {
         self.common.check()?;
-        self.models.iter().try_for_each(check_model)
+        let task = self.common.task()?;
+        self.models.iter().try_for_each(|model| {
+            check_model(&model.id, &model.params)?;
+            check_task(&model.id, &model.params, &task)
+        })
     }
 
-    async fn run(&self, app: &Host, watch: Arc<dyn ProgressSink>, attempt: Attempt) -> Result<Evaluation, Problem> {
-        evaluate_on_record(&app, self, watch, attempt).await
+    async fn run(&self, host: &Host, watch: Arc<dyn ProgressSink>, attempt: Attempt) -> Result<Evaluation, Problem> {
+        evaluate_on_record(host, self, watch, attempt).await
     }
 
     fn document(&self, output: &Evaluation) -> Result<Value, Problem> {
         let document = EvaluationDoc::new(output, self.seed.0);
         serde_json::to_value(document).map_err(|e| Problem::data("no-document", e.to_string()))
+    }
+
+    fn text(&self, output: &Evaluation) -> String {
+        text::evaluation(&EvaluationDoc::new(output, self.seed.0))
     }
 }
 
@@ -95,14 +107,14 @@ async fn evaluate_on_record(
 ) -> Result<Evaluation, Problem> {
     request.common.check()?;
     let recorder = recorder(host, attempt).await?;
-    let (_seed, started_at) = (request.seed, host.now());
+    let started_at = host.now();
     let market = host.market(&request.series, request.common.max_fill).await?;
     let (threads, max_memory, asked) = (host.threads(), host.settings.max_memory, request.clone());
     let (prepared, record) = host
         .compute(move || {
             let EvaluateJob { models, common, method, seed, .. } = asked;
             let prepared = PreparedEvaluation::new(market, &models, &common, method, seed)?;
-            check_memory(&prepared.contenders, threads, max_memory)?;
+            check_memory(&prepared.forecasters, threads, max_memory)?;
             let record = RunRecord::of_evaluation(&prepared, method);
             Ok((prepared, record.begun(seed, started_at)))
         })
@@ -123,7 +135,7 @@ async fn evaluate_on_record(
             return Err(error);
         }
     };
-    recorder.succeeded(&record, &evaluation.report, None, host.now()).await;
+    recorder.succeeded(&record, &[&evaluation.report], &[], host.now()).await;
     hooks.done();
     Ok(evaluation)
 }

@@ -1,12 +1,13 @@
 //! Writing a series or features to a file of the user's: CSV or Parquet, whole or not at all.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampMillisecondArray};
 use candlecast_core::{CandleSeries, Problem, file_problem};
+use candlecast_files::NewFile;
 
 /// Named columns of one length beside a column of open times.
 #[derive(Debug)]
@@ -35,34 +36,32 @@ pub fn write(series: &CandleSeries, path: &Path) -> Result<(), Problem> {
 /// Writes `table` to `path`: Parquet where it ends in `.parquet`, else CSV. The file appears whole: it is written
 /// beside its place and renamed.
 pub fn write_table(table: &Table<'_>, path: &Path) -> Result<(), Problem> {
-    let part = part_path(path);
     let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-    let written = match ending.as_deref() {
-        Some("parquet") => write_parquet(table, &part),
-        Some("csv") => write_csv(table, &part),
-        _ => Err(Problem::usage(
-            "bad-output",
-            "output",
-            format!("{}: end the file name in .csv or .parquet", path.display()),
-        )),
+    let fill: fn(&Table<'_>, &Path, &File) -> Result<(), Problem> = match ending.as_deref() {
+        Some("parquet") => write_parquet,
+        Some("csv") => write_csv,
+        _ => {
+            let detail = format!("{}: end the file name in .csv or .parquet", path.display());
+            return Err(Problem::usage("bad-output", "output", detail));
+        }
     };
-    let renamed = written.and_then(|()| std::fs::rename(&part, path).map_err(|e| file_problem(path, &e)));
-    if renamed.is_err() {
-        // The failure is what counts; a leftover part file is harmless.
-        let _ = std::fs::remove_file(&part);
-    }
-    renamed
+    let part = part_path(path);
+    let new = NewFile::create(&part)?;
+    fill(table, &part, new.file())?;
+    Ok(new.persist(path)?)
 }
 
-fn part_path(path: &Path) -> PathBuf {
+/// The name of a user's file while it is being written.
+pub(crate) fn part_path(path: &Path) -> PathBuf {
     let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
     name.push(".part");
     path.with_file_name(name)
 }
 
-fn write_csv(table: &Table<'_>, path: &Path) -> Result<(), Problem> {
-    let failed = |e: std::io::Error| file_problem(path, &e);
-    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
+/// Writes `table` to `file`, which lies at `path`.
+fn write_csv(table: &Table<'_>, path: &Path, file: &File) -> Result<(), Problem> {
+    let failed = |e: io::Error| file_problem(path, &e);
+    let mut out = BufWriter::new(file);
     let mut line = String::from("open_time");
     for (name, _) in &table.columns {
         line.push(',');
@@ -82,11 +81,11 @@ fn write_csv(table: &Table<'_>, path: &Path) -> Result<(), Problem> {
         }
         writeln!(out, "{line}").map_err(failed)?;
     }
-    let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
-    file.sync_all().map_err(failed)
+    out.flush().map_err(failed)
 }
 
-fn write_parquet(table: &Table<'_>, path: &Path) -> Result<(), Problem> {
+/// The same as Parquet.
+fn write_parquet(table: &Table<'_>, path: &Path, file: &File) -> Result<(), Problem> {
     let failed = |e: parquet::errors::ParquetError| Problem::data("file-failed", format!("{}: {e}", path.display()));
     let time = TimestampMillisecondArray::from(table.open_time.to_vec()).with_timezone("UTC");
     let mut arrays: Vec<(&str, ArrayRef, bool)> = vec![("open_time", Arc::new(time), false)];
@@ -96,9 +95,7 @@ fn write_parquet(table: &Table<'_>, path: &Path) -> Result<(), Problem> {
     }
     let batch = RecordBatch::try_from_iter_with_nullable(arrays)
         .map_err(|e| Problem::data("file-failed", format!("{}: {e}", path.display())))?;
-    let file = File::create(path).map_err(|e| file_problem(path, &e))?;
     let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).map_err(failed)?;
     writer.write(&batch).map_err(failed)?;
-    let file = writer.into_inner().map_err(failed)?;
-    file.sync_all().map_err(|e| file_problem(path, &e))
+    writer.into_inner().map(drop).map_err(failed)
 }

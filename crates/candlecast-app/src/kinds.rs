@@ -1,8 +1,6 @@
 //! Every kind of job, in order: a kind is one file and one line.
 
-use candlecast_core::{ModelRequest, Problem};
 use candlecast_jobs::{JobCatalog, Kind};
-use candlecast_pipeline::catalog;
 
 use crate::evaluate::EvaluateJob;
 use crate::train::TrainJob;
@@ -16,17 +14,6 @@ pub static JOBS: JobCatalog = JobCatalog {
 /// Names of the kinds.
 pub fn kind_ids() -> impl Iterator<Item = &'static str> {
     JOBS.ids()
-}
-
-/// Refuses a model that is not known, and parameters that it does not have.
-pub(crate) fn check_model(request: &ModelRequest) -> Result<(), Problem> {
-    let entry = catalog::find(&request.id)?;
-    // The naive forecasts take their parameters from the interval where none are given.
-    let is_left_open = request.params.as_object().is_none_or(serde_json::Map::is_empty);
-    if !(catalog::is_baseline(entry.id) && is_left_open) {
-        entry.build(&request.params)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

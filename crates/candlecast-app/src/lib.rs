@@ -9,6 +9,7 @@ pub mod export;
 pub mod models;
 pub mod predict;
 pub mod rank;
+pub mod text;
 
 mod defaults;
 mod document_file;
@@ -25,5 +26,5 @@ pub use document_file::{check_document_path, write_document};
 pub use evaluate::{EvaluateJob, evaluate};
 pub use import::{CHUNK_ROWS, Imported, import_file};
 pub use kinds::{JOBS, kind_ids};
-pub use train::{TrainJob, Trained, train};
+pub use train::{TrainJob, Trained, TrainedModel, train};
 pub use upkeep::queue_upkeep;

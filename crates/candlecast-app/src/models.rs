@@ -5,24 +5,26 @@
 
 use std::collections::BTreeSet;
 
-use candlecast_core::{Blame, Interval, Symbol, Venue};
-use candlecast_exchange::find;
-pub use candlecast_registry::{Exported, Listed, Meta, ModelName, Slot, Status};
+use candlecast_core::{Blame, Interval, Problem, ProgressSink, Symbol, Venue};
+use candlecast_host::Host;
+use candlecast_monitor::{load_version, read_serving};
+use candlecast_pipeline::SavedModel;
+use candlecast_pipeline::catalog;
+
+pub use candlecast_registry::{Exported, Family, Listed, ModelManifest, ModelName, ServingChange, Slot, Status, Why};
 
 pub use change::{
     Deleted, delete_model, download_model, keep_versions, promote_model, roll_back_model, surplus_models,
 };
-pub use index::{Indexed, index_follows, index_slot, reindex_models};
-pub use listing::{ModelQuery, models_page, serving_models};
+pub use configuration::config_and_pipeline;
+pub use index::{Indexed, index_family, index_follows, reindex_models};
+pub use listing::{ModelQuery, models_page, serving_history, serving_models};
 pub use stale::{StaleModel, is_stale, queue_retraining, stale_models};
 pub use validate::{Validated, validate_model};
 
-use candlecast_core::Problem;
-use candlecast_core::ProgressSink;
-use candlecast_host::Host;
-use candlecast_pipeline::SavedModel;
-
 pub mod index;
+
+pub(crate) mod configuration;
 
 mod change;
 mod listing;
@@ -44,15 +46,17 @@ pub fn verify_models(host: &Host, watch: &dyn ProgressSink) -> Result<(usize, Ve
         watch.progress("models", done as u64, listed.len() as u64);
         let reason = match &model.reason {
             Some(reason) => Some(reason.clone()),
-            None => host.registry.verify(&model.name.slot, model.name.version).err().map(|e| e.to_string()),
+            None => host.registry.verify(&model.name.family, model.name.version).err().map(|e| e.to_string()),
         };
         damaged.extend(reason.map(|reason| format!("{}: {reason}", model.name)));
     }
     // What serves hangs on one more file, which loading compares with its digest.
-    let slots: BTreeSet<&Slot> = listed.iter().map(|model| &model.name.slot).collect();
-    for slot in slots {
-        let fell_back = host.registry.load::<SavedModel>(slot, None).ok().and_then(|loaded| loaded.fell_back);
-        damaged.extend(fell_back.filter(|why| !damaged.iter().any(|known| known.contains(why.as_str()))));
+    let families: BTreeSet<&Family> = listed.iter().map(|model| &model.name.family).collect();
+    for family in families {
+        for slot in host.registry.slots(family)? {
+            let fell_back = read_serving(&host.registry, &slot).ok().and_then(|loaded| loaded.fell_back);
+            damaged.extend(fell_back.filter(|why| !damaged.iter().any(|known| known.contains(why.as_str()))));
+        }
     }
     Ok((listed.len(), damaged))
 }
@@ -63,33 +67,36 @@ pub fn model_path(host: &Host, name: &ModelName) -> std::path::PathBuf {
 }
 
 /// One model by its id (`BTCUSDT_LINEAR_1.0.0`), its files checked.
-pub fn model(host: &Host, id: &str) -> Result<(Meta, SavedModel), Problem> {
+pub fn model(host: &Host, id: &str) -> Result<(ModelManifest, SavedModel), Problem> {
     let name = parse_id(id)?;
-    let loaded = host.registry.load::<SavedModel>(&name.slot, Some(name.version))?;
-    Ok((loaded.meta, loaded.payload))
+    let loaded = load_version(&host.registry, &name.family, name.version)?;
+    Ok((loaded.manifest, loaded.payload))
 }
 
-/// The one slot with saved versions that `wanted` names; what it leaves open must not matter.
-pub fn find_slot(host: &Host, wanted: &SlotQuery) -> Result<Slot, Problem> {
-    let model = find(&wanted.model)?.id;
-    let names = host.registry.names()?;
-    let slots: BTreeSet<&Slot> = names.iter().map(|name| &name.slot).filter(|slot| wanted.fits(slot, model)).collect();
-    let mut found = slots.iter();
-    match (found.next(), found.next()) {
-        (Some(&slot), None) => Ok(slot.clone()),
-        (None, _) => Err(Problem::new(
-            "model-not-trained",
-            404,
-            Blame::Data,
-            format!("no {model} model of {} is saved: see `candlecast models list`", wanted.symbol),
-        )),
-        _ => {
-            let names: Vec<String> = slots.iter().map(|slot| format!("{slot} ({})", slot.key())).collect();
+/// The one family that `wanted` names; what it leaves open must not matter. A family whose versions were all deleted
+/// is meant only where there is no other.
+pub fn find_family(host: &Host, wanted: &FamilyQuery) -> Result<Family, Problem> {
+    let model = catalog::canonical(&wanted.model)?;
+    let mut families = host.registry.families()?;
+    families.retain(|family| wanted.fits(family, model));
+    if families.len() > 1 {
+        let names = host.registry.names()?;
+        let stored: BTreeSet<&Family> = names.iter().map(|name| &name.family).collect();
+        if families.iter().any(|family| stored.contains(family)) {
+            families.retain(|family| stored.contains(family));
+        }
+    }
+    match families.as_slice() {
+        [family] => Ok(family.clone()),
+        [] => Err(not_saved(format!("no {model} model of {} is saved", wanted.symbol))),
+        several => {
+            let names: Vec<String> =
+                several.iter().map(|family| format!("{family} ({}, {})", family.key(), family.task())).collect();
             Err(Problem::usage(
                 "ambiguous-model",
                 "model",
                 format!(
-                    "{} {model} is saved for several series: choose with --venue and --interval among {}",
+                    "{} {model} is saved for several series or tasks: choose with --venue, --interval and --task among {}",
                     wanted.symbol,
                     names.join(", ")
                 ),
@@ -98,9 +105,44 @@ pub fn find_slot(host: &Host, wanted: &SlotQuery) -> Result<Slot, Problem> {
     }
 }
 
-/// A slot as a request names it.
+/// The one slot of the family that `wanted` names, at `horizon` where that is given: a duration or a number of steps.
+pub fn find_slot(host: &Host, wanted: &FamilyQuery, horizon: Option<&str>) -> Result<Slot, Problem> {
+    let family = find_family(host, wanted)?;
+    let asked = horizon.map(|text| family.key().interval.horizon_steps(text)).transpose()?;
+    let mut slots = host.registry.slots(&family)?;
+    let all: Vec<String> = slots.iter().map(|slot| slot.horizon.to_string()).collect();
+    let all = all.join(", ");
+    slots.retain(|slot| asked.is_none_or(|steps| steps == slot.horizon));
+    match (slots.as_slice(), asked) {
+        ([slot], _) => Ok(slot.clone()),
+        ([], Some(steps)) if !all.is_empty() => Err(not_saved(format!(
+            "no {} model of {} is saved for a horizon of {steps}, there are horizons of {all} steps",
+            family.model(),
+            family.key().label(),
+        ))
+        .with_field("horizon")),
+        ([], _) => {
+            Err(not_saved(format!("no {} model of {} is saved that can be read", family.model(), family.key().label())))
+        }
+        _ => Err(Problem::usage(
+            "ambiguous-model",
+            "horizon",
+            format!(
+                "{} {} is saved for several horizons: choose with --horizon among {all} steps",
+                family.key().label(),
+                family.model(),
+            ),
+        )),
+    }
+}
+
+fn not_saved(what: String) -> Problem {
+    Problem::new("model-not-trained", 404, Blame::Data, format!("{what}: see `candlecast models list`"))
+}
+
+/// A family as a request names it.
 #[derive(Debug, Clone)]
-pub struct SlotQuery {
+pub struct FamilyQuery {
     /// Symbol.
     pub symbol: Symbol,
     /// Model id or alias.
@@ -109,9 +151,11 @@ pub struct SlotQuery {
     pub venue: Option<Venue>,
     /// Interval, where given.
     pub interval: Option<Interval>,
+    /// Task, where given.
+    pub task: Option<String>,
 }
 
-impl SlotQuery {
+impl FamilyQuery {
     /// Reads `SYMBOL/TYPE`, such as `BTCUSDT/linear`; a symbol may hold `/` too (`BTC/USDT/linear`).
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let bad = || {
@@ -128,14 +172,16 @@ impl SlotQuery {
             model: model.to_owned(),
             venue: None,
             interval: None,
+            task: None,
         })
     }
 
-    fn fits(&self, slot: &Slot, model: &str) -> bool {
-        slot.model() == model
-            && slot.key().symbol == self.symbol
-            && self.venue.as_ref().is_none_or(|venue| *venue == slot.key().venue)
-            && self.interval.is_none_or(|interval| interval == slot.key().interval)
+    fn fits(&self, family: &Family, model: &str) -> bool {
+        family.model() == model
+            && family.key().symbol == self.symbol
+            && self.venue.as_ref().is_none_or(|venue| *venue == family.key().venue)
+            && self.interval.is_none_or(|interval| interval == family.key().interval)
+            && self.task.as_deref().is_none_or(|task| task == family.task())
     }
 }
 
@@ -149,13 +195,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_is_named_by_symbol_and_type() {
+    fn a_family_is_named_by_symbol_and_type() {
         for text in ["BTCUSDT/linear", "btc-usdt/linear", "BTC/USDT/linear"] {
-            let wanted = SlotQuery::parse(text).unwrap();
+            let wanted = FamilyQuery::parse(text).unwrap();
             assert_eq!((wanted.symbol.as_str(), wanted.model.as_str()), ("BTCUSDT", "linear"), "{text}");
         }
         for text in ["", "BTCUSDT", "/linear", "BTC USDT/linear"] {
-            let error = SlotQuery::parse(text).unwrap_err();
+            let error = FamilyQuery::parse(text).unwrap_err();
             assert_eq!((error.code, error.exit_code()), ("bad-model", 2), "{text}");
         }
     }

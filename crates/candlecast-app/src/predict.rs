@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use candlecast_core::{Blame, Forecast, Problem, SeriesKey, Timestamp};
-use candlecast_host::Host;
+use candlecast_core::{Blame, Forecast, Problem, Timestamp};
+use candlecast_host::{Host, LOCAL};
 use candlecast_learn::Market;
-use candlecast_monitor::{MadeForecast, identity, log_forecasts};
-use candlecast_pipeline::{LoadedModel, Newest, SavedModel, forecast_newest};
-use candlecast_registry::{Loaded, Meta, RegistryError, Slot};
+use candlecast_monitor::{MadeForecast, identity, load_serving, log_forecasts};
+use candlecast_pipeline::{LoadedModel, Newest, forecast_newest, max_fill};
+use candlecast_registry::{Family, Loaded, ModelManifest, RegistryError};
 
 use crate::models::is_stale;
 
@@ -17,7 +17,7 @@ pub struct Predicted {
     /// The forecast, cut to the horizon asked for.
     pub forecast: Forecast,
     /// The model.
-    pub meta: Meta,
+    pub manifest: ModelManifest,
     /// The rule regime at the origin and its confidence.
     pub regime: Option<(String, f64)>,
     /// When it was made.
@@ -47,7 +47,7 @@ impl Predicted {
     pub fn is_too_late(&self) -> bool {
         let series = self.market.series();
         let last_close = series.len().checked_sub(1).map(|row| series.close_time(row));
-        let first_target = self.forecast.steps.first().map(|step| step.target_time);
+        let first_target = self.forecast.first_target();
         first_target.is_some_and(|target| self.made_at >= target)
             || last_close.is_some_and(|close| close > self.forecast.origin)
     }
@@ -69,7 +69,7 @@ impl Predicted {
             ));
         }
         if self.stale {
-            lines.push(format!("the model is of {}: train it again", self.meta.trained_at));
+            lines.push(format!("the model is of {}: train it again", self.manifest.trained_at));
         }
         if let Some(why) = &self.fell_back {
             lines.push(format!("an older version answered: {why}"));
@@ -78,33 +78,23 @@ impl Predicted {
     }
 }
 
-/// Forecasts `key` with the active model of type `model`; `horizon` in steps, the trained one if `None`.
-pub async fn predict(host: &Host, key: &SeriesKey, model: &str, horizon: Option<usize>) -> Result<Predicted, Problem> {
-    let entry = candlecast_pipeline::catalog::find(model)?;
-    let slot = Slot::new(key.clone(), entry.id, "price")?;
-    let loaded: Loaded<SavedModel> = host.registry.load(&slot, None).map_err(|e| not_trained(e, key, entry.id))?;
-    let state = &loaded.payload.pipeline;
-    let trained = state.config.task.horizon();
-    if let Some(asked) = horizon.filter(|&h| h > trained) {
-        return Err(Problem::data(
-            "horizon-too-long",
-            format!(
-                "{} was trained for {trained} step{}, {asked} were asked for: train it with a longer --horizon, or ask for at most {trained}",
-                loaded.meta.id,
-                if trained == 1 { "" } else { "s" }
-            ),
-        )
-        .with_field("horizon"));
-    }
-    let market = host.market(key, state.config.max_fill).await?;
-    let Loaded { meta, payload, fell_back } = loaded;
+/// Forecasts with the active model of `family` that has the shortest horizon of at least `horizon` steps, or, if that is
+/// `None`, with the one that reaches farthest. A price forecast is cut to `horizon`; a class or a volatility is over the
+/// whole horizon of its model.
+pub async fn predict(host: &Host, family: &Family, horizon: Option<usize>) -> Result<Predicted, Problem> {
+    let slot = host.registry.reaching(family, horizon);
+    let loaded = slot.and_then(|slot| load_serving(host, &slot, LOCAL)).map_err(|e| not_trained(e, family))?;
+    let Loaded { manifest, payload, fell_back } = loaded;
+    let market = host.market(family.key(), max_fill(&payload)).await?;
     let now = host.now();
-    let stale = is_stale(host, &meta, now);
+    let stale = is_stale(host, &manifest, now);
     host.compute(move || {
         let trained_to = payload.trained_to;
-        let model = LoadedModel::restore(payload, &identity(&meta))?;
+        let model = LoadedModel::restore(payload, &identity(&manifest))?;
         let Newest { mut forecast, regime } = forecast_newest(model, &market, now)?;
-        forecast.steps.truncate(horizon.unwrap_or(trained));
+        if let Some(steps) = horizon {
+            forecast.truncate(steps);
+        }
         let data_age_s = (now.ms() - forecast.origin.ms()).max(0) / 1000;
         Ok(Predicted {
             made_at: now,
@@ -113,7 +103,7 @@ pub async fn predict(host: &Host, key: &SeriesKey, model: &str, horizon: Option<
             data_age_s,
             trained_to,
             forecast,
-            meta,
+            manifest,
             regime,
             fell_back,
             market,
@@ -131,7 +121,7 @@ pub async fn log_predicted(host: &Host, predicted: &[Predicted]) -> Result<u64, 
         .filter(|p| !p.is_too_late())
         .map(|p| MadeForecast {
             forecast: &p.forecast,
-            model_id: &p.meta.id,
+            model_id: &p.manifest.id,
             trained_to: p.trained_to,
             made_at: p.made_at,
         })
@@ -139,17 +129,19 @@ pub async fn log_predicted(host: &Host, predicted: &[Predicted]) -> Result<u64, 
     log_forecasts(host, &in_time).await
 }
 
-fn not_trained(e: RegistryError, key: &SeriesKey, model: &str) -> Problem {
+fn not_trained(e: RegistryError, family: &Family) -> Problem {
     if !matches!(e, RegistryError::NoneActive { .. }) {
         return e.into();
     }
+    let (key, model) = (family.key(), family.model());
     let venue = if key.venue.as_str() == "binance" { String::new() } else { format!(" --venue {}", key.venue) };
+    let task = if family.task() == "price" { String::new() } else { format!(" --task {}", family.task()) };
     Problem::new(
         "model-not-trained",
         404,
         Blame::Data,
         format!(
-            "no {model} model is saved for {key}: run `candlecast train --symbol {} --interval {}{venue} --model {model} --horizon 24h`",
+            "no {model} model is saved for {key}: run `candlecast train --symbol {} --interval {}{venue}{task} --model {model} --horizon 24h`",
             key.symbol, key.interval
         ),
     )

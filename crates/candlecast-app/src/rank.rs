@@ -27,7 +27,7 @@ pub async fn rank_features(
     let (seed, threads, max_memory) = (host.seed, host.threads(), host.settings.max_memory);
     host.compute(move || {
         let prepared = PreparedRanking::new(market, &request, common, range)?;
-        check_memory(std::slice::from_ref(&prepared.contender), 1, max_memory)?;
+        check_memory(std::slice::from_ref(&prepared.forecaster), 1, max_memory)?;
         prepared.run(options, seed, threads, &hooks, watch.as_ref())
     })
     .await

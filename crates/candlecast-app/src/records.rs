@@ -7,13 +7,13 @@ use std::sync::Arc;
 use candlecast_core::{Blame, Problem, Seed, SeriesKey, TimeRange, Timestamp, hex, open_range};
 use candlecast_host::{Host, PROGRAM, content_hash};
 use candlecast_jobs::Attempt;
-use candlecast_learn::{Contender, Market, ModelReport, Report};
+use candlecast_learn::{Forecaster, Market, ModelReport, Recipe, Report};
 use candlecast_meta::{LedgerEntry, MetaError, MetadataStore, NewRun, Retry, RunState};
 use candlecast_pipeline::doc::{baselines_value, scored_metrics_value};
 use candlecast_pipeline::{
     Fingerprints, Method, PreparedEvaluation, Training, instruction_set, scored_range, whole_range,
 };
-use candlecast_registry::{Meta, Slot};
+use candlecast_registry::{Family, ModelManifest};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -27,7 +27,10 @@ const FAILED_BUDGET_MS: u64 = 5_000;
 pub(crate) struct RunRecord {
     /// Such as `train`.
     pub(crate) kind: &'static str,
-    pub(crate) series: SeriesKey,
+    /// In the order of the reports.
+    pub(crate) series: Vec<SeriesKey>,
+    /// Id of the task.
+    pub(crate) task: String,
     pub(crate) horizon_steps: usize,
     /// The models that were asked for, each with its configuration; no baselines.
     pub(crate) tried: Vec<(String, Value)>,
@@ -46,34 +49,39 @@ impl RunRecord {
     pub(crate) fn of_evaluation(prepared: &PreparedEvaluation, method: Method) -> Self {
         let how = serde_json::to_value(method).unwrap_or_default();
         let market = prepared.market();
-        Self::new("evaluate", market, &prepared.contenders, how, &prepared.fingerprints, whole_range(market))
+        let markets = std::slice::from_ref(market);
+        Self::new("evaluate", markets, &prepared.forecasters, how, &prepared.fingerprints, whole_range(market))
     }
 
     /// Of a training on `range`.
     pub(crate) fn of_training(training: &Training, range: TimeRange, warm_start: bool) -> Self {
         let how = json!({ "range": open_range::value(range), "warmStart": warm_start });
-        let (market, range) = (training.market(), Some(training.data_range()));
-        Self::new("train", market, &training.contenders, how, &training.fingerprints, range)
+        let markets = training.markets();
+        let ranges = (0..markets.len()).map(|k| training.data_range(k));
+        let range = ranges.reduce(|a, b| TimeRange { from: a.from.min(b.from), to: a.to.max(b.to) });
+        Self::new("train", markets, &training.forecasters, how, &training.fingerprints, range)
     }
 
-    /// The facts of a run of `contenders` over `market`, of which the candles within `data_range` are used.
+    /// The facts of a run of `forecasters` over `markets`, of which the candles within `data_range` are used.
     fn new(
         kind: &'static str,
-        market: &Market,
-        contenders: &[Contender],
+        markets: &[Arc<Market>],
+        forecasters: &[Forecaster],
         how: Value,
         fingerprints: &Fingerprints,
         data_range: Option<TimeRange>,
     ) -> Self {
-        let asked = contenders.iter().filter(|c| !c.baseline);
+        let task = forecasters.first().map(Forecaster::task);
+        let asked = forecasters.iter().filter(|forecaster| !forecaster.baseline);
         Self {
             kind,
-            series: market.series().key().clone(),
-            horizon_steps: contenders.first().map_or(0, |c| c.config.task.horizon()),
-            tried: asked.map(|c| (c.name.clone(), serde_json::to_value(&c.config).unwrap_or_default())).collect(),
+            series: markets.iter().map(|market| market.series().key().clone()).collect(),
+            task: task.map_or("price", |task| task.id()).to_owned(),
+            horizon_steps: task.map_or(0, |task| task.horizon()),
+            tried: asked.map(|forecaster| (forecaster.name.clone(), configuration(&forecaster.recipe()))).collect(),
             how,
             data_range,
-            data_fingerprint: fingerprints.data.clone(),
+            data_fingerprint: fingerprint_of_all(&fingerprints.data),
             fingerprint: fingerprints.run.clone(),
             seed: Seed::default(),
             started_at: Timestamp(0),
@@ -92,12 +100,15 @@ impl RunRecord {
             id: attempt.id.clone(),
             kind: self.kind.into(),
             experiment: None,
-            series: Some(self.series.clone()),
+            series: match self.series.as_slice() {
+                [only] => Some(only.clone()),
+                _ => None,
+            },
             model_type: match self.tried.as_slice() {
                 [(only, _)] => Some(only.clone()),
                 _ => None,
             },
-            task: Some("price".into()),
+            task: Some(self.task.clone()),
             horizon_steps: u32::try_from(self.horizon_steps).ok(),
             config_hash: content_hash(&config),
             config,
@@ -111,32 +122,62 @@ impl RunRecord {
         }
     }
 
-    /// An entry for every model tried, with the origins that `report` scored it on. Its identity is its content, so
-    /// that a run that is gone on with, or done again, counts once.
-    fn tries(&self, report: &Report, run_id: &str, now: Timestamp) -> Vec<LedgerEntry> {
-        let Some(period) = scored_range(report) else { return Vec::new() };
-        let entry = |(name, config): &(String, Value)| {
-            let mut hash = Sha256::new();
-            for part in [self.kind, self.fingerprint.as_str(), name.as_str()] {
-                hash.update(part.as_bytes());
-                hash.update([0]);
+    /// An entry for every model tried in every series, with the origins that the series' report scored it on. Its
+    /// identity is its content, so that a run that is gone on with, or done again, counts once.
+    fn tries(&self, reports: &[&Report], run_id: &str, now: Timestamp) -> Vec<LedgerEntry> {
+        let mut entries = Vec::new();
+        for (series, report) in self.series.iter().zip(reports) {
+            let Some(period) = scored_range(report) else { continue };
+            for (name, config) in &self.tried {
+                entries.push(LedgerEntry {
+                    id: self.try_id(series, name),
+                    kind: self.kind.into(),
+                    series: series.clone(),
+                    task: self.task.clone(),
+                    model_type: name.clone(),
+                    config: config.clone(),
+                    config_hash: content_hash(config),
+                    period,
+                    score: report.models.iter().find(|m| m.name == *name).and_then(|m| m.metrics.loss()),
+                    sharpe: None,
+                    run_id: Some(run_id.to_owned()),
+                    tried_at: now,
+                });
             }
-            LedgerEntry {
-                id: hex(&hash.finalize()),
-                kind: self.kind.into(),
-                series: self.series.clone(),
-                task: "price".into(),
-                model_type: name.clone(),
-                config: config.clone(),
-                config_hash: content_hash(config),
-                period,
-                score: report.models.iter().find(|m| m.name == *name).and_then(|m| m.metrics.mae),
-                sharpe: None,
-                run_id: Some(run_id.to_owned()),
-                tried_at: now,
-            }
-        };
-        self.tried.iter().map(entry).collect()
+        }
+        entries
+    }
+
+    fn try_id(&self, series: &SeriesKey, name: &str) -> String {
+        let mut hash = Sha256::new();
+        let mut parts = vec![self.kind, self.fingerprint.as_str(), name];
+        // The fingerprint alone tells runs of one series apart.
+        let series = series.to_string();
+        if self.series.len() > 1 {
+            parts.push(&series);
+        }
+        for part in parts {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        hex(&hash.finalize())
+    }
+}
+
+/// The recipe as it goes on record: that of a pipeline is its configuration.
+fn configuration(recipe: &Recipe) -> Value {
+    let value = match recipe {
+        Recipe::Pipeline(config) => serde_json::to_value(config),
+        Recipe::Ensemble(config) => serde_json::to_value(config),
+    };
+    value.unwrap_or_default()
+}
+
+/// One fingerprint for the candles of all series.
+fn fingerprint_of_all(data: &[String]) -> String {
+    match data {
+        [only] => only.clone(),
+        several => content_hash(&json!(several)),
     }
 }
 
@@ -158,10 +199,16 @@ impl RunRecorder {
     }
 
     /// Records that the run succeeded, and what it tried.
-    pub(crate) async fn succeeded(&self, facts: &RunRecord, report: &Report, saved: Option<&Meta>, now: Timestamp) {
+    pub(crate) async fn succeeded(
+        &self,
+        facts: &RunRecord,
+        reports: &[&Report],
+        saved: &[&ModelManifest],
+        now: Timestamp,
+    ) {
         let run = facts.run(&self.attempt);
-        let tries = facts.tries(report, &run.id, now);
-        let result = result(facts, report, saved);
+        let tries = facts.tries(reports, &run.id, now);
+        let result = result(facts, reports, saved);
         let retry = self.retry(Retry::default().budget_ms);
         let written = retry.run(|| async {
             self.store.record_tries(&tries).await?;
@@ -183,16 +230,16 @@ impl RunRecorder {
         warn(written.await, &run.id, "the run is not on record");
     }
 
-    /// Brings the index of models up to date after `meta` was saved, with the run that trained it.
-    pub(crate) async fn indexed(&self, app: &Host, slot: &Slot, meta: &Meta) {
-        let (row, now) = (row_of(meta, Some(self.attempt.id.clone())), app.now());
+    /// Brings the index of models up to date after `manifest` was saved, with the run that trained it.
+    pub(crate) async fn indexed(&self, host: &Host, family: &Family, manifest: &ModelManifest) {
+        let (row, now) = (row_of(manifest, Some(self.attempt.id.clone())), host.now());
         let written = self.retry(Retry::default().budget_ms).run(|| self.store.put_model(&row, now)).await;
         if warn(
             written,
-            &meta.id,
+            &manifest.id,
             "the model is saved, its index does not show it; `candlecast models reindex` mends it",
         ) {
-            index_follows(&app, slot).await;
+            index_follows(host, family).await;
         }
     }
 
@@ -210,16 +257,27 @@ fn warn(written: Result<(), MetaError>, id: &str, what: &str) -> bool {
     written.is_ok()
 }
 
-/// What came out of a run, in short.
-fn result(facts: &RunRecord, report: &Report, saved: Option<&Meta>) -> Value {
-    let asked = report.models.iter().filter(|m| !m.baseline);
-    let metrics = |m: &ModelReport| (m.name.clone(), scored_metrics_value(m, report.origins));
-    let models: Map<String, Value> = asked.map(metrics).collect();
-    let baselines = baselines_value(report);
-    let mut result = json!({ "fingerprint": facts.fingerprint, "models": models, "baselines": baselines });
-    if let Some(meta) = saved {
-        result["modelId"] = meta.id.clone().into();
-        result["modelSha256"] = meta.sha256.clone().into();
+/// What came out of a run, in short: of several series by series.
+fn result(facts: &RunRecord, reports: &[&Report], saved: &[&ModelManifest]) -> Value {
+    let mut results: Vec<Value> = Vec::with_capacity(reports.len());
+    for (k, report) in reports.iter().enumerate() {
+        let asked = report.models.iter().filter(|m| !m.baseline);
+        let metrics = |m: &ModelReport| (m.name.clone(), scored_metrics_value(m, report.origins));
+        let models: Map<String, Value> = asked.map(metrics).collect();
+        let mut result = json!({ "models": models, "baselines": baselines_value(report) });
+        if let Some(manifest) = saved.get(k) {
+            result["modelId"] = manifest.id.clone().into();
+            result["modelSha256"] = manifest.sha256.clone().into();
+        }
+        results.push(result);
     }
+    let mut result = match <[Value; 1]>::try_from(results) {
+        Ok([only]) => only,
+        Err(several) => {
+            let names = facts.series.iter().map(ToString::to_string);
+            json!({ "series": names.zip(several).collect::<Map<String, Value>>() })
+        }
+    };
+    result["fingerprint"] = facts.fingerprint.clone().into();
     result
 }

@@ -5,13 +5,11 @@
 //! asks. Slots that passed unseen are made up for by one training, not one each.
 
 use candlecast_config::ScheduledTraining;
-use candlecast_core::{Problem, SeriesKey, Symbol, Timestamp};
+use candlecast_core::{Problem, SeriesKey, Timestamp};
 use candlecast_host::{Host, SeriesQuery, set_id};
 use candlecast_jobs::QueuedTrainings;
 use candlecast_meta::{JobStore, MetaError, NewJob};
 use candlecast_pipeline::PipelineOptions;
-use serde_json::{Map, json};
-use sha2::Digest;
 
 /// A training and the newest of its set times that has come.
 struct Due<'a> {

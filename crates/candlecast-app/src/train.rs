@@ -1,67 +1,66 @@
 //! `train`: a forward chain that says how far the model can be trusted, then the fit that is saved.
 
+mod save;
 mod warm;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use candlecast_config::Settings;
-use candlecast_core::catalog::Entry;
-use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, TimeRange, Timestamp};
-use candlecast_host::{Host, PROGRAM, program_identity};
+use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
+use candlecast_host::{Host, program_identity};
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
-use candlecast_learn::{FitSummary, Learner, Report};
-use candlecast_monitor::identity;
+use candlecast_learn::{FitSummary, Labels, Market, Report, Task};
+use candlecast_monitor::{family, identity, load_serving};
 use candlecast_pipeline::{
-    Fitted, LoadedModel, PipelineOptions, SavedModel, SavedScores, Serving, Training, TrainingRequest, catalog,
-    check_memory, instruction_set, run_fingerprint,
+    LoadedModel, PipelineOptions, SavedModel, SavedScores, Serving, Training, TrainingRequest, catalog, check_memory,
+    run_fingerprint,
 };
-use candlecast_registry::{Activate, FeatureVersion, Loaded, Meta, NewModel, Slot, Status};
-use serde::{Deserialize, Serialize};
+use candlecast_registry::{Activate, Loaded, ModelManifest, Slot};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::defaults::with_model_defaults;
-use crate::doc;
 use crate::doc::TrainDoc;
-use crate::kinds::check_model;
-use crate::models::model_path;
 use crate::records::{RunRecord, recorder};
-use crate::train::warm::warm_start;
+use crate::text;
+use crate::train::save::{Saving, save, saved_scores};
+use crate::train::warm::{WarmStart, warm_start};
 
 /// A finished training.
 #[derive(Debug)]
 pub struct Trained {
-    /// As saved.
-    pub meta: Meta,
-    /// The forward chain's scores, the baselines beside the model.
-    pub report: Report,
+    /// The saved model of each series, in the order of the request.
+    pub models: Vec<TrainedModel>,
     /// How the saved fit went.
     pub fit: FitSummary,
+}
+
+/// The saved model of one series.
+#[derive(Debug)]
+pub struct TrainedModel {
+    /// As saved.
+    pub manifest: ModelManifest,
+    /// The forward chain's scores in this series, the baselines beside the model.
+    pub report: Report,
     /// Why it did not become active, if it did not.
     pub candidate_because: Option<String>,
     /// Where it lies.
-    pub path: std::path::PathBuf,
+    pub path: PathBuf,
 }
 
-impl Trained {
-    /// The series it was trained on.
+impl TrainedModel {
+    /// The series it was saved for.
     pub fn series(&self) -> SeriesKey {
-        SeriesKey::new(self.meta.venue.clone(), self.meta.symbol.clone(), self.meta.interval)
+        self.manifest.key()
     }
 }
 
-/// Trains `request` on the candles of `key` within `range`, saves it, and puts on record what was tried. With
-/// `warm_start` the fit that is saved begins with the weights of the serving version; the forward chain does not,
-/// since that version has seen what the chain is scored on. An interrupted training is gone on with.
-pub async fn train(
-    host: &Host,
-    key: &SeriesKey,
-    request: ModelRequest,
-    common: PipelineOptions,
-    range: TimeRange,
-    warm_start: bool,
-    watch: Arc<dyn ProgressSink>,
-) -> Result<Trained, Problem> {
-    let request = TrainJob { series: key.clone(), model: request, common, range, warm_start, seed: host.seed };
+/// Trains `request` on the candles of its series within its range, saves the model for each of them, and puts on record
+/// what was tried. With `warm_start` the fit that is saved begins with the weights of the serving version; the forward
+/// chain does not, since that version has seen what the chain is scored on. An interrupted training is gone on with.
+pub async fn train(host: &Host, request: TrainJob, watch: Arc<dyn ProgressSink>) -> Result<Trained, Problem> {
     let request = request.with_defaults(&host.settings);
     train_on_record(host, &request, watch, Attempt::alone(host.now())).await
 }
@@ -73,29 +72,22 @@ pub(crate) async fn train_on_record(
     watch: Arc<dyn ProgressSink>,
     attempt: Attempt,
 ) -> Result<Trained, Problem> {
-    request.common.check()?;
-    let entry = trainable(&request.model)?;
+    request.check()?;
     let recorder = recorder(host, attempt).await?;
-    let slot = Slot::new(request.series.clone(), entry.id, "price")?;
-    let active = host.registry.active(&slot).ok().flatten();
-    let served = host.registry.load::<SavedModel>(&slot, None).ok();
-    let takes_over = active.map_or(Activate::IfNothingServes, Activate::InPlaceOf);
-    let begin = || warm_start(host, recorder.attempt(), served.as_ref(), &request.model, entry.id);
+    let Served { slots, takes_over, served } = Served::of(host, request, &recorder.attempt().actor())?;
+    let begin = || warm_start(host, recorder.attempt(), served[0].as_ref(), &request.model, &slots[0]);
     let warm = request.warm_start.then(begin).transpose()?;
-    let (_seed, started_at) = (request.seed, host.now());
-    let market = host.market(&request.series, request.common.max_fill).await?;
+    let (seed, started_at) = (request.seed, host.now());
+    let mut markets: Vec<Arc<Market>> = Vec::with_capacity(request.series.len());
+    for key in &request.series {
+        markets.push(host.market(key, request.common.max_fill).await?);
+    }
     let (threads, max_memory, asked) = (host.threads(), host.settings.max_memory, request.clone());
     let (training, record) = host
         .compute(move || {
-            // What cannot be restored does not serve, so there is nothing to be no worse than.
-            let serving = served.and_then(serving_model);
-            let (warm_version, warm_weights) = warm.map(|w| (w.version.to_string(), w.weights)).unzip();
-            let (range, warm_start) = (asked.range, asked.warm_start);
-            let TrainJob { model, common, seed, .. } = asked;
-            let request = TrainingRequest { model, common, range, warm_version, seed };
-            let training = Training::new(entry, &market, &request, serving, warm_weights, threads)?;
-            check_memory(&training.contenders, threads, max_memory)?;
-            let record = RunRecord::of_training(&training, range, warm_start);
+            let training = prepared(markets, &asked, served, warm, threads)?;
+            check_memory(&training.forecasters, threads, max_memory)?;
+            let record = RunRecord::of_training(&training, asked.range, asked.warm_start);
             Ok((training, record.begun(seed, started_at)))
         })
         .await?;
@@ -108,8 +100,8 @@ pub(crate) async fn train_on_record(
         })
         .await;
     let saved = fitted.and_then(|(fitted, hooks)| {
-        let trained = save(host, &request.series, &slot, fitted, takes_over, recorder.attempt())?;
-        Ok((trained, hooks))
+        let saving = Saving { host, request, attempt: recorder.attempt(), slots: &slots, takes_over: &takes_over };
+        Ok((save(&saving, fitted)?, hooks))
     });
     let (trained, hooks) = match saved {
         Ok(saved) => saved,
@@ -118,118 +110,72 @@ pub(crate) async fn train_on_record(
             return Err(error);
         }
     };
-    recorder.succeeded(&record, &trained.report, Some(&trained.meta), host.now()).await;
-    recorder.indexed(host, &slot, &trained.meta).await;
+    let reports: Vec<&Report> = trained.models.iter().map(|model| &model.report).collect();
+    let manifests: Vec<&ModelManifest> = trained.models.iter().map(|model| &model.manifest).collect();
+    recorder.succeeded(&record, &reports, &manifests, host.now()).await;
+    for (slot, manifest) in slots.iter().zip(manifests) {
+        recorder.indexed(host, &slot.family, manifest).await;
+    }
     hooks.done();
     Ok(trained)
 }
 
-/// Saves a fitted model: it becomes active, as `takes_over` says, unless there is a reason against it.
-fn save(
-    host: &Host,
-    key: &SeriesKey,
-    slot: &Slot,
-    fitted: Fitted,
-    takes_over: Activate,
-    attempt: &Attempt,
-) -> Result<Trained, Problem> {
-    let meta = if let Some(meta) = saved_before(host, slot, &fitted, attempt) {
-        meta
-    } else {
-        let new = new_model(host, key, &fitted)?;
-        let activate = if fitted.candidate_because.is_none() { takes_over } else { Activate::Never };
-        host.registry.save(slot, new, &fitted.saved, activate, host.settings.keep_versions)?
-    };
-    let path = model_path(host, &slot.at(meta.version));
-    // Trainings of one slot may run side by side, and people promote.
-    let overtaken = (meta.status == Status::Candidate).then(|| {
-        "what serves has changed since this training began, so they were not compared: `candlecast models promote` decides"
-            .to_owned()
-    });
-    let candidate_because = fitted.candidate_because.or(overtaken);
-    Ok(Trained { meta, report: fitted.report, fit: fitted.fit, candidate_because, path })
+fn prepared(
+    markets: Vec<Arc<Market>>,
+    request: &TrainJob,
+    served: Vec<Option<Loaded<SavedModel>>>,
+    warm: Option<WarmStart>,
+    threads: usize,
+) -> Result<Training, Problem> {
+    // What cannot be restored does not serve, so there is nothing to be no worse than.
+    let serving = served.into_iter().map(|loaded| loaded.and_then(serving_model)).collect();
+    let (warm_version, warm_weights) = warm.map(|w| (w.version.to_string(), w.weights)).unzip();
+    let TrainJob { model, common, range, seed, .. } = request.clone();
+    let request = TrainingRequest { model, common, range, warm_version, seed };
+    Training::new(markets, &request, serving, warm_weights, threads)
 }
 
-/// The newest version, if this is a repeated attempt and the one before was stopped right after it had saved this
-/// very model.
-fn saved_before(host: &Host, slot: &Slot, fitted: &Fitted, attempt: &Attempt) -> Option<Meta> {
-    if !attempt.is_repeated() {
-        return None;
+/// What serves when a training begins, by series. What serves at another horizon is neither compared with nor replaced.
+struct Served {
+    slots: Vec<Slot>,
+    takes_over: Vec<Activate>,
+    served: Vec<Option<Loaded<SavedModel>>>,
+}
+
+impl Served {
+    fn of(host: &Host, request: &TrainJob, by: &str) -> Result<Self, Problem> {
+        let TrainJob { model, common, .. } = request;
+        let slot = |key| Ok(family(key, &model.id, &common.task)?.slot(common.horizon));
+        let slots = request.series.iter().map(slot).collect::<Result<Vec<Slot>, Problem>>()?;
+        let active = |slot| host.registry.active(slot).ok().flatten();
+        Ok(Self {
+            takes_over: slots
+                .iter()
+                .map(|slot| active(slot).map_or(Activate::IfNothingServes, Activate::InPlaceOf))
+                .collect(),
+            served: slots.iter().map(|slot| load_serving(host, slot, by).ok()).collect(),
+            slots,
+        })
     }
-    let newest = host.registry.list_slot(slot).ok()?.pop()?.name.version;
-    let stored = host.registry.load::<SavedModel>(slot, Some(newest)).ok()?;
-    let same = serde_json::to_vec(&stored.payload).ok()? == serde_json::to_vec(&fitted.saved).ok()?;
-    same.then_some(stored.meta)
-}
-
-/// What goes with a fitted model.
-fn new_model(host: &Host, key: &SeriesKey, fitted: &Fitted) -> Result<NewModel, Problem> {
-    let config = &fitted.saved.pipeline.config;
-    let scores = &fitted.report.models[fitted.model];
-    let json = |e: serde_json::Error| Problem::data("save-failed", e.to_string());
-    Ok(NewModel {
-        name: Some(format!("{} {}", config.model, key.label())),
-        trained_at: host.now(),
-        accuracy: scores.metrics.directional_accuracy,
-        training_duration_ms: (fitted.seconds * 1000.0) as u64,
-        data_points: fitted.n_candles as u64,
-        config: serde_json::to_value(config).map_err(json)?,
-        horizon_steps: config.task.horizon(),
-        features: fitted
-            .features
-            .iter()
-            .map(|(id, version)| FeatureVersion { id: id.clone(), version: *version })
-            .collect(),
-        data_range: fitted.data_range.into(),
-        data_fingerprint: fitted.data_fingerprint.clone(),
-        seed: host.seed.0,
-        program_version: PROGRAM.into(),
-        instruction_set: instruction_set().into(),
-        metrics: doc::scored_metrics_value(scores, fitted.report.origins),
-        baseline_metrics: doc::baselines_value(&fitted.report),
-        feature_histograms: serde_json::Value::Null,
-    })
 }
 
 /// The model that serves, if it can be restored.
 fn serving_model(loaded: Loaded<SavedModel>) -> Option<Serving> {
-    let scores = saved_scores(&loaded.meta);
-    let model = LoadedModel::restore(loaded.payload, &identity(&loaded.meta)).ok()?;
+    let scores: SavedScores = saved_scores(&loaded.manifest);
+    let model = LoadedModel::restore(loaded.payload, &identity(&loaded.manifest)).ok()?;
     Some(Serving { model, scores })
-}
-
-/// The scores in a model's manifest.
-fn saved_scores(meta: &Meta) -> SavedScores {
-    let time = |name: &str| meta.metrics.get(name).and_then(serde_json::Value::as_i64).map(Timestamp);
-    let scored = time("scoredFrom").zip(time("scoredTo")).map(|(from, to)| TimeRange { from, to });
-    SavedScores { mae: meta.metrics.get("mae").and_then(serde_json::Value::as_f64), scored }
-}
-
-/// The learner that `request` names, if it learns anything.
-pub(crate) fn trainable(request: &ModelRequest) -> Result<&'static Entry<dyn Learner>, Problem> {
-    let entry = catalog::find(&request.id)?;
-    if catalog::is_baseline(entry.id) {
-        return Err(Problem::usage(
-            "baseline",
-            "model",
-            format!(
-                "{} is a naive forecast, which needs no training: every `candlecast compare` shows it beside the models",
-                entry.id
-            ),
-        ));
-    }
-    Ok(entry)
 }
 
 /// A training that is to be saved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrainJob {
-    /// Series.
-    pub series: SeriesKey,
+    /// Series that one model learns from and is saved for; of one interval.
+    #[serde(deserialize_with = "one_or_several")]
+    pub series: Vec<SeriesKey>,
     /// Model and parameters.
     pub model: ModelRequest,
-    /// Horizon, window and the like.
+    /// Task, horizon, window and the like.
     pub common: PipelineOptions,
     /// Candles that may be learnt from.
     #[serde(with = "candlecast_core::open_range")]
@@ -241,16 +187,38 @@ pub struct TrainJob {
     pub seed: Seed,
 }
 
+impl TrainJob {
+    /// One model on all candles of `series`, begun from nothing.
+    pub fn new(series: Vec<SeriesKey>, model: ModelRequest, common: PipelineOptions, seed: Seed) -> Self {
+        Self { series, model, common, range: TimeRange::ALL, warm_start: false, seed }
+    }
+}
+
+/// Payloads of format 1 have one series, not a list.
+fn one_or_several<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<SeriesKey>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Series {
+        One(SeriesKey),
+        Several(Vec<SeriesKey>),
+    }
+    Ok(match Series::deserialize(reader)? {
+        Series::One(key) => vec![key],
+        Series::Several(keys) => keys,
+    })
+}
+
 impl JobKind for TrainJob {
     const KIND: &'static str = "train";
     const TRAINS: bool = true;
     type Output = Trained;
 
     fn subject(&self) -> Subject {
+        let (task, horizon) = (&self.common.task, steps(self.common.horizon));
         Subject {
-            series: vec![self.series.clone()],
+            series: self.series.clone(),
             models: vec![self.model.id.clone()],
-            detail: steps(self.common.horizon),
+            detail: if task == "price" { horizon } else { format!("{task}, {horizon}") },
             range: self.range,
         }
     }
@@ -260,23 +228,73 @@ impl JobKind for TrainJob {
     }
 
     fn with_defaults(self, settings: &Settings) -> Self {
-        let model = with_model_defaults(&settings, self.model);
+        let model = with_model_defaults(settings, self.model);
         Self { model, ..self }
     }
 
     fn check(&self) -> Result<(), Problem> {
         self.common.check()?;
+        check_series(&self.series)?;
         trainable(&self.model)?;
-        check_model(&self.model)
+        catalog::check(&self.model.id, &self.model.params)?;
+        catalog::check_task(&self.model.id, &self.model.params, &self.common.task()?)?;
+        check_labels(&self.common, self.series.len())
     }
 
-    async fn run(&self, app: &Host, watch: Arc<dyn ProgressSink>, attempt: Attempt) -> Result<Trained, Problem> {
-        train_on_record(&app, self, watch, attempt).await
+    async fn run(&self, host: &Host, watch: Arc<dyn ProgressSink>, attempt: Attempt) -> Result<Trained, Problem> {
+        train_on_record(host, self, watch, attempt).await
     }
 
     fn document(&self, output: &Trained) -> Result<Value, Problem> {
         serde_json::to_value(TrainDoc::from(output)).map_err(|e| Problem::data("no-document", e.to_string()))
     }
+
+    fn text(&self, output: &Trained) -> String {
+        text::trained(&TrainDoc::from(output))
+    }
+}
+
+/// Adaptive thresholds are those of what is learnt from: a model of several series and the baselines of one would be
+/// asked for different classes.
+fn check_labels(common: &PipelineOptions, n_series: usize) -> Result<(), Problem> {
+    if n_series > 1 && matches!(common.task()?, Task::Direction { labels: Labels::Adaptive { .. }, .. }) {
+        return Err(Problem::usage(
+            "bad-labels",
+            "labels",
+            "one model of several series needs classes that mean the same in all of them: take fixed labels, for example --labels fixed:0.01",
+        ));
+    }
+    Ok(())
+}
+
+fn check_series(series: &[SeriesKey]) -> Result<(), Problem> {
+    let wrong = |why: String| Err(Problem::usage("bad-series", "symbols", why));
+    let Some(first) = series.first() else {
+        return wrong("no series to train on: name a symbol or more".into());
+    };
+    if let Some(other) = series.iter().find(|key| key.interval != first.interval) {
+        return wrong(format!("{first} and {other} have candles of different lengths: choose one with --interval"));
+    }
+    let distinct: BTreeSet<&SeriesKey> = series.iter().collect();
+    if distinct.len() < series.len() {
+        return wrong("a series is named twice: name each once".into());
+    }
+    Ok(())
+}
+
+/// Refuses a model that learns nothing.
+fn trainable(request: &ModelRequest) -> Result<(), Problem> {
+    let id = catalog::canonical(&request.id)?;
+    if catalog::is_baseline(id) {
+        return Err(Problem::usage(
+            "baseline",
+            "model",
+            format!(
+                "{id} is a naive forecast, which needs no training: every `candlecast compare` shows it beside the models"
+            ),
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -289,7 +307,7 @@ mod tests {
 
     fn request() -> TrainJob {
         TrainJob {
-            series: SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1),
+            series: vec![SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1)],
             model: ModelRequest { id: "gbdt".into(), params: json!({ "rounds": 20, "learningRate": 0.1 }) },
             common: PipelineOptions {
                 level: 0.95,
@@ -315,6 +333,32 @@ mod tests {
     }
 
     #[test]
+    fn payloads_with_one_series_and_without_a_task_are_read() {
+        let mut payload = serde_json::to_value(request()).unwrap();
+        payload["series"] = payload["series"][0].clone();
+        for added in ["task", "labels", "validShare"] {
+            payload["common"].as_object_mut().unwrap().remove(added);
+        }
+        assert_eq!(serde_json::from_value::<TrainJob>(payload).unwrap(), request());
+    }
+
+    #[test]
+    fn series_are_of_one_length_and_named_once() {
+        let key = |symbol: &str, interval| SeriesKey::new(Venue::binance(), Symbol::new(symbol).unwrap(), interval);
+        let code = |series: Vec<SeriesKey>| TrainJob { series, ..request() }.check().map_err(|e| e.code);
+        let (btc, eth) = (key("BTCUSDT", Interval::H1), key("ETHUSDT", Interval::H1));
+        assert_eq!(code(vec![btc.clone(), eth.clone()]), Ok(()));
+        let direction = PipelineOptions { task: "direction".into(), ..PipelineOptions::new(24) };
+        let of_classes =
+            |series| TrainJob { series, common: direction.clone(), ..request() }.check().map_err(|e| e.code);
+        assert_eq!(of_classes(vec![btc.clone()]), Ok(()));
+        assert_eq!(of_classes(vec![btc.clone(), eth.clone()]), Err("bad-labels"));
+        assert_eq!(code(vec![]), Err("bad-series"));
+        assert_eq!(code(vec![btc.clone(), btc.clone()]), Err("bad-series"));
+        assert_eq!(code(vec![btc, key("ETHUSDT", Interval::M1)]), Err("bad-series"));
+    }
+
+    #[test]
     fn unknown_fields_are_refused_at_every_depth() {
         for pointer in ["", "/model", "/common", "/range"] {
             let mut payload = serde_json::to_value(request()).unwrap();
@@ -332,6 +376,11 @@ mod tests {
         assert_eq!(code(&with("naive", Value::Null)), "baseline");
         assert_eq!(code(&with("gdbt", Value::Null)), "unknown-model");
         assert_eq!(code(&with("gbdt", json!({ "rounds": -1 }))), "bad-parameter");
+        let direction = PipelineOptions { task: "direction".into(), ..PipelineOptions::new(24) };
+        let hybrid = TrainJob { common: direction.clone(), ..with("hybrid", json!({})) };
+        assert_eq!(code(&hybrid), "unsupported-task");
+        let members = TrainJob { common: direction, ..with("ensemble", json!({ "members": "gbdt,hybrid" })) };
+        assert_eq!(code(&members), "unsupported-task");
         assert_eq!(
             code(&TrainJob { common: PipelineOptions { level: 2.0, ..PipelineOptions::new(24) }, ..request() }),
             "bad-level"

@@ -2,7 +2,7 @@
 //! the record of jobs that ended long ago.
 
 use candlecast_config::ScheduledTraining;
-use candlecast_core::{Problem, SeriesKey, TimeRange};
+use candlecast_core::{Problem, SeriesKey};
 use candlecast_host::{Host, system_time};
 use candlecast_jobs::{JobKind, JobOptions, QueuedTrainings, new_job};
 use candlecast_meta::NewJob;
@@ -10,8 +10,6 @@ use candlecast_meta::NewJob;
 use crate::models::{StaleModel, queue_retraining};
 use crate::schedule::queue_due;
 use crate::train::TrainJob;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// Queues every training that has come due, each once, whoever else asks. Nothing where training is switched off.
 pub async fn queue_upkeep(host: &Host) -> Result<QueuedTrainings, Problem> {
@@ -31,27 +29,15 @@ pub async fn queue_upkeep(host: &Host) -> Result<QueuedTrainings, Problem> {
 }
 
 fn scheduled_job(host: &Host, training: &ScheduledTraining, key: &SeriesKey) -> Result<NewJob, Problem> {
-    let request = TrainJob {
-        series: key.clone(),
-        model: training.request(),
-        common: crate::schedule::options(training, key)?,
-        range: TimeRange::ALL,
-        warm_start: false,
-        seed: host.seed,
-    };
+    let common = crate::schedule::options(training, key)?;
+    let request = TrainJob::new(vec![key.clone()], training.request(), common, host.seed);
     upkeep_job(&request.with_defaults(&host.settings))
 }
 
 /// The configuration is the saved one: a default that was set since then would make another model of it.
 fn retraining_job(host: &Host, stale: &StaleModel) -> Result<NewJob, Problem> {
-    upkeep_job(&TrainJob {
-        series: stale.key.clone(),
-        model: stale.request.clone(),
-        common: stale.common.clone(),
-        range: stale.range,
-        warm_start: false,
-        seed: host.seed,
-    })
+    let request = TrainJob::new(stale.series.clone(), stale.request.clone(), stale.common.clone(), host.seed);
+    upkeep_job(&TrainJob { range: stale.range, ..request })
 }
 
 fn upkeep_job(request: &TrainJob) -> Result<NewJob, Problem> {
@@ -65,7 +51,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    use candlecast_core::{Interval, Seed, Symbol, Timestamp, Venue};
+    use candlecast_core::{Interval, Seed, Symbol, TimeRange, Timestamp, Venue};
     use serde_json::{Value, json};
 
     use super::*;
@@ -107,7 +93,7 @@ mod tests {
         let mut stale = StaleModel {
             model_id: "BTCUSDT_LSTM_1.0.0".into(),
             trained_at: Timestamp::year_start(2023),
-            key: key.clone(),
+            series: vec![key.clone()],
             request: ModelRequest { id: "lstm".into(), params: json!({ "hiddenSize": 4 }) },
             common: PipelineOptions::new(24),
             range: TimeRange::ALL,

@@ -1,26 +1,24 @@
 //! Other programs on a data folder: made to wait while it is copied, and found out before it is replaced.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 use candlecast_config::Settings;
 use candlecast_core::{Problem, Timestamp};
+use candlecast_files::{FileError, FileLock, LOCK_FILE};
 use candlecast_host::{Owner, system_time};
 use candlecast_meta::{DATABASE_FILE, Job, JobFilter, JobState, JobStore, PageRequest, SqlStore};
 use tokio::runtime::Handle;
 
 use crate::problem;
 
-/// The file that whoever writes into the lake, or into the model folder, holds the lock of.
-pub(super) const LOCK: &str = ".lock";
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// Held while nobody else may write. The system lets go of it when the program dies.
 #[derive(Debug)]
 pub(super) struct Quiet {
-    _file: Option<File>,
+    _lock: Option<FileLock>,
 }
 
 /// Waits until nobody writes into `folder`, and keeps others from it until the answer is dropped. `cancelled` ends
@@ -38,20 +36,16 @@ pub(super) fn hold(folder: &Path, cancelled: impl Fn() -> Result<(), Problem>) -
 /// The same without waiting; `None` when somebody writes.
 fn try_hold(folder: &Path) -> Result<Option<Quiet>, Problem> {
     if !folder.is_dir() {
-        return Ok(Some(Quiet { _file: None }));
+        return Ok(Some(Quiet { _lock: None }));
     }
-    let path = folder.join(LOCK);
-    let file = match OpenOptions::new().create(true).truncate(false).write(true).open(&path) {
-        Ok(file) => file,
-        Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
-            return Ok(Some(Quiet { _file: None }));
-        }
-        Err(e) => return Err(problem::of_file(&path, &e)),
+    let denied = |e: &FileError| {
+        e.doing == FileLock::OPENING
+            && matches!(e.source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
     };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Quiet { _file: Some(file) })),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(e)) => Err(problem::of_file(&path, &e)),
+    match FileLock::try_exclusive(&folder.join(LOCK_FILE)) {
+        Ok(held) => Ok(held.map(|lock| Quiet { _lock: Some(lock) })),
+        Err(e) if denied(&e) => Ok(Some(Quiet { _lock: None })),
+        Err(e) => Err(problem::of_file(&e.path, &e.source)),
     }
 }
 
@@ -63,7 +57,7 @@ pub(super) fn expect_unused(settings: &Settings, runtime: &Handle) -> Result<Vec
     for folder in [lake.as_path(), settings.models_dir.as_path()] {
         let busy = || in_use(folder, "another program is writing there");
         // A lock is made where there is none, and that must not make a folder look used.
-        if folder.join(LOCK).exists() {
+        if folder.join(LOCK_FILE).exists() {
             held.push(try_hold(folder)?.ok_or_else(busy)?);
         }
     }

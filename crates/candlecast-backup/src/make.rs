@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use candlecast_config::Settings;
 use candlecast_core::{Problem, ProgressSink, Timestamp};
+use candlecast_files::{folder_of, sync_folder};
 use candlecast_host::Host;
 use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
@@ -181,7 +182,7 @@ impl Making {
             ErrorKind::AlreadyExists => self.exists(),
             _ => self.unwritable(&e.error),
         })?;
-        super::swap::sync_folder(folder_of(&self.file)).map_err(unwritable)?;
+        sync_folder(folder_of(&self.file)).map_err(|e| self.unwritable(&e.source))?;
         Ok(bytes)
     }
 
@@ -197,13 +198,5 @@ impl Making {
 
     fn unwritable(&self, e: &std::io::Error) -> Problem {
         problem::of_file(&self.file, e)
-    }
-}
-
-/// The folder of `file`, which may be named without one.
-fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     }
 }

@@ -5,6 +5,7 @@ use std::{fs, io, path};
 
 use candlecast_config::Settings;
 use candlecast_core::{Problem, Timestamp};
+use candlecast_files::create_folder;
 use candlecast_meta::DATABASE_FILE;
 use tempfile::TempDir;
 
@@ -25,7 +26,8 @@ struct Staged {
 impl Staged {
     fn beside(target: PathBuf) -> Result<Self, Problem> {
         let parent = target.parent().unwrap_or(Path::new("/"));
-        let made = fs::create_dir_all(parent)
+        let made = create_folder(parent)
+            .map_err(io::Error::from)
             .and_then(|()| tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent))
             // The temporary folder is its owner's alone; what will be the data folder has the usual rights.
             .and_then(|temporary| fs::create_dir(temporary.path().join("new")).map(|()| temporary));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::folder_lock::LOCK;
+use candlecast_files::{LOCK_FILE, sync_folder};
 
 /// A folder that was put in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) fn place(new: &Path, target: &Path, aside: &Path) -> io::Result<Place
     }
     match target.parent().map_or(Ok(()), sync_folder) {
         Ok(()) => Ok(placed),
-        Err(e) => placed.undo().and(Err(e)),
+        Err(e) => placed.undo().and(Err(e.into())),
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn is_bare(folder: &Path) -> io::Result<bool> {
     };
     for entry in entries {
         let entry = entry?;
-        let bare = if entry.file_type()?.is_dir() { is_bare(&entry.path())? } else { entry.file_name() == LOCK };
+        let bare = if entry.file_type()?.is_dir() { is_bare(&entry.path())? } else { entry.file_name() == LOCK_FILE };
         if !bare {
             return Ok(false);
         }
@@ -112,30 +112,14 @@ fn remove_bare(folder: &Path) -> io::Result<()> {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             remove_bare(&entry.path())?;
-        } else if entry.file_name() == LOCK {
+        } else if entry.file_name() == LOCK_FILE {
             fs::remove_file(entry.path())?;
         }
     }
     fs::remove_dir(folder)
 }
 
-/// Makes renamings in `folder` durable, where the system has a way.
-#[cfg(unix)]
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    match fs::File::open(folder)?.sync_all() {
-        // Some file systems cannot sync a folder; there a renaming is as durable as they make it.
-        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        synced => synced,
-    }
-}
-
-#[cfg(not(unix))]
-#[allow(clippy::unnecessary_wraps, reason = "the same signature everywhere")]
-pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// The same for a folder and all folders below it.
+/// Makes what lies in a folder, and in all folders below it, lie there durably.
 pub(super) fn sync_folders(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -143,7 +127,7 @@ pub(super) fn sync_folders(folder: &Path) -> io::Result<()> {
             sync_folders(&entry.path())?;
         }
     }
-    sync_folder(folder)
+    Ok(sync_folder(folder)?)
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ pub enum KeyError {
     /// The interval is not one of the supported ones.
     #[error("interval `{0}` is not known: use one of 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w")]
     Interval(String),
+    /// The text does not name a series.
+    #[error("`{0}` names no series: write venue:symbol:interval, for example binance:BTCUSDT:1h")]
+    Series(String),
 }
 
 /// A trading pair in exchange form, `[A-Z0-9]{2,20}` (`BTCUSDT`).
@@ -118,6 +121,19 @@ impl fmt::Display for SeriesKey {
     }
 }
 
+impl FromStr for SeriesKey {
+    type Err = KeyError;
+
+    /// Reads `venue:symbol:interval`, such as `binance:BTCUSDT:1h`.
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let wrong = || KeyError::Series(text.chars().take(60).collect());
+        let mut parts = text.splitn(3, ':');
+        let mut part = || parts.next().ok_or_else(wrong);
+        let (venue, symbol) = (Venue::new(part()?)?, Symbol::new(part()?)?);
+        Ok(Self { venue, symbol, interval: part()?.parse().map_err(|_| wrong())? })
+    }
+}
+
 macro_rules! text_forms {
     ($type:ty) => {
         impl fmt::Display for $type {
@@ -157,6 +173,15 @@ mod tests {
             assert_eq!(Symbol::new(text).unwrap().as_str(), "BTCUSDT", "{text}");
         }
         assert_eq!(Symbol::new("BTC-USD").unwrap().as_str(), "BTCUSD");
+    }
+
+    #[test]
+    fn a_series_is_read_as_it_is_written() {
+        let key = SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1);
+        assert_eq!(key.to_string().parse(), Ok(key));
+        for text in ["", "BTCUSDT", "binance:BTCUSDT", "binance:BTCUSDT:1x", "binance:BTCUSDT:1h:2"] {
+            assert!(text.parse::<SeriesKey>().is_err(), "{text}");
+        }
     }
 
     #[test]

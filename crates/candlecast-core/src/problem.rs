@@ -108,6 +108,7 @@ impl From<crate::KeyError> for Problem {
             K::Symbol(_) => "symbol",
             K::Venue(_) => "venue",
             K::Interval(_) => "interval",
+            K::Series(_) => "series",
         };
         Self::usage("bad-series-key", field, e.to_string())
     }

@@ -17,7 +17,7 @@ pub struct Upserted {
 }
 
 /// Lays candles over the stored ones, and reopens the settled predictions that changed candles are the outcome of.
-/// Every candle that the platform stores comes this way. [`after_candles`](Self::after_candles) settles them.
+/// Every candle that the platform stores comes this way. `candlecast_monitor::after_candles` settles them.
 pub async fn upsert_candles(host: &Host, series: &CandleSeries) -> Result<Upserted, StoreError> {
     let outcome = host.store.upsert(series).await;
     let changed = match &outcome {

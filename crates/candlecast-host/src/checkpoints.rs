@@ -1,11 +1,11 @@
 //! [`Checkpoints`]: what a long run has finished, on disk until the run ends, so that an interrupted one goes on.
 
 use std::fs;
-use std::io::Write;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use candlecast_core::hex;
+use candlecast_files::{NewFile, create_folder, sha256_hex};
 use sha2::{Digest, Sha256};
 
 /// Age after which what an interrupted run left is taken away.
@@ -32,10 +32,11 @@ impl Checkpoints {
 
     /// The folder of what the attempts at a job have to agree on, whatever candles and models there are by then.
     pub fn of_job(root: &Path, job_id: &str) -> Self {
-        Self::open(root, &format!("job-{}", hex(&Sha256::digest(job_id))))
+        Self::open(root, &format!("job-{}", sha256_hex(job_id.as_bytes())))
     }
 
     /// Finished pieces and checkpoints that an interrupted run left.
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
         fs::read_dir(&self.folder).map_or(0, |entries| {
             entries.flatten().filter(|e| e.path().extension().is_some_and(|x| x == "piece" || x == "fit")).count()
@@ -61,14 +62,14 @@ impl Checkpoints {
         let _ = fs::remove_dir_all(&self.folder);
     }
 
-    fn write(&self, name: &str, content: &[u8]) -> std::io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(&Sha256::digest(content))?;
-        file.write_all(content)?;
-        file.as_file().sync_data()?;
-        file.persist(self.folder.join(name))?;
-        Ok(())
+    fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        create_folder(&self.folder)?;
+        let target = self.folder.join(name);
+        // The same run may be under way in another program, which then writes the same name.
+        let new = NewFile::beside(&target)?;
+        new.write_all(&Sha256::digest(content))?;
+        new.write_all(content)?;
+        Ok(new.persist(&target)?)
     }
 }
 

@@ -1,12 +1,11 @@
 //! [`content_hash`]: one name for equal JSON.
 
-use candlecast_core::hex;
+use candlecast_files::sha256_hex;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// SHA-256 of a document, whatever the order of its keys, in hexadecimal.
 pub fn content_hash(config: &Value) -> String {
-    hex(&Sha256::digest(sorted(config).to_string()))
+    sha256_hex(sorted(config).to_string().as_bytes())
 }
 
 fn sorted(value: &Value) -> Value {

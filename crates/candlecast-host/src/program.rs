@@ -3,6 +3,9 @@
 /// Program and version, as recorded with runs and models.
 pub const PROGRAM: &str = concat!("candlecast ", env!("CARGO_PKG_VERSION"));
 
+/// Who does what is asked for at the command line, in the record of what served.
+pub const LOCAL: &str = "local";
+
 /// What tells this build from another, for fingerprints: version, size and time of the program's file. Forecasts kept by
 /// another build must not be taken for those of this one.
 pub fn program_identity() -> Vec<String> {

@@ -1,7 +1,10 @@
 //! [`Attempt`]: one attempt at a run.
 
 use candlecast_core::Timestamp;
-use candlecast_host::job_id;
+use candlecast_host::{LOCAL, job_id};
+
+/// Longest name of who changed something, in characters.
+const MAX_ACTOR_CHARS: usize = 100;
 
 /// One attempt at a run, under which it is on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,14 @@ impl Attempt {
         self.job_id.as_deref()
     }
 
+    /// Who saves its model, in the record of what served: `job <id>`, or `local` outside of any job.
+    pub fn actor(&self) -> String {
+        match &self.job_id {
+            Some(id) => format!("job {id}").chars().take(MAX_ACTOR_CHARS).collect(),
+            None => LOCAL.to_owned(),
+        }
+    }
+
     /// True when an earlier attempt may have got as far as saving its model.
     pub fn is_repeated(&self) -> bool {
         self.number > 1
@@ -45,5 +56,12 @@ mod tests {
         assert_ne!(first.id, second.id);
         assert_eq!((first.is_repeated(), second.is_repeated()), (false, true));
         assert!(!Attempt::alone(Timestamp(0)).is_repeated());
+    }
+
+    #[test]
+    fn who_saves_a_model_is_the_job_or_whoever_called() {
+        assert_eq!(Attempt::of_job("abc", 2).actor(), "job abc");
+        assert_eq!(Attempt::of_job(&"x".repeat(200), 1).actor().chars().count(), MAX_ACTOR_CHARS);
+        assert_eq!(Attempt::alone(Timestamp(0)).actor(), "local");
     }
 }

@@ -1,4 +1,4 @@
-//! [`JobKind`]: what a kind of job is. Each is one file in `kinds/` and one line in its list.
+//! [`JobKind`]: what a kind of job is. Each is one file and one line in a [`JobCatalog`].
 
 use std::any::Any;
 use std::fmt;
@@ -39,16 +39,19 @@ pub trait JobKind: fmt::Debug + Clone + Serialize + DeserializeOwned + Send + Sy
     /// Refuses what is wrong as written, before there is a job.
     fn check(&self) -> Result<(), Problem>;
 
-    /// Does the work with the threads, the cancellation and the seed of `app`.
+    /// Does the work with the threads and the cancellation of `host`.
     fn run(
         &self,
-        app: &Host,
+        host: &Host,
         watch: Arc<dyn ProgressSink>,
         attempt: Attempt,
     ) -> impl Future<Output = Result<Self::Output, Problem>> + Send;
 
     /// The document that is the job's result: the one that `--json` prints.
     fn document(&self, output: &Self::Output) -> Result<Value, Problem>;
+
+    /// The same for people, as the command of the kind prints it.
+    fn text(&self, output: &Self::Output) -> String;
 }
 
 /// What a job works on, for lists.
@@ -87,15 +90,12 @@ pub fn steps(n: usize) -> String {
 pub struct JobOutput {
     /// The document that `--json` prints.
     pub document: Value,
+    /// The same for people.
+    pub text: String,
     output: Box<dyn Any + Send>,
 }
 
 impl JobOutput {
-    /// The output itself, if it is a `T`: [`JobKind::Output`] of the job's kind.
-    pub fn downcast_ref<T: 'static>(&self) -> Option<&T> {
-        self.output.downcast_ref()
-    }
-
     /// The output of a job of kind `K`; `None` if it was of another kind.
     pub(crate) fn into_output<K: JobKind>(self) -> Option<K::Output> {
         self.output.downcast::<K::Output>().ok().map(|output| *output)
@@ -187,7 +187,7 @@ pub(crate) trait AnyJob: Send + Sync {
     /// Does the work.
     fn run<'a>(
         &'a self,
-        app: &'a Host,
+        host: &'a Host,
         watch: Arc<dyn ProgressSink>,
         attempt: Attempt,
     ) -> BoxFuture<'a, Result<JobOutput, Problem>>;
@@ -204,13 +204,13 @@ impl<K: JobKind> AnyJob for K {
 
     fn run<'a>(
         &'a self,
-        app: &'a Host,
+        host: &'a Host,
         watch: Arc<dyn ProgressSink>,
         attempt: Attempt,
     ) -> BoxFuture<'a, Result<JobOutput, Problem>> {
         Box::pin(async move {
-            let output = JobKind::run(self, app, watch, attempt).await?;
-            Ok(JobOutput { document: self.document(&output)?, output: Box::new(output) })
+            let output = JobKind::run(self, host, watch, attempt).await?;
+            Ok(JobOutput { document: self.document(&output)?, text: self.text(&output), output: Box::new(output) })
         })
     }
 }

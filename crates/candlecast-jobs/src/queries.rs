@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use candlecast_config::ModelCatalog;
 use candlecast_core::{Blame, Problem};
 use candlecast_host::{Host, Owner, system_time};
 use candlecast_meta::{Job, JobFilter, JobState, LogLine, MAX_PAGE, MetaError, MetadataStore, Outcome, PageRequest};
@@ -197,7 +196,9 @@ mod tests {
     async fn only_leases_of_processes_that_have_ended_are_ended() {
         let folder = tempfile::tempdir().unwrap();
         let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
-        let settings = Settings::read(&flags, &Environment::new(folder.path(), []), &ModelCatalog::EMPTY).unwrap();
+        let settings =
+            Settings::read(&flags, &Environment::new(folder.path(), []), &candlecast_config::ModelCatalog::EMPTY)
+                .unwrap();
         let clock = Clock::Fixed(Timestamp::year_start(2024));
         let cancel = Arc::new(AtomicBool::new(false));
         let app = Host::open(settings, HostOptions { seed: Seed(42), threads: Some(1), clock, cancel }).unwrap();

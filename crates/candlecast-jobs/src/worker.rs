@@ -1,4 +1,4 @@
-//! [`Host::work`]: takes jobs until it is asked to end.
+//! [`work`]: takes jobs until it is asked to end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 pub const MIN_OUTCOMES: usize = 200;
 /// Bins of equal count before the isotonic fit.
 const BINS: usize = 10;
-/// Weight of the prior at 0.5, in independent outcomes.
+/// Weight of the prior at chance, in independent outcomes.
 const PRIOR_OUTCOMES: f64 = 20.0;
 
 /// A non-decreasing map from `|mean| / scale` to the probability of a right direction.
 ///
-/// Out-of-fold outcomes are put into bins of equal count; each bin's share of right directions is shrunk to 0.5
+/// Out-of-fold outcomes are put into bins of equal count; each bin's share of right directions is shrunk to chance
 /// by a prior of twenty independent outcomes, where `horizon` overlapping outcomes count as one; the pool of
 /// adjacent violators makes the shares non-decreasing (isotonic regression). Overlap is why the shrinking is
 /// needed: at 24 steps, 1,500 hourly outcomes are about 62 independent ones, and a plain isotonic fit on noise
@@ -26,8 +26,8 @@ pub struct ConfidenceMap {
 }
 
 impl ConfidenceMap {
-    /// Fits the map on outcomes `(|mean| / scale, right)` of step `step`; `None` for fewer than [`MIN_OUTCOMES`].
-    pub fn fit(outcomes: &[(f32, bool)], step: usize) -> Option<Self> {
+    /// Fits the map on outcomes `(|mean| / scale, right)` of step `step`, shrunk to `chance`; `None` for fewer than [`MIN_OUTCOMES`].
+    pub fn fit(outcomes: &[(f32, bool)], step: usize, chance: f64) -> Option<Self> {
         if outcomes.len() < MIN_OUTCOMES {
             return None;
         }
@@ -40,12 +40,17 @@ impl ConfidenceMap {
                 let at = bin.iter().map(|o| f64::from(o.0)).sum::<f64>() / n;
                 let right = bin.iter().filter(|o| o.1).count() as f64 / n;
                 let weight = n / step as f64;
-                let p = (right * weight + 0.5 * PRIOR_OUTCOMES) / (weight + PRIOR_OUTCOMES);
+                let p = (right * weight + chance * PRIOR_OUTCOMES) / (weight + PRIOR_OUTCOMES);
                 (at, p, weight)
             })
             .collect();
         let probability = isotonic(&bins.iter().map(|b| (b.1, b.2)).collect::<Vec<_>>());
         Some(Self { at: bins.iter().map(|b| b.0).collect(), probability })
+    }
+
+    /// False for a map that no outcomes can have given.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.at.is_empty() && self.at.len() == self.probability.len()
     }
 
     /// Probability that the direction is right at `|mean| / scale`; linear between bins, flat beyond.
@@ -146,7 +151,7 @@ mod tests {
             let shocks: Vec<f64> = (0..1_600).map(|_| rng.normal()).collect();
             let outcomes: Vec<(f32, bool)> =
                 (0..1_500).map(|i| (rng.uniform() as f32, shocks[i..i + 24].iter().sum::<f64>() > 0.0)).collect();
-            let map = ConfidenceMap::fit(&outcomes, 24).unwrap();
+            let map = ConfidenceMap::fit(&outcomes, 24, 0.5).unwrap();
             for x in [0.0, 0.5, 1.0] {
                 assert!((map.probability(x) - 0.5).abs() < 0.12, "{k}: {}", map.probability(x));
             }
@@ -162,12 +167,12 @@ mod tests {
                 (x as f32, rng.uniform() < 0.5 + 0.4 * x)
             })
             .collect();
-        let map = ConfidenceMap::fit(&outcomes, 1).unwrap();
+        let map = ConfidenceMap::fit(&outcomes, 1, 0.5).unwrap();
         assert!((map.probability(0.05) - 0.52).abs() < 0.06);
         assert!((map.probability(0.95) - 0.88).abs() < 0.06);
         let grid: Vec<f64> = (0..100).map(|i| map.probability(f64::from(i) / 100.0)).collect();
         assert!(grid.windows(2).all(|w| w[0] <= w[1]));
-        assert!(ConfidenceMap::fit(&outcomes[..199], 1).is_none());
+        assert!(ConfidenceMap::fit(&outcomes[..199], 1, 0.5).is_none());
     }
 
     #[test]
@@ -175,7 +180,7 @@ mod tests {
         let mut rng = Seed(8).stream();
         for sizes in [1, 3] {
             let outcomes: Vec<(f32, bool)> = (0..4_000).map(|i| ((i % sizes) as f32, rng.uniform() < 0.5)).collect();
-            let map = ConfidenceMap::fit(&outcomes, 1).unwrap();
+            let map = ConfidenceMap::fit(&outcomes, 1, 0.5).unwrap();
             for size in 0..sizes {
                 assert!((map.probability(f64::from(size)) - 0.5).abs() < 0.05);
             }

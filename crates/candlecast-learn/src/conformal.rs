@@ -13,6 +13,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::confidence::ConfidenceMap;
+use crate::task::Task;
+use crate::tasks::{Borders, Claim, Known};
 
 /// Step size of the adaptation.
 const GAMMA: f64 = 0.01;
@@ -54,15 +56,26 @@ pub struct CalibrationState {
     steps: Vec<StepState>,
 }
 
-/// Interval and confidence of one forecast step.
+/// Interval and confidence of one claim of a forecast.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibrated {
-    /// Half-width of the interval in log returns.
+    /// Half-width of the interval in log returns or in log variance; of no meaning for classes, which have none.
     pub half_width: f64,
-    /// Probability that the direction is right.
+    /// Probability that the direction or class is right.
     pub confidence: f64,
-    /// False where `confidence` is 0.5 for want of outcomes or of a direction.
+    /// False where `confidence` is that of chance for want of outcomes or of a direction.
     pub calibrated: bool,
+}
+
+/// One forecast as a model gives it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ForecastRow<'a> {
+    /// Means, `[width]`.
+    pub means: &'a [f64],
+    /// Scales of their errors, `[width]`.
+    pub scales: &'a [f64],
+    /// Borders of the classes at its origin (direction task).
+    pub borders: Option<Borders>,
 }
 
 impl StepState {
@@ -93,12 +106,22 @@ impl StepState {
         }
     }
 
-    fn absorb(&mut self, pending: &PendingStep, actual: f64, level: f64, step: usize) {
-        let missed = (actual - pending.mean).abs() > pending.half_width;
+    /// Learns from what became of `pending`, known `lag` steps after its origin.
+    fn absorb(&mut self, pending: &PendingClaim, known: Known, level: f64, lag: usize, chance: f64) {
+        if let Some(actual) = known.actual {
+            self.absorb_score(pending, actual, level);
+        }
+        if let (Some(right), Some(size)) = (known.right, pending.claim.size) {
+            self.absorb_hit(size, right, lag, chance);
+        }
+    }
+
+    fn absorb_score(&mut self, pending: &PendingClaim, actual: f64, level: f64) {
+        let missed = (actual - pending.claim.mean).abs() > pending.half_width;
         if self.sorted.len() >= MIN_SCORES {
             self.alpha += GAMMA * ((1.0 - level) - f64::from(u8::from(missed)));
         }
-        let score = ((actual - pending.mean).abs() / pending.scale) as f32;
+        let score = ((actual - pending.claim.mean).abs() / pending.claim.scale) as f32;
         if self.scores.len() == WINDOW
             && let Some(oldest) = self.scores.pop_front()
         {
@@ -108,17 +131,17 @@ impl StepState {
         self.scores.push_back(score);
         let at = self.sorted.partition_point(|s| s.total_cmp(&score).is_lt());
         self.sorted.insert(at, score);
-        if pending.mean != 0.0 && actual != 0.0 {
-            if self.outcomes.len() == CONFIDENCE_WINDOW {
-                self.outcomes.pop_front();
-            }
-            let right = (pending.mean > 0.0) == (actual > 0.0);
-            self.outcomes.push_back(((pending.mean.abs() / pending.scale) as f32, right));
-            self.since_fit += 1;
-            if self.since_fit >= CONFIDENCE_REFIT || self.confidence.is_none() && self.since_fit.is_multiple_of(24) {
-                self.confidence = ConfidenceMap::fit(self.outcomes.make_contiguous(), step);
-                self.since_fit = if self.confidence.is_some() { 0 } else { self.since_fit };
-            }
+    }
+
+    fn absorb_hit(&mut self, size: f64, right: bool, lag: usize, chance: f64) {
+        if self.outcomes.len() == CONFIDENCE_WINDOW {
+            self.outcomes.pop_front();
+        }
+        self.outcomes.push_back((size as f32, right));
+        self.since_fit += 1;
+        if self.since_fit >= CONFIDENCE_REFIT || self.confidence.is_none() && self.since_fit.is_multiple_of(24) {
+            self.confidence = ConfidenceMap::fit(self.outcomes.make_contiguous(), lag, chance);
+            self.since_fit = if self.confidence.is_some() { 0 } else { self.since_fit };
         }
     }
 
@@ -129,9 +152,9 @@ impl StepState {
 }
 
 impl CalibrationState {
-    /// Nothing known yet, for intervals of `level` (0.5 to 0.99) at steps 1 to `horizon`.
-    pub fn new(level: f64, horizon: usize) -> Self {
-        Self { level, steps: vec![StepState::new(level); horizon] }
+    /// Nothing known yet, for intervals of `level` (0.5 to 0.99) of the claims of `task`.
+    pub fn new(level: f64, task: &Task) -> Self {
+        Self { level, steps: vec![StepState::new(level); task.claims()] }
     }
 
     /// Share of outcomes the intervals are to cover.
@@ -139,46 +162,53 @@ impl CalibrationState {
         self.level
     }
 
-    /// Steps.
-    pub fn horizon(&self) -> usize {
+    /// False for a state that no outcomes can have given, such as one from a file that was edited.
+    pub fn is_sound(&self) -> bool {
+        (0.0..1.0).contains(&self.level)
+            && self.steps.iter().all(|s| s.confidence.as_ref().is_none_or(ConfidenceMap::is_sound))
+    }
+
+    /// Claims that it knows of: the steps of a price forecast, else one.
+    pub fn claims(&self) -> usize {
         self.steps.len()
     }
 
-    /// Known outcomes of the step that has fewest.
+    /// Known outcomes of the claim that has fewest: those behind its intervals, of a class those behind its confidence.
     pub fn outcomes(&self) -> usize {
-        self.steps.iter().map(|s| s.scores.len()).min().unwrap_or(0)
+        let known = |s: &StepState| if s.scores.is_empty() { s.outcomes.len() } else { s.scores.len() };
+        self.steps.iter().map(known).min().unwrap_or(0)
     }
 }
 
 #[derive(Debug, Clone, Copy)]
-struct PendingStep {
-    mean: f64,
-    scale: f64,
+struct PendingClaim {
+    claim: Claim,
     half_width: f64,
 }
 
 #[derive(Debug, Clone)]
 struct Pending {
     row: usize,
-    steps: Vec<PendingStep>,
-    /// Steps whose outcome is known.
+    claims: Vec<PendingClaim>,
+    /// Claims whose outcome is known.
     known: usize,
 }
 
 /// Issues intervals in time order and learns from each outcome as soon as, and not before, it is known.
 #[derive(Debug, Clone)]
 pub struct Calibrator {
+    task: Task,
     state: CalibrationState,
     pending: VecDeque<Pending>,
 }
 
 impl Calibrator {
-    /// Goes on from `state`.
-    pub fn new(mut state: CalibrationState) -> Self {
+    /// Goes on from `state`, which is of `task`.
+    pub fn new(task: Task, mut state: CalibrationState) -> Self {
         for step in &mut state.steps {
             step.restore();
         }
-        Self { state, pending: VecDeque::new() }
+        Self { task, state, pending: VecDeque::new() }
     }
 
     /// Learns from every outcome known at the close of `row`. `log_close` is `[row]`; only rows up to `row` are read.
@@ -189,62 +219,59 @@ impl Calibrator {
     /// As [`Calibrator::advance`], where the first of `log_close` is that of row `first`, which must be no later than
     /// the origin of any forecast that is still open: one horizon back is always enough.
     pub(crate) fn advance_within(&mut self, row: usize, first: usize, log_close: &[f64]) {
-        let level = self.state.level;
+        let (level, kind, horizon) = (self.state.level, self.task.kind(), self.task.horizon());
         for pending in &mut self.pending {
             if pending.row >= row {
                 break;
             }
-            let reach = (row - pending.row).min(pending.steps.len());
-            for h in pending.known..reach {
-                let origin = pending.row - first;
-                let actual = log_close[origin + h + 1] - log_close[origin];
-                self.state.steps[h].absorb(&pending.steps[h], actual, level, h + 1);
+            let (elapsed, origin) = (row - pending.row, pending.row - first);
+            while let Some(waiting) = pending.claims.get(pending.known) {
+                let lag = kind.lag(horizon, pending.known);
+                if lag > elapsed {
+                    break;
+                }
+                let known = kind.outcome(&waiting.claim, &log_close[origin..=origin + lag]);
+                self.state.steps[pending.known].absorb(waiting, known, level, lag, kind.chance());
+                pending.known += 1;
             }
-            pending.known = reach.max(pending.known);
         }
-        while self.pending.front().is_some_and(|p| p.known == p.steps.len()) {
+        while self.pending.front().is_some_and(|p| p.known == p.claims.len()) {
             self.pending.pop_front();
         }
     }
 
-    /// Intervals and confidences for a forecast from `row` with `means` and `scales`, `[step]`. Rows must not go
-    /// back. The forecast's outcomes are learnt from later if `scored` (all of its targets will be real candles).
-    pub fn issue(&mut self, row: usize, means: &[f64], scales: &[f64], scored: bool) -> Vec<Calibrated> {
-        self.issue_scoring(row, means, scales, if scored { means.len() } else { 0 })
+    /// Intervals and confidences for a forecast from `row`, `[claim]`. Rows must not go back. The forecast's outcomes
+    /// are learnt from later if `scored` (all of its targets will be real candles).
+    pub fn issue(&mut self, row: usize, forecast: ForecastRow<'_>, scored: bool) -> Vec<Calibrated> {
+        self.issue_scoring(row, forecast, if scored { self.task.horizon() } else { 0 })
     }
 
-    /// As [`Calibrator::issue`], where only the first `scored` steps will be learnt from: the target of the next one is
-    /// missing.
-    pub(crate) fn issue_scoring(
-        &mut self,
-        row: usize,
-        means: &[f64],
-        scales: &[f64],
-        scored: usize,
-    ) -> Vec<Calibrated> {
+    /// As [`Calibrator::issue`], where only claims on the first `steps` steps will be learnt from: the target of the
+    /// next one is missing.
+    pub(crate) fn issue_scoring(&mut self, row: usize, forecast: ForecastRow<'_>, steps: usize) -> Vec<Calibrated> {
         debug_assert!(self.pending.back().is_none_or(|p| p.row < row), "origins come in time order");
-        let level = self.state.level;
-        let mut steps: Vec<PendingStep> = means
-            .iter()
-            .zip(scales)
+        let (level, kind, horizon) = (self.state.level, self.task.kind(), self.task.horizon());
+        let mut claims: Vec<PendingClaim> = kind
+            .claim(forecast.means, forecast.scales, forecast.borders)
+            .into_iter()
             .zip(&self.state.steps)
-            .map(|((&mean, &scale), step)| PendingStep { mean, scale, half_width: scale * step.quantile(level) })
+            .map(|(claim, step)| PendingClaim { claim, half_width: claim.scale * step.quantile(level) })
             .collect();
-        let out = steps
+        let out = claims
             .iter()
             .zip(&self.state.steps)
             .map(|(p, step)| {
-                let map = step.confidence.as_ref().filter(|_| p.mean != 0.0);
+                let sized = step.confidence.as_ref().zip(p.claim.size);
                 Calibrated {
                     half_width: p.half_width,
-                    confidence: map.map_or(0.5, |m| m.probability(p.mean.abs() / p.scale)),
-                    calibrated: map.is_some(),
+                    confidence: sized.map_or(kind.chance(), |(map, size)| map.probability(size)),
+                    calibrated: sized.is_some(),
                 }
             })
             .collect();
-        steps.truncate(scored);
-        if !steps.is_empty() {
-            self.pending.push_back(Pending { row, steps, known: 0 });
+        claims.truncate((0..claims.len()).take_while(|&claim| kind.lag(horizon, claim) <= steps).count());
+        if !claims.is_empty() {
+            self.pending.push_back(Pending { row, claims, known: 0 });
         }
         out
     }
@@ -263,7 +290,17 @@ impl Calibrator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Labels;
     use candlecast_core::Seed;
+
+    fn price(horizon: usize) -> Calibrator {
+        let task = Task::Price { horizon };
+        Calibrator::new(task, CalibrationState::new(0.9, &task))
+    }
+
+    fn forecast<'a>(means: &'a [f64], scales: &'a [f64]) -> ForecastRow<'a> {
+        ForecastRow { means, scales, borders: None }
+    }
 
     /// Naive forecasts of a market whose volatility jumps; coverage by step.
     fn run(scale_error: impl Fn(usize) -> f64) -> Vec<f64> {
@@ -275,12 +312,12 @@ mod tests {
             log_close.push(log_close[i] + sigma * rng.student_t(4));
         }
         let horizon = 6;
-        let mut calibrator = Calibrator::new(CalibrationState::new(0.9, horizon));
+        let mut calibrator = price(horizon);
         let (mut inside, mut count) = (vec![0.0; horizon], 0.0);
         for row in 0..n - horizon {
             calibrator.advance(row, &log_close);
             let scales: Vec<f64> = (1..=horizon).map(|h| 0.02 * scale_error(row) * (h as f64).sqrt()).collect();
-            let issued = calibrator.issue(row, &vec![0.0; horizon], &scales, true);
+            let issued = calibrator.issue(row, forecast(&vec![0.0; horizon], &scales), true);
             if row >= 1_500 {
                 count += 1.0;
                 for (h, c) in issued.iter().enumerate() {
@@ -302,8 +339,8 @@ mod tests {
     #[test]
     fn outcomes_are_learnt_only_when_known() {
         let log_close: Vec<f64> = (0..40).map(|i| f64::from(i) * 0.01).collect();
-        let mut a = Calibrator::new(CalibrationState::new(0.9, 3));
-        a.issue(10, &[0.0; 3], &[1.0; 3], true);
+        let mut a = price(3);
+        a.issue(10, forecast(&[0.0; 3], &[1.0; 3]), true);
         a.advance(10, &log_close);
         assert_eq!(a.state.steps[0].scores.len(), 0);
         a.advance(11, &log_close);
@@ -311,6 +348,28 @@ mod tests {
         a.advance(20, &log_close);
         assert_eq!([0, 1, 2].map(|h: usize| a.state.steps[h].scores.len()), [1, 1, 1]);
         assert!((a.state.steps[2].scores[0] - 0.03).abs() < 1e-6);
+    }
+
+    #[test]
+    fn classes_and_variances_are_learnt_from_when_their_horizon_is_over() {
+        let log_close: Vec<f64> = (0..40).map(|i| f64::from(i) * 0.01).collect();
+        let direction = Task::Direction { horizon: 3, labels: Labels::Fixed { threshold: 0.02 } };
+        let mut classes = Calibrator::new(direction, CalibrationState::new(0.9, &direction));
+        let borders = Some(Borders { sell: -0.02, buy: 0.02 });
+        classes.issue(10, ForecastRow { means: &[0.1, 0.3, 0.6], scales: &[1.0; 3], borders }, true);
+        let volatility = Task::Volatility { horizon: 3 };
+        let mut variances = Calibrator::new(volatility, CalibrationState::new(0.9, &volatility));
+        variances.issue(10, forecast(&[-8.0], &[2.0]), true);
+        classes.advance(12, &log_close);
+        variances.advance(12, &log_close);
+        assert!(classes.state.steps[0].outcomes.is_empty() && variances.state.steps[0].scores.is_empty());
+        classes.advance(13, &log_close);
+        variances.advance(13, &log_close);
+        // Three steps of one percent: above the border, and a variance of 3e-4.
+        assert_eq!(classes.state.steps[0].outcomes, [(0.6, true)]);
+        assert!((f64::from(variances.state.steps[0].scores[0]) - (3e-4_f64.ln() + 8.0).abs() / 2.0).abs() < 1e-6);
+        assert!(classes.state.steps[0].scores.is_empty(), "a class has no interval");
+        assert!(variances.state.steps[0].outcomes.is_empty(), "a variance has no direction");
     }
 
     #[test]
@@ -323,15 +382,15 @@ mod tests {
         let feed = |c: &mut Calibrator, rows: std::ops::Range<usize>| -> Vec<Calibrated> {
             rows.flat_map(|row| {
                 c.advance(row, &log_close);
-                c.issue(row, &[0.001, 0.002], &[0.01, 0.014], true)
+                c.issue(row, forecast(&[0.001, 0.002], &[0.01, 0.014]), true)
             })
             .collect()
         };
-        let mut whole = Calibrator::new(CalibrationState::new(0.9, 2));
+        let mut whole = price(2);
         feed(&mut whole, 0..500);
         whole.advance(502, &log_close);
         let json = serde_json::to_string(whole.state()).unwrap();
-        let mut again = Calibrator::new(serde_json::from_str(&json).unwrap());
+        let mut again = Calibrator::new(Task::Price { horizon: 2 }, serde_json::from_str(&json).unwrap());
         assert_eq!(feed(&mut whole, 502..700), feed(&mut again, 502..700));
     }
 }

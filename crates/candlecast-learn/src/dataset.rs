@@ -21,6 +21,16 @@ const VARIANCE_FLOOR: f64 = 1e-10;
 /// standstills, of which there is nothing to learn.
 pub(crate) const RELATIVE_BOUND: f64 = 8.0;
 
+/// Expected size of a return over `horizon` steps at the volatility of one; above 0.
+pub(crate) fn return_scale(volatility: f64, horizon: usize) -> f64 {
+    volatility.max(VOLATILITY_FLOOR) * (horizon as f64).sqrt()
+}
+
+/// Natural logarithm of the variance that the volatility of one step stands for over `horizon` of them.
+pub(crate) fn base_log_variance(volatility: f64, horizon: usize) -> f64 {
+    floored_log_variance(horizon as f64 * volatility.powi(2), horizon)
+}
+
 /// Natural logarithm of a variance summed over `steps`; below [`VARIANCE_FLOOR`] a step it counts as that much.
 pub(crate) fn floored_log_variance(variance: f64, steps: usize) -> f64 {
     variance.max(steps as f64 * VARIANCE_FLOOR).ln()
@@ -120,6 +130,18 @@ impl Panel {
         }
     }
 
+    /// All rows of `market`, without any features.
+    pub(crate) fn closes(market: Arc<Market>) -> Self {
+        let n = market.series().len();
+        let mut ready_run = vec![0_u32; n];
+        for segment in market.series().segment_ranges() {
+            for (k, row) in segment.clone().enumerate() {
+                ready_run[row] = k as u32 + 1;
+            }
+        }
+        Self { market, names: [].into(), rows: 0..n, values: Arc::new(vec![]), ready_run: ready_run.into() }
+    }
+
     /// All rows of `market` with `values`, row-major `[row, feature]`; `ready_run` counts, `[row]`, the rows up to this
     /// one that have all their features.
     pub(crate) fn from_rows(
@@ -210,6 +232,12 @@ impl Dataset {
     /// A dataset of one series.
     pub fn single(panel: Panel) -> Self {
         Self { panels: vec![panel] }
+    }
+
+    /// A dataset of several series; their panels have the same features.
+    pub fn new(panels: Vec<Panel>) -> Self {
+        debug_assert!(panels.windows(2).all(|p| p[0].names() == p[1].names()), "panels share their features");
+        Self { panels }
     }
 
     /// The panels.
@@ -357,7 +385,7 @@ impl<'a> Samples<'a> {
     /// Expected size of the return of sample `i` over the task's horizon: the volatility at the origin times the root
     /// of the horizon; above 0, as a market that stands still counts as moving by a thousandth of a percent a step.
     pub fn return_scale(&self, i: usize) -> f64 {
-        self.volatility(i).max(VOLATILITY_FLOOR) * (self.task.horizon() as f64).sqrt()
+        return_scale(self.volatility(i), self.task.horizon())
     }
 
     /// Class thresholds of the direction task on these samples; `None` for other tasks and without samples.
@@ -386,8 +414,7 @@ impl<'a> Samples<'a> {
     /// Natural logarithm of the variance that the volatility at the origin of sample `i` stands for over the task's
     /// horizon, with the same least value as [`Samples::log_variance`]: what is known of it at the origin.
     pub fn base_log_variance(&self, i: usize) -> f64 {
-        let horizon = self.task.horizon();
-        floored_log_variance(horizon as f64 * self.volatility(i).powi(2), horizon)
+        base_log_variance(self.volatility(i), self.task.horizon())
     }
 
     /// Log variance of sample `i` over that of its base, within -8 and 8: what learners of the volatility task learn.

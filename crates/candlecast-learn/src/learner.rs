@@ -84,6 +84,12 @@ pub trait FitObserver {
     fn on_step(&mut self, progress: &Progress, snapshot: &dyn Fn() -> TrainState) -> ControlFlow<Stop>;
 }
 
+impl FitObserver for Box<dyn FitObserver + '_> {
+    fn on_step(&mut self, progress: &Progress, snapshot: &dyn Fn() -> TrainState) -> ControlFlow<Stop> {
+        self.as_mut().on_step(progress, snapshot)
+    }
+}
+
 /// An observer that lets everything pass.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
@@ -123,6 +129,13 @@ pub enum Stop {
     Cancelled,
     /// Stopped as hopeless by a search.
     Pruned,
+}
+
+impl Stop {
+    /// True where the fit went to its end, so that its model is what a fit should give.
+    pub fn is_finished(self) -> bool {
+        matches!(self, Self::Converged | Self::Early | Self::Budget)
+    }
 }
 
 /// Losses by step.
@@ -278,7 +291,7 @@ pub struct TrainState {
 pub enum FitError {
     /// Not enough samples.
     #[error(
-        "{have} training samples are too few, at least {need} are needed: import more candles or take a longer training window"
+        "{have} training samples are too few, at least {need} are needed: import more candles, take a longer training window, or features that are defined there"
     )]
     TooFewSamples {
         /// There are.

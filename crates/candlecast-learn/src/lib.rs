@@ -11,7 +11,9 @@ mod checkpoint;
 mod confidence;
 mod conformal;
 mod dataset;
+mod ensemble;
 mod evaluate;
+mod forecaster;
 mod learner;
 mod live;
 #[cfg(test)]
@@ -19,17 +21,25 @@ mod made;
 mod metrics;
 mod pipeline;
 mod problem;
+mod recipe;
+mod rescore;
 mod scaler;
 mod smearing;
 mod split;
 mod task;
+mod tasks;
 mod volatility;
 
 pub use checkpoint::{CHECKPOINT_SECONDS, Checkpointed, recall_fit};
 pub use confidence::{ConfidenceMap, MIN_OUTCOMES, Reliability, ReliabilityAccumulator};
-pub use conformal::{Calibrated, CalibrationState, Calibrator};
+pub use conformal::{Calibrated, CalibrationState, Calibrator, ForecastRow};
 pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
-pub use evaluate::{Comparison, DirectionTest, ModelReport, Report, ScoredForecasts, StepReport, evaluate};
+pub use ensemble::{Combine, EnsembleConfig};
+pub use evaluate::{
+    Comparison, DirectionTest, Facts, Losses, ModelForecasts, ModelReport, Question, Report, ScoredForecasts, Scorer,
+    StepReport, TaskMetrics, TaskScores, evaluate,
+};
+pub use forecaster::{FitSummary, FittedEnsemble, FittedForecaster, Forecaster, ForecasterState, Start};
 pub use learner::{
     Curve, FitContext, FitError, FitObserver, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, Progress,
     RestoreError, Silent, Stop, Tensor, TrainState, Values,
@@ -39,8 +49,13 @@ pub use metrics::{
     Accumulator, ClassAccumulator, ClassMetrics, Metrics, Outcome, VolatilityAccumulator, VolatilityMetrics,
     VolatilityOutcome, roc_auc,
 };
-pub use pipeline::{Contender, FitSummary, FittedPipeline, PipelineConfig, PipelineState, Start};
+pub use pipeline::{FittedPipeline, Pipeline, PipelineConfig, PipelineState};
+pub use recipe::{Builder, Recipe};
+pub use rescore::{Rescore, rescore};
 pub use scaler::{FittedScaler, ScalerKind};
 pub use smearing::Smearing;
-pub use split::{CALIBRATION_OUTCOMES, Fold, Parts, Plan, PlanConfig, PlanError, TrainWindow, fold_origins, split};
+pub use split::{
+    CALIBRATION_OUTCOMES, Fold, FoldRows, Parts, Plan, PlanConfig, PlanError, PlanRows, TrainWindow, split,
+};
 pub use task::{CLASSES, Labels, Task, ThresholdUnit, Thresholds};
+pub use tasks::{Borders, Claim, Known, OutlookOrigin, TaskKind, task_kind, task_kinds};

@@ -1,8 +1,8 @@
 //! [`LivePipeline`]: a fitted pipeline that goes along with its series candle by candle.
 //!
 //! The work a candle costs does not grow with the past: one row is added, one window is predicted from, and calibration
-//! learns from what this close made known. Forecasts and intervals are those of [`FittedPipeline::replay`] and
-//! [`FittedPipeline::forecast`] over the same candles.
+//! learns from what this close made known. Forecasts and intervals are those of [`FittedForecaster::replay`] and
+//! [`FittedForecaster::forecast`] over the same candles.
 
 mod tail;
 
@@ -12,7 +12,8 @@ use candlecast_core::{Candle, Forecast, SeriesKey, Timestamp};
 
 use crate::conformal::{CalibrationState, Calibrator};
 use crate::dataset::Panel;
-use crate::pipeline::{FittedPipeline, in_prices};
+use crate::forecaster::FittedForecaster;
+use crate::tasks::OutlookOrigin;
 
 use tail::SegmentTail;
 
@@ -23,14 +24,14 @@ pub struct LiveRow<'a> {
     pub candle: &'a Candle,
     /// True when it stands for a missing one.
     pub filled: bool,
-    /// The pipeline's features at this row, unscaled, in its order; one that is left out counts as NaN.
+    /// The model's features at this row, unscaled, in its order; one that is left out counts as NaN.
     pub features: &'a [f64],
 }
 
-/// A fitted pipeline of the price task in live use.
+/// A fitted forecaster in live use.
 #[derive(Debug)]
 pub struct LivePipeline {
-    pipeline: FittedPipeline,
+    model: FittedForecaster,
     calibrator: Calibrator,
     key: SeriesKey,
     names: Arc<[String]>,
@@ -43,24 +44,24 @@ pub struct LivePipeline {
 }
 
 impl LivePipeline {
-    /// Begins after the last row of `history`, which may be empty and holds the pipeline's features. `calibration` and
-    /// `trained_to` (close of the last candle that the fit saw) are those saved with the pipeline.
+    /// Begins after the last row of `history`, which may be empty and holds the model's features. `calibration` and
+    /// `trained_to` (close of the last candle that the fit saw) are those saved with the model.
     pub fn open(
-        pipeline: FittedPipeline,
+        model: FittedForecaster,
         calibration: CalibrationState,
         trained_to: Timestamp,
         history: &Panel,
     ) -> Self {
         let series = history.market().series();
         let key = series.key().clone();
-        let (max_fill, horizon) = (pipeline.config.max_fill, pipeline.config.task.horizon());
-        let keep = (pipeline.lookback() + max_fill).max(horizon + 1);
+        let (max_fill, horizon) = (model.max_fill(), model.task().horizon());
+        let keep = (model.lookback() + max_fill).max(horizon + 1);
         let calibrator = match series.len().checked_sub(1) {
             Some(last) => {
                 let from = series.first_row_from(trained_to.plus_ms(-key.interval.ms()));
-                pipeline.replay(history, calibration, from, last)
+                model.replay(history, calibration, from, last)
             }
-            None => Calibrator::new(calibration),
+            None => Calibrator::new(model.task(), calibration),
         };
         let mut live = Self {
             calibrator,
@@ -70,7 +71,7 @@ impl LivePipeline {
             next_row: series.len(),
             latest: None,
             key,
-            pipeline,
+            model,
         };
         live.latest = live.issue();
         live
@@ -102,9 +103,9 @@ impl LivePipeline {
         self.latest.as_ref()
     }
 
-    /// The pipeline.
-    pub fn pipeline(&self) -> &FittedPipeline {
-        &self.pipeline
+    /// The model.
+    pub fn model(&self) -> &FittedForecaster {
+        &self.model
     }
 
     /// What calibration has learnt so far.
@@ -114,18 +115,26 @@ impl LivePipeline {
 
     /// Forecasts from the newest row; to be called once a row, as calibration will learn from it.
     fn issue(&mut self) -> Option<Forecast> {
-        let lookback = self.pipeline.lookback();
+        let lookback = self.model.lookback();
         if !self.tail.is_origin(lookback) {
             return None;
         }
         let candle = *self.tail.newest()?;
         let panel = self.tail.panel(&self.key, &self.names, lookback)?;
-        let (means, scales) = self.pipeline.predict(&panel, &[panel.rows().end - 1]);
-        let origin = candle.open_time.plus_ms(self.key.interval.ms());
-        let scored = if origin >= self.learn_from { means.len() } else { 0 };
-        let issued = self.calibrator.issue_scoring(self.next_row - 1, &means, &scales, scored);
-        let level = self.calibrator.state().level();
-        Some(in_prices(&self.key, origin, candle.close, level, &means, &issued))
+        let forecasts = self.model.predict(&panel, &[panel.rows().end - 1]);
+        let (forecast, task) = (forecasts.row(0), self.model.task());
+        let time = candle.open_time.plus_ms(self.key.interval.ms());
+        let steps = if time >= self.learn_from { task.horizon() } else { 0 };
+        let issued = self.calibrator.issue_scoring(self.next_row - 1, forecast, steps);
+        let origin =
+            OutlookOrigin { time, step_ms: self.key.interval.ms(), price: candle.close, horizon: task.horizon() };
+        Some(Forecast {
+            key: self.key.clone(),
+            origin: time,
+            origin_price: candle.close,
+            level: self.calibrator.state().level(),
+            outlook: task.kind().outlook(origin, forecast.means, &issued, forecast.borders),
+        })
     }
 }
 
@@ -136,12 +145,16 @@ mod tests {
     use crate::learner::{
         Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Stop,
     };
-    use crate::{Contender, Fold, Market, PipelineConfig, Samples, ScalerKind, Silent, Task, TrainWindow};
+    use crate::{
+        Dataset, Fold, FoldRows, Forecaster, Labels, Market, PipelineConfig, Samples, ScalerKind, Silent, Start, Task,
+        TrainWindow,
+    };
     use candlecast_core::market::{MarketConfig, generate};
     use candlecast_core::{CandleSeries, Columns, FeatureSet, FeatureTable, FilledSeries, Seed};
     use serde_json::json;
 
-    /// Forecasts a share of the window's mean feature: every row of the window counts.
+    /// Forecasts a share of the window's mean feature, as a return, a probability or a log variance: every row of the
+    /// window counts.
     #[derive(Debug, Clone, Copy)]
     struct WindowMean;
 
@@ -180,6 +193,9 @@ mod tests {
     }
 
     const HORIZON: usize = 4;
+    const PRICE: Task = Task::Price { horizon: HORIZON };
+    const DIRECTION: Task = Task::Direction { horizon: HORIZON, labels: Labels::Adaptive { low: 0.25, high: 0.75 } };
+    const VOLATILITY: Task = Task::Volatility { horizon: HORIZON };
     const MAX_FILL: usize = 3;
     const TRAINED_ROWS: usize = 400;
 
@@ -205,8 +221,12 @@ mod tests {
         FeatureTable { names: vec!["a".into(), "b".into()], columns: vec![a, b] }
     }
 
-    fn features_of(contender: &Contender, market: &Market) -> FeatureTable {
-        if contender.panel.width() > 0 { table(market) } else { FeatureTable::default() }
+    fn panel_of(forecaster: &Forecaster) -> &Panel {
+        &forecaster.as_pipeline().unwrap().data.panels()[0]
+    }
+
+    fn features_of(forecaster: &Forecaster, market: &Market) -> FeatureTable {
+        if panel_of(forecaster).width() > 0 { table(market) } else { FeatureTable::default() }
     }
 
     /// The first `rows` rows, the last of which is a real candle.
@@ -220,7 +240,7 @@ mod tests {
         Arc::new(Market::new(FilledSeries::new(&series, MAX_FILL)))
     }
 
-    fn config(model: &str, features: FeatureSet, scaler: ScalerKind) -> PipelineConfig {
+    fn config(model: &str, features: FeatureSet, scaler: ScalerKind, task: Task) -> PipelineConfig {
         PipelineConfig {
             model: model.into(),
             params: json!({}),
@@ -228,7 +248,7 @@ mod tests {
             scaler,
             clip: Some(10.0),
             max_fill: MAX_FILL,
-            task: Task::Price { horizon: HORIZON },
+            task,
             level: 0.9,
             window: TrainWindow::Expanding,
             retrain_days: 7,
@@ -237,20 +257,21 @@ mod tests {
         }
     }
 
-    /// Goes through `market` behind `history_rows` rows and compares every forecast with that of the batch.
-    fn assert_live_equals_batch(contender: &Contender, history_rows: usize) {
-        let market = contender.panel.market();
+    /// Goes through the market behind `history_rows` rows and compares every forecast with that of the batch.
+    fn assert_live_equals_batch(forecaster: &Forecaster, history_rows: usize) {
+        let (market, panel) = (forecaster.market(0), panel_of(forecaster));
         let series = market.series();
-        let fold = Fold { window_start: 0, fit_row: TRAINED_ROWS, test: TRAINED_ROWS..series.len() };
-        let fitted = || contender.fit(&fold, Seed(1), 1, &mut Silent).unwrap().0;
+        let rows = FoldRows { window_start: 0, fit_row: TRAINED_ROWS, test: TRAINED_ROWS..series.len() };
+        let fold = Fold::of_rows(market, &rows);
+        let fitted = || forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap().0;
         let batch = fitted();
-        let calibration = CalibrationState::new(0.9, HORIZON);
+        let calibration = CalibrationState::new(0.9, &forecaster.task());
         let trained_to = series.close_time(TRAINED_ROWS - 1);
         let history = cut(market, history_rows);
-        let history_features = features_of(contender, &history);
+        let history_features = features_of(forecaster, &history);
         let history = Panel::new(history, &history_features);
         let mut live = LivePipeline::open(fitted(), calibration.clone(), trained_to, &history);
-        let features = features_of(contender, market);
+        let features = features_of(forecaster, market);
         let from = TRAINED_ROWS - 1;
         let mut compared = 0;
         for row in history_rows..series.len() {
@@ -260,11 +281,11 @@ mod tests {
             let values: Vec<f64> = features.columns.iter().map(|column| column[row]).collect();
             let (candle, filled) = (series.columns().candle(row), series.filled()[row]);
             let forecast = live.push(LiveRow { candle: &candle, filled, features: &values }).cloned();
-            assert_eq!(forecast.is_some(), contender.panel.is_origin(row, batch.lookback()), "row {row}");
+            assert_eq!(forecast.is_some(), panel.is_origin(row, batch.lookback()), "row {row}");
             let looked_at = row < history_rows + 60 || row % 7 == 0;
             let Some(forecast) = forecast.filter(|_| looked_at) else { continue };
-            let mut calibrator = batch.replay(&contender.panel, calibration.clone(), from, row);
-            let expected = batch.forecast(&contender.panel, row, &mut calibrator);
+            let mut calibrator = batch.replay(panel, calibration.clone(), from, row);
+            let expected = batch.forecast(panel, row, &mut calibrator);
             assert_eq!(forecast, expected, "row {row}");
             assert_eq!(live.calibration(), calibrator.state(), "row {row}");
             compared += 1;
@@ -272,34 +293,44 @@ mod tests {
         assert!(compared > 80, "{compared}");
     }
 
-    fn with_features() -> Contender {
+    fn with_features(task: Task) -> Forecaster {
         let market = gapped();
-        let panel = Panel::new(Arc::clone(&market), &table(&market));
-        let config = config("window-mean", FeatureSet::of(&["a", "b"]), ScalerKind::Standard);
-        Contender { name: "window-mean".into(), baseline: false, config, learner: Box::new(WindowMean), panel }
+        let data = Dataset::single(Panel::new(Arc::clone(&market), &table(&market)));
+        let config = config("window-mean", FeatureSet::of(&["a", "b"]), ScalerKind::Standard, task);
+        Forecaster::pipeline("window-mean", false, config, Box::new(WindowMean), data)
     }
 
     #[test]
     fn forecasts_and_calibration_are_those_of_the_batch() {
-        let contender = with_features();
+        let forecaster = with_features(PRICE);
         // In the middle of a segment, just before and just behind a short gap, before a border, at a segment's start.
         for history_rows in [TRAINED_ROWS, 450, 452, 508, 640, 641] {
-            assert_live_equals_batch(&contender, history_rows);
+            assert_live_equals_batch(&forecaster, history_rows);
+        }
+    }
+
+    #[test]
+    fn claims_on_the_whole_horizon_are_learnt_from_as_in_the_batch() {
+        for task in [DIRECTION, VOLATILITY] {
+            let forecaster = with_features(task);
+            for history_rows in [TRAINED_ROWS, 508, 641] {
+                assert_live_equals_batch(&forecaster, history_rows);
+            }
         }
     }
 
     #[test]
     fn without_history_it_begins_with_the_first_candle() {
-        assert_live_equals_batch(&with_features(), 0);
+        assert_live_equals_batch(&with_features(PRICE), 0);
     }
 
     #[test]
     fn closes_are_enough_where_the_model_needs_no_features() {
         let panel = Panel::new(gapped(), &FeatureTable::default());
         let entry = baselines::catalog().iter().find(|e| e.id == "ewma").unwrap();
-        let config = config("ewma", FeatureSet::default(), ScalerKind::None);
+        let config = config("ewma", FeatureSet::default(), ScalerKind::None, PRICE);
         let learner = entry.build(&json!({})).unwrap();
-        let contender = Contender { name: "ewma".into(), baseline: true, config, learner, panel };
-        assert_live_equals_batch(&contender, 508);
+        let forecaster = Forecaster::pipeline("ewma", true, config, learner, Dataset::single(panel));
+        assert_live_equals_batch(&forecaster, 508);
     }
 }

@@ -27,8 +27,8 @@ pub(crate) fn market_of(returns: &[f64]) -> Arc<Market> {
         });
         open = close;
     }
-    let key = SeriesKey::new(Venue::synthetic(), Symbol::new("MADEUSDT").unwrap(), Interval::H1);
-    Arc::new(Market::new(FilledSeries::new(&CandleSeries::new(key, columns).unwrap(), 0)))
+    let key = SeriesKey::new(Venue::synthetic(), Symbol::new("MADEUSDT").expect("it is a symbol"), Interval::H1);
+    Arc::new(Market::new(FilledSeries::new(&CandleSeries::new(key, columns).expect("the candles are valid"), 0)))
 }
 
 /// `market` without features.

@@ -1,18 +1,16 @@
-//! [`PipelineConfig`] and [`FittedPipeline`]: features, scaling, learner and calibration as one thing that is
-//! trained, compared, saved and served.
+//! [`PipelineConfig`], [`Pipeline`] and [`FittedPipeline`]: features, scaling and a learner as one thing.
 
-use candlecast_core::{FeatureSet, Forecast, ForecastStep, Seed, SeriesKey, Timestamp};
+use candlecast_core::{FeatureSet, Seed};
 use serde::{Deserialize, Serialize};
 
-use crate::Curve;
-use crate::conformal::{Calibrated, CalibrationState, Calibrator};
 use crate::dataset::{Dataset, Market, Panel, SampleId, Samples};
-use crate::learner::{
-    FitContext, FitError, FitObserver, Fitted, Learner, ModelState, Prediction, RestoreError, Stop, TrainState,
-};
+use crate::forecaster::{FitSummary, Start};
+use crate::learner::{FitContext, FitError, FitObserver, Fitted, Learner, ModelState, Prediction, RestoreError};
 use crate::scaler::{FittedScaler, ScalerKind};
-use crate::split::{Fold, TrainWindow, split};
+use crate::split::{Fold, Parts, TrainWindow, split};
 use crate::task::{Task, Thresholds};
+use crate::tasks::borders_of;
+use crate::walk_forward::Forecasts;
 
 /// Everything that determines a pipeline besides data and seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,19 +42,15 @@ pub struct PipelineConfig {
     pub min_candles: usize,
 }
 
-/// A pipeline that can be fitted: its configuration, its learner, and the features of the data.
+/// A pipeline that can be fitted: its configuration, its learner, and the features of its markets.
 #[derive(Debug)]
-pub struct Contender {
-    /// Name in tables.
-    pub name: String,
-    /// True for the naive forecasts.
-    pub baseline: bool,
+pub struct Pipeline {
     /// Configuration.
     pub config: PipelineConfig,
     /// The learner that `config.model` names.
     pub learner: Box<dyn Learner>,
-    /// Features over the whole series, unscaled.
-    pub panel: Panel,
+    /// Features over whole series, unscaled, one panel a market.
+    pub data: Dataset,
 }
 
 /// A fitted pipeline.
@@ -70,47 +64,9 @@ pub struct FittedPipeline {
     model: Box<dyn Fitted>,
 }
 
-/// What a fit begins with.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Start<'a> {
-    /// Weights of an earlier model of the same shape (warm start).
-    pub warm: Option<&'a ModelState>,
-    /// A checkpoint of this very fit: the result is that of the uninterrupted one, bit for bit.
-    pub resume: Option<&'a TrainState>,
-}
-
-/// How a fit went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FitSummary {
-    /// Why it ended.
-    pub stopped: Stop,
-    /// Steps behind the weights kept.
-    pub steps: usize,
-    /// Losses by step.
-    pub curve: Curve,
-    /// Training origins.
-    pub n_train: usize,
-    /// Validation origins.
-    pub n_valid: usize,
-    /// Features dropped as constant.
-    pub dropped: Vec<String>,
-}
-
-impl Contender {
+impl Pipeline {
     /// Fits on the window of `fold`. Scaler and thresholds see the training part only.
-    pub fn fit(
-        &self,
-        fold: &Fold,
-        seed: Seed,
-        threads: usize,
-        observer: &mut dyn FitObserver,
-    ) -> Result<(FittedPipeline, FitSummary), FitError> {
-        self.fit_from(fold, seed, threads, Start::default(), observer)
-    }
-
-    /// As [`Contender::fit`], but not from nothing.
-    pub fn fit_from(
+    pub(crate) fn fit(
         &self,
         fold: &Fold,
         seed: Seed,
@@ -123,22 +79,22 @@ impl Contender {
             return Err(FitError::Unsupported { model: self.config.model.clone(), task: task.id().into() });
         }
         let valid_share = if self.learner.uses_validation() { self.config.valid_share } else { 0.0 };
-        let parts = split(fold, &self.panel, lookback, task.horizon(), valid_share);
+        let parts = split(fold, &self.data, lookback, task.horizon(), valid_share);
         if parts.train.len() < self.learner.min_samples() {
             return Err(FitError::TooFewSamples { have: parts.train.len(), need: self.learner.min_samples() });
         }
-        let raw = Dataset::single(self.panel.clone());
-        let scaler = self.config.scaler.fit(&raw, &parts.train, lookback, self.config.clip);
-        if scaler.keep.is_empty() && self.panel.width() > 0 {
+        let scaler = self.config.scaler.fit(&self.data, &parts.train, lookback, self.config.clip);
+        if scaler.keep.is_empty() && self.data.width() > 0 {
             return Err(FitError::Degenerate(format!(
                 "all {} features are constant over the training part: the market did not move; choose another range or symbol",
-                self.panel.width()
+                self.data.width()
             )));
         }
-        let first = parts.train.first().map_or(0, |id| id.row as usize + 1 - lookback);
-        let last = parts.valid.last().or(parts.train.last()).map_or(0, |id| id.row as usize + 1);
-        let data = Dataset::single(scaler.apply_panel(&self.panel, first..last));
-        let thresholds = Samples::new(&data, &parts.train, lookback, task, None).fit_thresholds();
+        let data = self.scaled(&scaler, &parts, lookback);
+        let thresholds = self.thresholds(fold);
+        if thresholds.is_none() && matches!(task, Task::Direction { .. }) {
+            return Err(FitError::TooFewSamples { have: parts.train.len(), need: 2 * task.horizon() + 2 });
+        }
         let train = Samples::new(&data, &parts.train, lookback, task, thresholds);
         let valid = Samples::new(&data, &parts.valid, lookback, task, thresholds);
         let mut cx = FitContext {
@@ -162,67 +118,66 @@ impl Contender {
             FittedPipeline { config: self.config.clone(), lookback, scaler, thresholds, model: outcome.model };
         Ok((pipeline, summary))
     }
+
+    /// The rows that the samples of `parts` cover, scaled.
+    fn scaled(&self, scaler: &FittedScaler, parts: &Parts, lookback: usize) -> Dataset {
+        let rows_of = |panel: u32| {
+            let mut ids =
+                parts.train.iter().chain(&parts.valid).filter(|id| id.panel == panel).map(|id| id.row as usize);
+            let first = ids.next()?;
+            Some(first + 1 - lookback..ids.next_back().unwrap_or(first) + 1)
+        };
+        let scale = |(k, panel): (usize, &Panel)| scaler.apply_panel(panel, rows_of(k as u32).unwrap_or(0..0));
+        Dataset::new(self.data.panels().iter().enumerate().map(scale).collect())
+    }
+
+    /// Class thresholds of the direction task. They are of the fold and not of the model: of the training part that a
+    /// model without features and windows has, so that all models of a comparison are asked for the same classes.
+    fn thresholds(&self, fold: &Fold) -> Option<Thresholds> {
+        let task = self.config.task;
+        if !matches!(task, Task::Direction { .. }) {
+            return None;
+        }
+        let closes = |panel: &Panel| Panel::closes(std::sync::Arc::clone(panel.market()));
+        let data = Dataset::new(self.data.panels().iter().map(closes).collect());
+        let parts = split(fold, &data, 1, task.horizon(), self.config.valid_share);
+        Samples::new(&data, &parts.train, 1, task, None).fit_thresholds()
+    }
 }
 
 /// Origins predicted at once: bounds the memory of scaled copies.
 const PREDICT_ROWS: usize = 4_096;
 
 impl FittedPipeline {
-    /// Predicts from `rows` of `panel` (ascending origins, features as in the configuration, unscaled). Means are
-    /// `[row, width]`; scales, where the model gives none, are volatility at the origin times the root of the step, or
-    /// 1 for log variances, whose errors have no unit.
-    pub fn predict(&self, panel: &Panel, rows: &[usize]) -> (Vec<f64>, Vec<f64>) {
-        let width = self.config.task.width();
-        let (mut means, mut scales) = (Vec::with_capacity(rows.len() * width), Vec::with_capacity(rows.len() * width));
+    /// Predicts from `rows` of `panel` (ascending origins, which has at least the features of the configuration,
+    /// unscaled). Scales, where the model gives none, are volatility at the origin times the root of the step, or 1 for
+    /// log variances and classes, whose errors have no unit.
+    pub(crate) fn predict(&self, panel: &Panel, rows: &[usize]) -> Forecasts {
+        let task = self.config.task;
+        let scaler = self.scaler.over(panel, self.config.features.ids());
+        let mut forecasts = Forecasts::empty(task.width());
         let mut out = Prediction::default();
         for part in rows.chunks(PREDICT_ROWS) {
             let (first, last) = (part[0] + 1 - self.lookback, part[part.len() - 1] + 1);
-            let data = Dataset::single(self.scaler.apply_panel(panel, first..last));
+            let data = Dataset::single(scaler.apply_panel(panel, first..last));
             let ids: Vec<SampleId> = part.iter().map(|&row| SampleId { panel: 0, row: row as u32 }).collect();
-            let samples = Samples::new(&data, &ids, self.lookback, self.config.task, self.thresholds);
+            let samples = Samples::new(&data, &ids, self.lookback, task, self.thresholds);
             self.model.predict_into(&samples, &mut out);
-            means.extend_from_slice(&out.mean);
+            forecasts.means.extend_from_slice(&out.mean);
             match &out.scale {
-                Some(scale) => scales.extend_from_slice(scale),
-                None if matches!(self.config.task, Task::Volatility { .. }) => scales.resize(means.len(), 1.0),
+                Some(scale) => forecasts.scales.extend_from_slice(scale),
                 None => {
-                    for i in 0..samples.len() {
-                        let sigma = samples.volatility(i).max(MIN_VOLATILITY);
-                        scales.extend((1..=width).map(|h| sigma * (h as f64).sqrt()));
+                    for &row in part {
+                        forecasts.scales.extend(default_scales(task, panel.market(), row));
                     }
                 }
             }
         }
-        (means, scales)
-    }
-
-    /// Brings `state`, learnt before row `from`, up to the close of `row`: forecasts every origin in between and
-    /// learns from the outcomes known by then. A step is learnt from if its target and all before it are real candles
-    /// of the origin's segment: what was learnt up to a missing candle stays learnt, as it does where candles come one
-    /// by one ([`crate::LivePipeline`]). A pure function of the model and the candles.
-    pub fn replay(&self, panel: &Panel, state: CalibrationState, from: usize, row: usize) -> Calibrator {
-        let mut calibrator = Calibrator::new(state);
-        let market = panel.market();
-        let horizon = self.config.task.horizon();
-        let origins: Vec<usize> = (from..row).filter(|&r| panel.is_origin(r, self.lookback)).collect();
-        let (means, scales) = self.predict(panel, &origins);
-        for (i, &origin) in origins.iter().enumerate() {
-            calibrator.advance(origin, market.log_close());
-            let steps = i * horizon..(i + 1) * horizon;
-            let scored = learnable_steps(market, origin, horizon, row);
-            calibrator.issue_scoring(origin, &means[steps.clone()], &scales[steps], scored);
+        if let Some(thresholds) = self.thresholds {
+            let borders = |&row: &usize| borders_of(thresholds, panel.market(), row, task.horizon());
+            forecasts.borders = rows.iter().map(borders).collect();
         }
-        calibrator.advance(row, market.log_close());
-        calibrator
-    }
-
-    /// The forecast from `row` with intervals and confidence by `calibrator`, which has been brought up to it.
-    pub fn forecast(&self, panel: &Panel, row: usize, calibrator: &mut Calibrator) -> Forecast {
-        let series = panel.market().series();
-        let (means, scales) = self.predict(panel, &[row]);
-        let issued = calibrator.issue(row, &means, &scales, false);
-        let level = calibrator.state().level();
-        in_prices(series.key(), series.close_time(row), series.columns().close[row], level, &means, &issued)
+        forecasts
     }
 
     /// Rows in an input window.
@@ -235,9 +190,9 @@ impl FittedPipeline {
         self.model.as_ref()
     }
 
-    /// Ids of the features that reach the model, constant ones left out.
-    pub fn kept_features(&self, panel: &Panel) -> Vec<String> {
-        self.scaler.keep.iter().map(|&j| panel.names()[j].clone()).collect()
+    /// Class thresholds (direction task).
+    pub fn thresholds(&self) -> Option<Thresholds> {
+        self.thresholds
     }
 
     /// As data.
@@ -258,6 +213,15 @@ impl FittedPipeline {
         if s.center.len() != s.keep.len() || s.scale.len() != s.keep.len() || s.scale.iter().any(|&x| x <= 0.0) {
             return Err(fact("scaler", "its lists disagree or a scale is not above 0"));
         }
+        if s.keep.iter().any(|&k| k >= state.config.features.ids().len()) {
+            return Err(fact("scaler", "it keeps a feature that the configuration does not have"));
+        }
+        if state.config.task.horizon() == 0 {
+            return Err(fact("task", "its horizon is 0 steps"));
+        }
+        if matches!(state.config.task, Task::Direction { .. }) && state.thresholds.is_none() {
+            return Err(fact("thresholds", "a model of directions needs them"));
+        }
         if state.lookback != learner.lookback() || state.lookback == 0 {
             return Err(fact("lookback", "it is not what the model's parameters give"));
         }
@@ -272,44 +236,19 @@ impl FittedPipeline {
     }
 }
 
-/// Leading steps of a forecast from `origin` whose targets are real candles of its segment. Targets beyond `row` are not
-/// known yet, are never read and count as real.
-fn learnable_steps(market: &Market, origin: usize, horizon: usize, row: usize) -> usize {
-    let series = market.series();
-    let segment_end = series.segment_of(origin).end;
-    let missing = |target: usize| target <= row && (target >= segment_end || series.filled()[target]);
-    (origin + 1..=origin + horizon).position(missing).unwrap_or(horizon)
-}
-
-/// Log returns from `origin` and what calibration issued for them, as prices.
-pub(crate) fn in_prices(
-    key: &SeriesKey,
-    origin: Timestamp,
-    origin_price: f64,
-    level: f64,
-    means: &[f64],
-    issued: &[Calibrated],
-) -> Forecast {
-    let step_ms = key.interval.ms();
-    let steps = issued
-        .iter()
-        .zip(means)
-        .enumerate()
-        .map(|(h, (c, &mean))| ForecastStep {
-            step: h + 1,
-            target_time: origin.plus_ms((h as i64 + 1) * step_ms),
-            price: origin_price * mean.exp(),
-            lower: origin_price * (mean - c.half_width).exp(),
-            upper: origin_price * (mean + c.half_width).exp(),
-            confidence: c.confidence,
-            calibrated: c.calibrated,
-        })
-        .collect();
-    Forecast { key: key.clone(), origin, origin_price, level, steps }
-}
-
 /// Floor of the volatility that scales intervals, for markets that stand still.
 const MIN_VOLATILITY: f64 = 1e-8;
+
+/// Scales of the errors of a model that gives none, at the origin `row`.
+pub(crate) fn default_scales(task: Task, market: &Market, row: usize) -> Vec<f64> {
+    match task {
+        Task::Price { horizon } => {
+            let sigma = market.volatility()[row].max(MIN_VOLATILITY);
+            (1..=horizon).map(|h| sigma * (h as f64).sqrt()).collect()
+        }
+        Task::Direction { .. } | Task::Volatility { .. } => vec![1.0; task.width()],
+    }
+}
 
 /// A fitted pipeline as data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -24,6 +24,7 @@ impl From<crate::walk_forward::WalkForwardError> for candlecast_core::Problem {
                 "cancelled; what was finished is kept, and the same command goes on from there",
             ),
             W::Fit { .. } => Self::new("fit-failed", 422, candlecast_core::Blame::Data, e.to_string()),
+            W::Pruned { .. } => Self::new("pruned", 409, candlecast_core::Blame::Cancelled, e.to_string()),
             W::NotFinite { .. } => Self::new("forecast-not-finite", 500, candlecast_core::Blame::Data, e.to_string()),
             W::NoOrigins { .. } => Self::new("too-few-candles", 422, candlecast_core::Blame::Data, e.to_string()),
         }

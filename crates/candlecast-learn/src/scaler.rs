@@ -110,14 +110,16 @@ pub(crate) fn quantile_sorted(sorted: &[f64], share: f64) -> f64 {
 
 fn covered_rows(ids: &[SampleId], lookback: usize) -> Vec<SampleId> {
     let mut rows = Vec::with_capacity(ids.len() + lookback);
-    let mut next: Option<SampleId> = None;
+    // First row of each panel that is not covered yet; samples of several panels may alternate.
+    let mut next: Vec<u32> = Vec::new();
     for id in ids {
-        let mut row = id.row + 1 - lookback as u32;
-        if let Some(next) = next.filter(|n| n.panel == id.panel) {
-            row = row.max(next.row);
+        let panel = id.panel as usize;
+        if next.len() <= panel {
+            next.resize(panel + 1, 0);
         }
-        rows.extend((row..=id.row).map(|row| SampleId { panel: id.panel, row }));
-        next = Some(SampleId { panel: id.panel, row: id.row + 1 });
+        let first = (id.row + 1 - lookback as u32).max(next[panel]);
+        rows.extend((first..=id.row).map(|row| SampleId { panel: id.panel, row }));
+        next[panel] = id.row + 1;
     }
     rows
 }
@@ -127,6 +129,18 @@ impl FittedScaler {
     pub fn apply(&self, k: usize, value: f32) -> f32 {
         let z = ((f64::from(value) - self.center[k]) / self.scale[k]) as f32;
         self.clip.map_or(z, |c| z.clamp(-c as f32, c as f32))
+    }
+
+    /// The same scaler over the columns of `panel`, which has at least the features `ids` that it was fitted on.
+    pub(crate) fn over(&self, panel: &Panel, ids: &[String]) -> Self {
+        if panel.names() == ids {
+            return self.clone();
+        }
+        let column = |&j: &usize| {
+            let id = &ids[j];
+            panel.names().iter().position(|name| name == id).expect("the panel has the features of the recipe")
+        };
+        Self { keep: self.keep.iter().map(column).collect(), ..self.clone() }
     }
 
     /// `panel`'s rows `rows` with only the kept features, scaled.

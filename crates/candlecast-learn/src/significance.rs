@@ -116,12 +116,15 @@ pub fn p_text(p: f64) -> String {
     format!("p = {shown}")
 }
 
-/// The verdict in words on a corrected p-value and, for the other side, the plain statistic's.
-pub fn verdict(test: Option<Test>, corrected: Option<f64>) -> String {
+/// The verdict in words on a corrected p-value and, for the other side, the plain statistic's, against the forecast
+/// called `reference`.
+pub fn verdict(test: Option<Test>, corrected: Option<f64>, reference: &str) -> String {
     match (test, corrected) {
-        (Some(_), Some(p)) if p < VERDICT_LEVEL => format!("better than naive ({})", p_text(p)),
-        (Some(t), _) if 1.0 - t.p_value < VERDICT_LEVEL => format!("worse than naive ({})", p_text(1.0 - t.p_value)),
-        (Some(_), Some(p)) => format!("no evidence that it beats naive ({})", p_text(p)),
+        (Some(_), Some(p)) if p < VERDICT_LEVEL => format!("better than {reference} ({})", p_text(p)),
+        (Some(t), _) if 1.0 - t.p_value < VERDICT_LEVEL => {
+            format!("worse than {reference} ({})", p_text(1.0 - t.p_value))
+        }
+        (Some(_), Some(p)) => format!("no evidence that it beats {reference} ({})", p_text(p)),
         _ => "cannot be told: too few origins, or the same forecasts".into(),
     }
 }

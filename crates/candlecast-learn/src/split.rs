@@ -5,7 +5,7 @@ use std::ops::Range;
 use candlecast_core::{TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Market, Panel, SampleId};
+use crate::dataset::{Dataset, Market, SampleId};
 
 /// How far back training data reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +20,20 @@ pub enum TrainWindow {
     Expanding,
 }
 
-/// One fit and the origins it forecasts.
+/// One fit and the origins it forecasts, as instants: the same fold of every market.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {
+    /// Open time of the first candle of the training window.
+    pub learn_from: Timestamp,
+    /// When it is fitted: every label used in training is complete by then.
+    pub fit_at: Timestamp,
+    /// Open times of the origins that this fit forecasts.
+    pub test: TimeRange,
+}
+
+/// A [`Fold`] as rows of one market.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldRows {
     /// First row of the training window.
     pub window_start: usize,
     /// First row that the fit has not seen: every label used in training is complete before it.
@@ -31,18 +42,153 @@ pub struct Fold {
     pub test: Range<usize>,
 }
 
-/// All fits of an evaluation. Folds before `scored_from` only calibrate intervals and confidence: they are the
+/// All fits of an evaluation, as instants. Folds before `scored` only calibrate intervals and confidence: they are the
 /// forward chain of out-of-fold forecasts inside the training range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// In time order; test ranges do not overlap.
     pub folds: Vec<Fold>,
-    /// Rows whose forecasts are scored. Origins after it only calibrate.
+    /// Open times of the origins that are scored. Origins after it only calibrate.
+    pub scored: TimeRange,
+    /// First instant of which nothing is known: no outcome later is ever read.
+    pub known_to: Timestamp,
+    /// Candles of a segment before its first origin. Origins depend on the market and the plan alone, never on who
+    /// forecasts from them: whoever cannot yet says what is known without any model.
+    pub warm_up: usize,
+    /// What had to be changed from what was asked, for the report.
+    pub notes: Vec<String>,
+}
+
+/// A [`Plan`] as rows of one market.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRows {
+    /// In time order; test ranges do not overlap.
+    pub folds: Vec<FoldRows>,
+    /// Rows whose forecasts are scored.
     pub scored: Range<usize>,
     /// First row whose close is not known: no outcome at or after it is ever read.
     pub known_to: usize,
-    /// What had to be changed from what was asked, for the report.
-    pub notes: Vec<String>,
+    /// Candles of a segment before its first origin.
+    pub warm_up: usize,
+}
+
+impl Fold {
+    /// Its rows of `market`.
+    pub fn rows(&self, market: &Market) -> FoldRows {
+        let row = |time| market.series().first_row_from(time);
+        FoldRows {
+            window_start: row(self.learn_from),
+            fit_row: row(self.fit_at),
+            test: row(self.test.from)..row(self.test.to),
+        }
+    }
+
+    /// The fold with these rows of `market`.
+    pub fn of_rows(market: &Market, rows: &FoldRows) -> Self {
+        let time = |row| time_of(market, row);
+        Self {
+            learn_from: time(rows.window_start),
+            fit_at: end_of(market, rows.fit_row),
+            test: TimeRange { from: time(rows.test.start), to: time(rows.test.end) },
+        }
+    }
+}
+
+impl Plan {
+    /// Its rows of `market`.
+    pub fn rows(&self, market: &Market) -> PlanRows {
+        let row = |time| market.series().first_row_from(time);
+        PlanRows {
+            folds: self.folds.iter().map(|fold| fold.rows(market)).collect(),
+            scored: row(self.scored.from)..row(self.scored.to),
+            known_to: row(self.known_to),
+            warm_up: self.warm_up,
+        }
+    }
+
+    /// The plan with these rows of `market`.
+    pub fn of_rows(market: &Market, rows: &PlanRows, notes: Vec<String>) -> Self {
+        let (time, end) = (|row| time_of(market, row), |row| end_of(market, row));
+        let mut folds: Vec<Fold> = rows.folds.iter().map(|fold| Fold::of_rows(market, fold)).collect();
+        // What follows the last fold in another market, within a gap of this one, is nobody's origin.
+        if let (Some(last), Some(of_rows)) = (folds.last_mut(), rows.folds.last()) {
+            last.test.to = end(of_rows.test.end).max(last.test.from);
+        }
+        Self {
+            folds,
+            scored: TimeRange { from: time(rows.scored.start), to: end(rows.scored.end) },
+            known_to: end(rows.known_to),
+            warm_up: rows.warm_up,
+            notes,
+        }
+    }
+}
+
+impl PlanRows {
+    /// The plan of scoring a model that was fitted before `fit_row` on candles from `window_start` on: two folds, one
+    /// before the scored rows, which only calibrates the intervals of the baselines, and the scored one.
+    pub fn rescoring(
+        window_start: usize,
+        fit_row: usize,
+        scored: Range<usize>,
+        horizon: usize,
+        warm_up: usize,
+    ) -> Self {
+        let length = fit_row.saturating_sub(window_start).max(1);
+        let lead = scored.start.saturating_sub(CALIBRATION_OUTCOMES + horizon);
+        let folds = vec![
+            FoldRows { window_start: lead.saturating_sub(length), fit_row: lead, test: lead..scored.start },
+            FoldRows { window_start, fit_row, test: scored.clone() },
+        ];
+        Self { folds, known_to: scored.end, scored, warm_up }
+    }
+}
+
+/// Close of the row before `row`: where what lies before it ends. The next candle may be long after a gap, in which
+/// other markets go on.
+fn end_of(market: &Market, row: usize) -> Timestamp {
+    match row.checked_sub(1) {
+        Some(before) if before < market.series().len() => market.series().close_time(before),
+        _ => time_of(market, row),
+    }
+}
+
+/// Open time of `row`; of the row behind the last one, the last close.
+fn time_of(market: &Market, row: usize) -> Timestamp {
+    let series = market.series();
+    match series.columns().open_time.get(row) {
+        Some(&time) => Timestamp(time),
+        None => series.len().checked_sub(1).map_or(Timestamp(0), |last| series.close_time(last)),
+    }
+}
+
+impl PlanRows {
+    /// Origins of fold `fold` in `market` whose targets are real candles as far as they are known, and how many scored
+    /// rows with complete outcomes were left out.
+    pub fn origins(&self, fold: usize, market: &Market, horizon: usize) -> (Vec<usize>, usize) {
+        let mut left_out = 0;
+        let origins = self.folds[fold]
+            .test
+            .clone()
+            .filter(|&row| {
+                let complete = row + horizon < self.known_to;
+                let reach = if complete { horizon } else { self.known_to.saturating_sub(row + 1) };
+                let usable = self.is_origin(market, row) && market.has_targets(row, reach);
+                let scored = self.scored.contains(&row);
+                left_out += usize::from(scored && complete && !usable);
+                usable && (complete || !scored)
+            })
+            .collect();
+        (origins, left_out)
+    }
+
+    /// True for a real candle with a known volatility, behind the warm-up of its segment.
+    fn is_origin(&self, market: &Market, row: usize) -> bool {
+        let series = market.series();
+        row - series.segment_of(row).start >= self.warm_up
+            && market.volatility()[row].is_finite()
+            && !series.filled()[row]
+    }
 }
 
 /// Candles that a fit should have.
@@ -62,6 +208,8 @@ pub struct PlanConfig {
     pub retrain_days: u32,
     /// Fewest candles a fit may have.
     pub min_candles: usize,
+    /// Candles of a segment before its first origin: what most models need before they can forecast.
+    pub warm_up: usize,
 }
 
 /// Why no plan can be made.
@@ -112,7 +260,7 @@ impl PlanConfig {
     }
 
     /// Remarks on what is little to learn from.
-    fn remarks(&self, market: &Market, folds: &[Fold]) -> Vec<String> {
+    fn remarks(&self, market: &Market, folds: &[FoldRows]) -> Vec<String> {
         let mut notes = Vec::new();
         let least = folds.iter().map(|fold| fold.fit_row - fold.window_start).min();
         if let Some(least) = least.filter(|&n| self.min_candles < ADVISED_CANDLES && n < ADVISED_CANDLES) {
@@ -132,9 +280,9 @@ impl PlanConfig {
         notes
     }
 
-    fn fold(&self, market: &Market, fit_time: Timestamp, end: usize) -> Fold {
+    fn fold(&self, market: &Market, fit_time: Timestamp, end: usize) -> FoldRows {
         let fit_row = market.series().first_row_from(fit_time);
-        Fold { window_start: self.window_start(market, fit_time), fit_row, test: fit_row..end.max(fit_row) }
+        FoldRows { window_start: self.window_start(market, fit_time), fit_row, test: fit_row..end.max(fit_row) }
     }
 
     /// Walk-forward over origins within `range`: a refit every `retrain_days`, each forecasting until the next;
@@ -176,7 +324,7 @@ impl PlanConfig {
         let known_to = (end + self.horizon).min(series.len());
         let folds = self.chain(market, &fits, end);
         let notes = [self.remarks(market, &folds), notes].concat();
-        Ok(Plan { folds, scored: scored_from..end, known_to, notes })
+        Ok(self.plan(market, folds, scored_from..end, known_to, notes))
     }
 
     /// One fit at the end of `train`, forecasting origins within `test`; calibration by a chain of four fits over
@@ -200,14 +348,14 @@ impl PlanConfig {
             (0..4).map(|k| open_time(market, end_train - (chain_rows - k * chain_rows / 4).max(1))).collect();
         fits.dedup();
         let mut folds = if chain_rows < 4 { vec![] } else { self.chain(market, &fits, end_train) };
-        folds.push(Fold { window_start: first_train, fit_row: end_train, test: first_test..end_test });
+        folds.push(FoldRows { window_start: first_train, fit_row: end_train, test: first_test..end_test });
         for fold in &mut folds {
             // The training part is what was asked for, whatever the rolling window of walk-forwards.
             fold.window_start = first_train;
         }
         let known_to = (end_test + self.horizon).min(series.len());
         let notes = self.remarks(market, &folds);
-        Ok(Plan { folds, scored: first_test..end_test, known_to, notes })
+        Ok(self.plan(market, folds, first_test..end_test, known_to, notes))
     }
 
     /// The chain behind a saved model: the last 15 % of the data (at most 90 days) are the test part, the
@@ -241,7 +389,7 @@ impl PlanConfig {
         // The last origins have no complete outcome within the range: they calibrate, they are not scored.
         let scored = end - test_rows..end - self.horizon;
         let notes = self.remarks(market, &folds);
-        Ok(Plan { folds, scored, known_to: end, notes })
+        Ok(self.plan(market, folds, scored, end, notes))
     }
 
     /// The fit that is saved: everything up to the end of `range`.
@@ -249,10 +397,21 @@ impl PlanConfig {
         let (first, end) = checked_rows(market, range, self)?;
         let fit_time = open_time(market, end - 1).plus_ms(market.series().key().interval.ms());
         let window_start = self.window_start(market, fit_time).max(first);
-        Ok(Fold { window_start, fit_row: end, test: end..end })
+        Ok(Fold::of_rows(market, &FoldRows { window_start, fit_row: end, test: end..end }))
     }
 
-    fn chain(&self, market: &Market, fits: &[Timestamp], end: usize) -> Vec<Fold> {
+    fn plan(
+        &self,
+        market: &Market,
+        folds: Vec<FoldRows>,
+        scored: Range<usize>,
+        known_to: usize,
+        notes: Vec<String>,
+    ) -> Plan {
+        Plan::of_rows(market, &PlanRows { folds, scored, known_to, warm_up: self.warm_up }, notes)
+    }
+
+    fn chain(&self, market: &Market, fits: &[Timestamp], end: usize) -> Vec<FoldRows> {
         let row = |t: &Timestamp| market.series().first_row_from(*t);
         fits.iter()
             .enumerate()
@@ -299,163 +458,37 @@ pub struct Parts {
     pub valid: Vec<SampleId>,
 }
 
-/// Splits the window of `fold`: the last `valid_share` of its origins validate. Every label is complete before
-/// the fit; between training and validation lie a purge of one horizon (no training label reaches into the
-/// validation part) and an embargo of another.
-pub fn split(fold: &Fold, panel: &Panel, lookback: usize, horizon: usize, valid_share: f64) -> Parts {
-    let market = panel.market();
-    let rows: Vec<SampleId> = (fold.window_start..(fold.fit_row).saturating_sub(horizon))
-        .filter(|&row| panel.is_origin(row, lookback) && market.has_targets(row, horizon))
-        .map(|row| SampleId { panel: 0, row: row as u32 })
-        .collect();
-    let n_valid = (rows.len() as f64 * valid_share).round() as usize;
-    let Some(first_valid) = rows.get(rows.len() - n_valid).filter(|_| n_valid > 0).copied() else {
-        return Parts { train: rows, valid: vec![] };
+/// Splits the windows of `fold` in all panels of `data`: the last `valid_share` of its origins validate. Every label is
+/// complete before the fit; between training and validation lie a purge of one horizon (no training label reaches into
+/// the validation part) and an embargo of another. Samples of several markets stand in time order, so that what
+/// validates is later than what trains in every one of them.
+pub fn split(fold: &Fold, data: &Dataset, lookback: usize, horizon: usize, valid_share: f64) -> Parts {
+    let mut origins: Vec<(i64, SampleId)> = Vec::new();
+    for (index, panel) in data.panels().iter().enumerate() {
+        let (market, rows) = (panel.market(), fold.rows(panel.market()));
+        let open_time = &market.series().columns().open_time;
+        origins.extend(
+            (rows.window_start..rows.fit_row.saturating_sub(horizon))
+                .filter(|&row| panel.is_origin(row, lookback) && market.has_targets(row, horizon))
+                .map(|row| (open_time[row], SampleId { panel: index as u32, row: row as u32 })),
+        );
+    }
+    // Of one panel they are in order already.
+    origins.sort_unstable();
+    let ids: Vec<SampleId> = origins.iter().map(|&(_, id)| id).collect();
+    let n_valid = (ids.len() as f64 * valid_share).round() as usize;
+    let Some(&(first_valid, _)) = origins.get(ids.len() - n_valid).filter(|_| n_valid > 0) else {
+        return Parts { train: ids, valid: vec![] };
     };
-    let train_end = (first_valid.row as usize).saturating_sub(2 * horizon);
-    let n_train = rows.partition_point(|id| (id.row as usize) < train_end);
-    Parts { train: rows[..n_train].to_vec(), valid: rows[rows.len() - n_valid..].to_vec() }
-}
-
-/// Origins of `fold` that every panel can forecast from and whose targets are real candles as far as they are known,
-/// and how many rows of the scored range were left out because a candle there or ahead was filled or missing, or a
-/// feature undefined. Rows whose outcomes lie beyond the data are the future, not left out.
-pub fn fold_origins(fold: &Fold, plan: &Plan, panels: &[(&Panel, usize)], horizon: usize) -> (Vec<usize>, usize) {
-    let mut left_out = 0;
-    let origins = fold
-        .test
-        .clone()
-        .filter(|&row| {
-            let complete = row + horizon < plan.known_to;
-            let reach = if complete { horizon } else { plan.known_to.saturating_sub(row + 1) };
-            let usable = panels
-                .iter()
-                .all(|(panel, lookback)| panel.is_origin(row, *lookback) && panel.market().has_targets(row, reach));
-            let scored = plan.scored.contains(&row);
-            left_out += usize::from(scored && complete && !usable);
-            usable && (complete || !scored)
-        })
+    let ends: Vec<usize> = data
+        .panels()
+        .iter()
+        .map(|p| p.market().series().first_row_from(Timestamp(first_valid)).saturating_sub(2 * horizon))
         .collect();
-    (origins, left_out)
+    let trains = |id: &&SampleId| (id.row as usize) < ends[id.panel as usize];
+    let train = ids[..ids.len() - n_valid].iter().filter(trains).copied().collect();
+    Parts { train, valid: ids[ids.len() - n_valid..].to_vec() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use candlecast_core::market::{MarketConfig, generate};
-    use candlecast_core::{FeatureTable, FilledSeries};
-    use std::sync::Arc;
-
-    fn market(n: usize) -> Arc<Market> {
-        let g = generate(&MarketConfig { n_candles: n, ..MarketConfig::default() });
-        Arc::new(Market::new(FilledSeries::new(&g[0].series, 3)))
-    }
-
-    fn config() -> PlanConfig {
-        PlanConfig { horizon: 24, window: TrainWindow::Rolling { days: 100 }, retrain_days: 7, min_candles: 1_000 }
-    }
-
-    #[test]
-    fn walk_forward_covers_the_range_once_and_trains_only_before_it() {
-        let m = market(8_000);
-        let range = TimeRange {
-            from: Timestamp(m.series().columns().open_time[5_000]),
-            to: Timestamp(m.series().columns().open_time[7_000]),
-        };
-        let plan = config().walk_forward(&m, range).unwrap();
-        assert_eq!(plan.scored, 5_000..7_000);
-        let mut next = plan.folds[0].test.start;
-        assert!(plan.folds[0].test.start <= 5_000 - 1_524 && plan.folds[0].fit_row >= 1_000);
-        for fold in &plan.folds {
-            assert_eq!(fold.test.start, next);
-            assert_eq!(fold.fit_row, fold.test.start);
-            assert_eq!(fold.fit_row - fold.window_start, 2_400.min(fold.fit_row));
-            next = fold.test.end;
-        }
-        assert_eq!(next, 7_000);
-        assert!(plan.folds.iter().any(|f| f.fit_row == 5_000), "a refit falls on the range's start");
-    }
-
-    #[test]
-    fn short_history_makes_the_first_part_training_and_says_so() {
-        let m = market(3_000);
-        let plan = config().walk_forward(&m, TimeRange::ALL).unwrap();
-        assert_eq!(plan.scored.start, 1_000);
-        assert_eq!(plan.notes.len(), 1);
-        assert!(config().walk_forward(&market(900), TimeRange::ALL).is_err());
-    }
-
-    #[test]
-    fn parts_are_purged_and_labels_complete_before_the_fit() {
-        let m = market(4_000);
-        let panel = Panel::new(Arc::clone(&m), &FeatureTable::default());
-        let fold = Fold { window_start: 500, fit_row: 3_000, test: 3_000..3_168 };
-        let parts = split(&fold, &panel, 1, 24, 0.15);
-        let last_train = parts.train.last().unwrap().row as usize;
-        let (first_valid, last_valid) = (parts.valid[0].row as usize, parts.valid.last().unwrap().row as usize);
-        assert!(last_train + 24 < first_valid, "labels of the training part end before validation begins");
-        assert_eq!(first_valid - last_train, 2 * 24 + 1);
-        assert!(last_valid + 24 < 3_000, "labels are complete before the fit");
-        let share = parts.valid.len() as f64 / (parts.valid.len() + parts.train.len()) as f64;
-        assert!((share - 0.15).abs() < 0.01);
-    }
-
-    #[test]
-    fn little_to_learn_from_is_remarked_only_where_a_fit_is_small() {
-        let lowered = PlanConfig { min_candles: 200, window: TrainWindow::Expanding, ..config() };
-        let notes = |n| lowered.training(&market(n), TimeRange::ALL).unwrap().notes;
-        assert_eq!(notes(9_600), Vec::<String>::new());
-        let few = notes(800);
-        assert!(few.len() == 1 && few[0].contains("little to learn from"), "{few:?}");
-    }
-
-    #[test]
-    fn training_plans_keep_the_minimum_before_the_first_fit() {
-        for n in [1_000, 1_200, 1_500, 3_000, 12_000] {
-            let m = market(n);
-            let plan = config().training(&m, TimeRange::ALL).unwrap();
-            assert!(plan.folds[0].fit_row >= 700.max(n / 3), "{n}: {:?}", plan.folds[0]);
-            assert!(plan.folds.len() <= 9 && plan.folds.last().unwrap().test.end == n);
-            assert!(plan.scored.len() >= 4 * 24 + 10 && plan.scored.end + 24 == plan.known_to && plan.known_to == n);
-        }
-    }
-
-    #[test]
-    fn a_simple_backtest_trains_on_all_that_was_asked_for() {
-        let m = market(6_000);
-        let time = |row: usize| Timestamp(m.series().columns().open_time[row]);
-        let train = TimeRange { from: time(100), to: time(5_000) };
-        let plan = config().simple(&m, train, TimeRange { from: time(5_000), to: time(5_500) }).unwrap();
-        let last = plan.folds.last().unwrap();
-        assert_eq!((last.window_start, last.fit_row, last.test.clone()), (100, 5_000, 5_000..5_500));
-        assert!(plan.folds.iter().all(|f| f.window_start == 100 && f.fit_row - 100 >= 1_000));
-        assert!(
-            plan.folds[..plan.folds.len() - 1].iter().all(|f| f.test.end <= 5_000),
-            "the chain stays inside training"
-        );
-        let early = TimeRange { from: time(4_000), to: time(5_500) };
-        assert!(matches!(config().simple(&m, train, early), Err(PlanError::Contradiction(_))));
-    }
-
-    #[test]
-    fn short_windows_are_widened_and_said_so() {
-        let m = market(4_000);
-        let few = PlanConfig { window: TrainWindow::Rolling { days: 8 }, ..config() };
-        let plan = few.walk_forward(
-            &m,
-            TimeRange { from: Timestamp(m.series().columns().open_time[3_500]), to: TimeRange::ALL.to },
-        );
-        let plan = plan.unwrap();
-        assert!(plan.folds.iter().all(|f| f.fit_row - f.window_start >= 1_000));
-        assert_eq!(plan.notes.len(), 1);
-    }
-
-    #[test]
-    fn ranges_outside_the_data_are_named() {
-        let m = market(2_000);
-        let range = TimeRange { from: Timestamp::year_start(2030), to: Timestamp::year_start(2031) };
-        assert!(matches!(config().walk_forward(&m, range), Err(PlanError::OutsideData { .. })));
-        let empty = TimeRange { from: Timestamp::year_start(2031), to: Timestamp::year_start(2030) };
-        assert!(matches!(config().walk_forward(&m, empty), Err(PlanError::Contradiction(_))));
-    }
-}
+mod tests;

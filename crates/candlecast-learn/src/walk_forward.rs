@@ -1,13 +1,25 @@
-//! Out-of-sample forecasts: every contender fitted on every fold of a plan, in parallel, each fit on one thread.
+//! Out-of-sample forecasts: every forecaster fitted on every fold of a plan, in parallel, each fit on one thread.
+//!
+//! Pipelines are what is fitted. Those that several forecasters are made of are fitted once: the forecasts of an
+//! ensemble are computed from those of its members.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candlecast_core::Seed;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpointed, recall_fit};
-use crate::learner::{FitError, Silent, Stop};
-use crate::pipeline::{Contender, FitSummary, Start};
-use crate::split::{Plan, fold_origins};
+use crate::conformal::ForecastRow;
+use crate::dataset::Panel;
+use crate::evaluate::ModelForecasts;
+use crate::forecaster::{FitSummary, FittedForecaster, Forecaster, Start};
+use crate::learner::{FitError, FitObserver, Silent, Stop};
+use crate::pipeline::default_scales;
+use crate::split::{Fold, Plan, PlanRows};
+use crate::task::Task;
+use crate::tasks::Borders;
 
 /// What an evaluation needs from outside: a clock, a way to be cancelled, somebody to tell.
 pub trait Hooks: Sync {
@@ -23,26 +35,107 @@ pub trait Hooks: Sync {
     }
     /// Keeps `content` under `name` until the work is done.
     fn keep(&self, _name: &str, _content: &[u8]) {}
+    /// Who watches the fit of fold `fold` of the pipeline called `id`, and may stop it: a search that prunes.
+    fn observer(&self, _id: &str, _fold: usize) -> Option<Box<dyn FitObserver + '_>> {
+        None
+    }
+}
+
+/// No clock, no cancellation, nobody who is told.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoHooks;
+
+impl Hooks for NoHooks {
+    fn seconds(&self) -> f64 {
+        0.0
+    }
+    fn cancelled(&self) -> bool {
+        false
+    }
+    fn fits_done(&self, _: usize, _: usize, _: &str) {}
 }
 
 /// Seconds of a fit from which on its forecasts are worth keeping.
 const WORTH_KEEPING: f64 = 0.5;
 
-/// Forecasts of one contender from every origin of a plan.
-#[derive(Debug, Clone, PartialEq)]
+/// Forecasts of one model, one a row.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forecasts {
+    /// Values of a row.
+    pub width: usize,
+    /// Log returns, class probabilities or log variances, `[row, width]`.
+    pub means: Vec<f64>,
+    /// Scales of their errors, `[row, width]`.
+    pub scales: Vec<f64>,
+    /// Borders of the classes, `[row]` (direction task).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub borders: Vec<Borders>,
+}
+
+impl Forecasts {
+    /// None yet, of `width` values each.
+    pub fn empty(width: usize) -> Self {
+        Self { width, ..Self::default() }
+    }
+
+    /// Row `i`.
+    pub fn row(&self, i: usize) -> ForecastRow<'_> {
+        let values = i * self.width..(i + 1) * self.width;
+        ForecastRow {
+            means: &self.means[values.clone()],
+            scales: &self.scales[values],
+            borders: self.borders.get(i).copied(),
+        }
+    }
+
+    pub(crate) fn extend(&mut self, other: &Self) {
+        self.means.extend_from_slice(&other.means);
+        self.scales.extend_from_slice(&other.scales);
+        self.borders.extend_from_slice(&other.borders);
+    }
+
+    /// True for `n` rows of finite numbers with scales above 0.
+    fn is_whole(&self, n: usize, task: Task) -> bool {
+        let borders = if matches!(task, Task::Direction { .. }) { n } else { 0 };
+        self.width == task.width()
+            && self.means.len() == n * self.width
+            && self.scales.len() == self.means.len()
+            && self.borders.len() == borders
+    }
+
+    /// The first row with a number that is not finite.
+    fn broken(&self) -> Option<usize> {
+        let value =
+            self.means.iter().zip(&self.scales).position(|(m, s)| !m.is_finite() || !s.is_finite() || *s <= 0.0);
+        value.map(|i| i / self.width)
+    }
+}
+
+/// Forecasts of one forecaster from every origin of a plan in one market: out-of-fold forecasts.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ForecastTable {
     /// Rows of the origins, ascending.
     pub rows: Vec<usize>,
-    /// Steps.
-    pub horizon: usize,
-    /// Log returns, `[origin, step]`.
-    pub means: Vec<f64>,
-    /// Scales of the errors in log returns, `[origin, step]`.
-    pub scales: Vec<f64>,
+    /// The forecasts, one an origin.
+    pub forecasts: Forecasts,
+    /// Scored origins from which it could not forecast: it says there what is known without any model.
+    pub abstained: usize,
+    /// All rows from which it could not, ascending; what is said there is not learnt from.
+    pub stand_ins: Vec<usize>,
+    /// Scored rows that are no origins.
+    pub left_out: usize,
     /// Time spent in fits.
     pub fit_seconds: f64,
     /// How each fold's fit went.
     pub fits: Vec<FitSummary>,
+}
+
+impl ForecastTable {
+    /// The forecast from origin `i`.
+    pub fn row(&self, i: usize) -> ForecastRow<'_> {
+        self.forecasts.row(i)
+    }
 }
 
 /// Why an evaluation failed.
@@ -51,7 +144,7 @@ pub enum WalkForwardError {
     /// A fit failed.
     #[error("{model}, fit of {at}: {source}")]
     Fit {
-        /// Name of the contender.
+        /// Name of the forecaster.
         model: String,
         /// When the fold was fitted.
         at: candlecast_core::Timestamp,
@@ -61,7 +154,7 @@ pub enum WalkForwardError {
     /// A forecast was not a number.
     #[error("{model}: the forecast from row {row} is not a finite number; report this with the data and the seed")]
     NotFinite {
-        /// Name of the contender.
+        /// Name of the forecaster.
         model: String,
         /// Origin.
         row: usize,
@@ -74,119 +167,307 @@ pub enum WalkForwardError {
         /// Rows left out.
         left_out: usize,
     },
+    /// A search stopped a fit as hopeless: there is no forecast of it.
+    #[error("{model}: stopped as hopeless")]
+    Pruned {
+        /// Name of the forecaster.
+        model: String,
+    },
     /// Asked to stop.
     #[error("cancelled")]
     Cancelled,
 }
 
-/// Forecasts of all contenders from the same origins, and how many rows of the scored range were left out.
+/// Forecasts of all forecasters, each of one market, as [`crate::evaluate`] takes them; the first failure is that of
+/// all.
 pub fn run(
-    contenders: &[Contender],
+    forecasters: &[Forecaster],
     plan: &Plan,
     seed: Seed,
     hooks: &dyn Hooks,
-) -> Result<(Vec<ForecastTable>, usize), WalkForwardError> {
-    let horizon = contenders.first().map_or(1, |c| c.config.task.horizon());
-    let panels: Vec<_> = contenders.iter().map(|c| (&c.panel, c.learner.lookback())).collect();
-    let mut left_out = 0;
-    let origins: Vec<Vec<usize>> = plan
-        .folds
-        .iter()
-        .map(|fold| {
-            let (rows, out) = fold_origins(fold, plan, &panels, horizon);
-            left_out += out;
-            rows
-        })
-        .collect();
-    let n_scored = origins.iter().flatten().filter(|row| plan.scored.contains(row)).count();
-    if n_scored == 0 {
-        return Err(WalkForwardError::NoOrigins { left_out });
+) -> Result<Vec<ModelForecasts>, WalkForwardError> {
+    let results = run_each(forecasters, plan, seed, hooks);
+    // Of several errors the one is told whose fit comes first, whichever thread failed first.
+    if let Some((_, error)) = results.iter().filter_map(|result| result.as_ref().err()).min_by_key(|(order, _)| *order)
+    {
+        return Err(error.clone());
     }
+    let table = |result: Outcome| result.ok().and_then(|mut tables| tables.pop()).unwrap_or_default();
+    Ok(forecasters
+        .iter()
+        .zip(results)
+        .map(|(f, result)| ModelForecasts {
+            name: f.name.clone(),
+            baseline: f.baseline,
+            table: table(result),
+            issued: None,
+        })
+        .collect())
+}
+
+/// Forecasts of one forecaster in each of its markets, or the first of its failures with the number of its fit.
+pub type Outcome = Result<Vec<ForecastTable>, (usize, WalkForwardError)>;
+
+/// Forecasts of every forecaster in each of its markets. One that fails ends alone; a cancellation ends all.
+pub fn run_each(forecasters: &[Forecaster], plan: &Plan, seed: Seed, hooks: &dyn Hooks) -> Vec<Outcome> {
+    let bound = distinct_leaves(forecasters, plan);
     let jobs: Vec<(usize, usize)> = (0..plan.folds.len())
-        .flat_map(|fold| (0..contenders.len()).map(move |c| (c, fold)))
-        .filter(|&(_, fold)| !origins[fold].is_empty())
+        .flat_map(|fold| (0..bound.len()).map(move |leaf| (leaf, fold)))
+        .filter(|&(leaf, fold)| bound[leaf].problem.is_none() && bound[leaf].has_origins(fold))
         .collect();
-    let done = std::sync::atomic::AtomicUsize::new(0);
+    let done = AtomicUsize::new(0);
     let pieces: Vec<Result<Piece, WalkForwardError>> = jobs
         .par_iter()
         .with_max_len(1)
-        .map(|&(c, fold)| {
-            let piece = fit_and_forecast(&contenders[c], plan, fold, &origins[fold], seed, hooks)?;
-            let n = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-            hooks.fits_done(n, jobs.len(), &contenders[c].name);
+        .map(|&(leaf, fold)| {
+            let piece = bound[leaf].fit_and_forecast(&plan.folds[fold], fold, seed, hooks)?;
+            let n = done.fetch_add(1, Ordering::Relaxed) + 1;
+            hooks.fits_done(n, jobs.len(), &bound[leaf].forecaster.name);
             Ok(piece)
         })
         .collect();
-    // Of several errors the first job's is told, whichever thread failed first.
-    let pieces = pieces.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mut tables: Vec<ForecastTable> = contenders
-        .iter()
-        .map(|_| ForecastTable { rows: vec![], horizon, means: vec![], scales: vec![], fit_seconds: 0.0, fits: vec![] })
-        .collect();
-    for ((c, fold), piece) in jobs.iter().zip(pieces) {
-        let table = &mut tables[*c];
-        table.rows.extend_from_slice(&origins[*fold]);
-        table.means.extend(piece.means);
-        table.scales.extend(piece.scales);
-        table.fit_seconds += piece.seconds;
-        table.fits.push(piece.summary);
+    let mut tables: Vec<Outcome> = bound.iter().map(Bound::tables).collect();
+    for (order, ((leaf, fold), piece)) in jobs.iter().zip(pieces).enumerate() {
+        let Ok(so_far) = &mut tables[*leaf] else { continue };
+        match piece {
+            Ok(piece) => bound[*leaf].add(so_far, *fold, piece),
+            Err(error) => tables[*leaf] = Err((order, error)),
+        }
     }
-    Ok((tables, left_out))
+    for (bound, table) in bound.iter().zip(&mut tables) {
+        if let Ok(whole) = table
+            && let Some(error) = bound.without_forecasts(whole)
+        {
+            *table = Err((jobs.len(), error));
+        }
+    }
+    let leaves: Vec<(&Forecaster, &Outcome)> = bound.iter().map(|bound| bound.forecaster).zip(&tables).collect();
+    forecasters.iter().map(|forecaster| assembled(forecaster, &leaves, plan)).collect()
 }
 
+/// Every pipeline that `forecasters` are made of, once: told apart by recipe and by what it learns from.
+fn distinct_leaves<'a>(forecasters: &'a [Forecaster], plan: &Plan) -> Vec<Bound<'a>> {
+    let (mut leaves, mut sources): (Vec<(&Forecaster, usize)>, Vec<&Forecaster>) = (Vec::new(), Vec::new());
+    for leaf in forecasters.iter().flat_map(Forecaster::leaves) {
+        if leaves.iter().any(|(known, _)| known.is_same_fit(leaf)) {
+            continue;
+        }
+        let source = sources.iter().position(|known| known.has_same_markets(leaf)).unwrap_or_else(|| {
+            sources.push(leaf);
+            sources.len() - 1
+        });
+        leaves.push((leaf, source));
+    }
+    leaves.into_iter().map(|(leaf, source)| Bound::new(leaf, source, plan)).collect()
+}
+
+/// The tables of a forecaster from those of the pipelines that it is made of.
+fn assembled(forecaster: &Forecaster, leaves: &[(&Forecaster, &Outcome)], plan: &Plan) -> Outcome {
+    if forecaster.members().is_empty() {
+        let own = leaves.iter().find(|(leaf, _)| leaf.is_same_fit(forecaster));
+        return own.map(|(_, outcome)| (*outcome).clone()).expect("every pipeline is among the leaves");
+    }
+    let members =
+        forecaster.members().iter().map(|member| assembled(member, leaves, plan)).collect::<Result<Vec<_>, _>>()?;
+    let of_market = |market: usize| {
+        let tables: Vec<&ForecastTable> = members.iter().map(|tables| &tables[market]).collect();
+        let forecasts: Vec<&Forecasts> = tables.iter().map(|table| &table.forecasts).collect();
+        let stand_ins: BTreeSet<usize> = tables.iter().flat_map(|table| table.stand_ins.iter().copied()).collect();
+        let stand_ins: Vec<usize> = stand_ins.into_iter().collect();
+        ForecastTable {
+            rows: tables[0].rows.clone(),
+            forecasts: forecaster.combine(&forecasts).unwrap_or_default(),
+            abstained: stand_ins.iter().filter(|row| plan.rows(forecaster.market(market)).scored.contains(row)).count(),
+            stand_ins,
+            left_out: tables[0].left_out,
+            fit_seconds: tables.iter().map(|table| table.fit_seconds).sum(),
+            fits: tables.iter().flat_map(|table| table.fits.clone()).collect(),
+        }
+    };
+    Ok((0..forecaster.n_markets()).map(of_market).collect())
+}
+
+/// What one fit brought.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Piece {
-    means: Vec<f64>,
-    scales: Vec<f64>,
+    /// By market.
+    markets: Vec<Forecasts>,
+    /// Rows from which it could not forecast, by market.
+    stand_ins: Vec<Vec<usize>>,
     seconds: f64,
     summary: FitSummary,
 }
 
-fn fit_and_forecast(
-    contender: &Contender,
-    plan: &Plan,
-    fold_index: usize,
-    origins: &[usize],
-    seed: Seed,
-    hooks: &dyn Hooks,
-) -> Result<Piece, WalkForwardError> {
-    if hooks.cancelled() {
-        return Err(WalkForwardError::Cancelled);
+/// A pipeline with the rows of the plan in each of its markets.
+struct Bound<'a> {
+    forecaster: &'a Forecaster,
+    /// Number of its set of markets among those of the run.
+    source: usize,
+    plans: Vec<PlanRows>,
+    /// `[market][fold]`.
+    origins: Vec<Vec<Vec<usize>>>,
+    left_out: Vec<usize>,
+    problem: Option<WalkForwardError>,
+}
+
+impl<'a> Bound<'a> {
+    fn new(forecaster: &'a Forecaster, source: usize, plan: &Plan) -> Self {
+        let horizon = forecaster.task().horizon();
+        let plans: Vec<PlanRows> = (0..forecaster.n_markets()).map(|m| plan.rows(forecaster.market(m))).collect();
+        let (mut origins, mut left_out) = (Vec::new(), Vec::new());
+        let mut problem = None;
+        for (m, rows) in plans.iter().enumerate() {
+            let by_fold: Vec<(Vec<usize>, usize)> =
+                (0..rows.folds.len()).map(|fold| rows.origins(fold, forecaster.market(m), horizon)).collect();
+            let out: usize = by_fold.iter().map(|(_, out)| out).sum();
+            if !by_fold.iter().flat_map(|(rows, _)| rows).any(|row| plans[m].scored.contains(row)) {
+                problem.get_or_insert(WalkForwardError::NoOrigins { left_out: out });
+            }
+            left_out.push(out);
+            origins.push(by_fold.into_iter().map(|(rows, _)| rows).collect());
+        }
+        Self { forecaster, source, plans, origins, left_out, problem }
     }
-    let name = format!("{}-{fold_index}", contender.name);
-    let piece = format!("{name}.piece");
-    if let Some(kept) = hooks.recall(&piece).and_then(|bytes| serde_json::from_slice::<Piece>(&bytes).ok())
-        && kept.means.len() == origins.len() * contender.config.task.width()
-        && kept.scales.len() == kept.means.len()
-    {
-        return Ok(kept);
+
+    fn has_origins(&self, fold: usize) -> bool {
+        self.origins.iter().any(|folds| !folds[fold].is_empty())
     }
-    let fold = &plan.folds[fold_index];
-    let started = hooks.seconds();
-    let seed = seed.derive(&contender.name, fold_index as u64);
-    let resume = recall_fit(hooks, &name);
-    let start = Start { resume: resume.as_ref(), warm: None };
-    let mut observer = Checkpointed::new(hooks, &name, Silent);
-    let (pipeline, summary) = contender.fit_from(fold, seed, 1, start, &mut observer).map_err(|source| {
-        let series = contender.panel.market().series();
-        let at = series.close_time(fold.fit_row.saturating_sub(1));
-        WalkForwardError::Fit { model: contender.name.clone(), at, source }
-    })?;
-    let seconds = hooks.seconds() - started;
-    if summary.stopped == Stop::Cancelled {
-        return Err(WalkForwardError::Cancelled);
+
+    /// Empty tables, or why there will be none.
+    fn tables(&self) -> Outcome {
+        if let Some(problem) = &self.problem {
+            return Err((0, problem.clone()));
+        }
+        let width = self.forecaster.task().width();
+        let table = |&left_out: &usize| ForecastTable {
+            forecasts: Forecasts::empty(width),
+            left_out,
+            ..ForecastTable::default()
+        };
+        Ok(self.left_out.iter().map(table).collect())
     }
-    let (means, scales) = pipeline.predict(&contender.panel, origins);
-    if let Some(i) = means.iter().zip(&scales).position(|(m, s)| !m.is_finite() || !s.is_finite() || *s <= 0.0) {
-        let row = origins[i / contender.config.task.width()];
-        return Err(WalkForwardError::NotFinite { model: contender.name.clone(), row });
+
+    fn add(&self, tables: &mut [ForecastTable], fold: usize, piece: Piece) {
+        for (m, table) in tables.iter_mut().enumerate() {
+            table.rows.extend_from_slice(&self.origins[m][fold]);
+            table.forecasts.extend(&piece.markets[m]);
+            let scored = |row: &&usize| self.plans[m].scored.contains(*row);
+            table.abstained += piece.stand_ins[m].iter().filter(scored).count();
+            table.stand_ins.extend_from_slice(&piece.stand_ins[m]);
+            table.fit_seconds += piece.seconds;
+            table.fits.push(piece.summary.clone());
+        }
     }
-    let done = Piece { means, scales, seconds, summary };
-    if seconds >= WORTH_KEEPING
-        && let Ok(bytes) = serde_json::to_vec(&done)
-    {
-        hooks.keep(&piece, &bytes);
+
+    /// The error of a model that could forecast from no scored origin of a market at all.
+    fn without_forecasts(&self, tables: &[ForecastTable]) -> Option<WalkForwardError> {
+        tables.iter().zip(&self.plans).find_map(|(table, plan)| {
+            let scored = table.rows.iter().filter(|row| plan.scored.contains(row)).count();
+            let left_out = table.left_out + table.abstained;
+            (table.abstained == scored).then_some(WalkForwardError::NoOrigins { left_out })
+        })
     }
-    Ok(done)
+
+    fn fit_and_forecast(
+        &self,
+        fold: &Fold,
+        index: usize,
+        seed: Seed,
+        hooks: &dyn Hooks,
+    ) -> Result<Piece, WalkForwardError> {
+        let forecaster = self.forecaster;
+        if hooks.cancelled() {
+            return Err(WalkForwardError::Cancelled);
+        }
+        let name = match self.source {
+            0 => format!("{}-{index}", forecaster.id()),
+            source => format!("{}-s{source}-{index}", forecaster.id()),
+        };
+        let kept = format!("{name}.piece");
+        let recalled = hooks.recall(&kept).and_then(|bytes| serde_json::from_slice::<Piece>(&bytes).ok());
+        if let Some(piece) = recalled.filter(|piece| self.fits(piece, index)) {
+            return Ok(piece);
+        }
+        let started = hooks.seconds();
+        let pipeline = forecaster.as_pipeline().expect("pipelines are what is fitted");
+        // Not of the name in tables, which depends on what it is compared with.
+        let seed = seed.derive(&pipeline.config.model, index as u64);
+        let resume = recall_fit(hooks, &name);
+        let start = Start { resume: resume.as_ref(), warm: None };
+        let watcher = hooks.observer(forecaster.id(), index).unwrap_or_else(|| Box::new(Silent));
+        let mut observer = Checkpointed::new(hooks, &name, watcher);
+        let fitted = forecaster.fit(fold, seed, 1, start, &mut observer);
+        let (model, summary) = fitted.map_err(|source| WalkForwardError::Fit {
+            model: forecaster.name.clone(),
+            at: fold.fit_at,
+            source,
+        })?;
+        let seconds = hooks.seconds() - started;
+        match summary.stopped {
+            Stop::Cancelled => return Err(WalkForwardError::Cancelled),
+            Stop::Pruned => return Err(WalkForwardError::Pruned { model: forecaster.name.clone() }),
+            Stop::Converged | Stop::Early | Stop::Budget => {}
+        }
+        let (mut markets, mut stand_ins) = (Vec::new(), Vec::new());
+        for (m, folds) in self.origins.iter().enumerate() {
+            let (forecasts, without) = self.forecasts(&model, m, &folds[index])?;
+            markets.push(forecasts);
+            stand_ins.push(without);
+        }
+        let piece = Piece { markets, stand_ins, seconds, summary };
+        if seconds >= WORTH_KEEPING
+            && let Ok(bytes) = serde_json::to_vec(&piece)
+        {
+            hooks.keep(&kept, &bytes);
+        }
+        Ok(piece)
+    }
+
+    fn fits(&self, piece: &Piece, fold: usize) -> bool {
+        let task = self.forecaster.task();
+        piece.markets.len() == self.origins.len()
+            && piece.stand_ins.len() == self.origins.len()
+            && piece.markets.iter().zip(&self.origins).all(|(f, folds)| f.is_whole(folds[fold].len(), task))
+    }
+
+    /// Forecasts from `rows` of market `m`, and from how many scored ones the model has none of its own.
+    fn forecasts(
+        &self,
+        model: &FittedForecaster,
+        m: usize,
+        rows: &[usize],
+    ) -> Result<(Forecasts, Vec<usize>), WalkForwardError> {
+        let pipeline = self.forecaster.as_pipeline().expect("pipelines are what is fitted");
+        let (forecasts, without) = forecasts_from(model, &pipeline.data.panels()[m], rows);
+        if let Some(i) = forecasts.broken() {
+            let model = self.forecaster.name.clone();
+            return Err(WalkForwardError::NotFinite { model, row: rows[i] });
+        }
+        Ok((forecasts, without))
+    }
+}
+
+/// Forecasts from `rows` of `panel`: of the model where it can, else what is known without any model; and the rows from
+/// which it cannot.
+pub(crate) fn forecasts_from(model: &FittedForecaster, panel: &Panel, rows: &[usize]) -> (Forecasts, Vec<usize>) {
+    let (usable, without): (Vec<usize>, Vec<usize>) = rows.iter().partition(|&&row| model.is_origin(panel, row));
+    let own = model.predict(panel, &usable);
+    if without.is_empty() {
+        return (own, without);
+    }
+    let (task, market) = (model.task(), panel.market());
+    let mut all = Forecasts::empty(own.width);
+    for &row in rows {
+        if let Ok(i) = usable.binary_search(&row) {
+            let forecast = own.row(i);
+            all.means.extend_from_slice(forecast.means);
+            all.scales.extend_from_slice(forecast.scales);
+        } else {
+            all.means.extend(task.kind().neutral(market, row, task.horizon()));
+            all.scales.extend(default_scales(task, market, row));
+        }
+        all.borders.extend(model.borders(market, row));
+    }
+    (all, without)
 }

@@ -1,4 +1,4 @@
-//! [`Host::exchange`]: an exchange of the catalog, reached where the user says.
+//! [`exchange`]: an exchange of the catalog, reached where the user says.
 
 use std::sync::Arc;
 

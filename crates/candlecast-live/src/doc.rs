@@ -1,6 +1,7 @@
 //! Documents of `fetch` and `stream`. A stream prints one document a line, told apart by `event`.
 
-use candlecast_core::{ForecastStep, GapsDoc, TimeRange, Timestamp};
+use candlecast_core::{GapsDoc, TimeRange, Timestamp};
+use candlecast_pipeline::doc::OutlookDoc;
 use serde::Serialize;
 
 use crate::event::{LiveForecast, StreamEvent, StreamOpened, StreamSummary, StreamedCandle};
@@ -139,26 +140,6 @@ pub struct StreamedCandleDoc {
     pub backfilled: bool,
 }
 
-/// One step of a forecast.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LiveStepDoc {
-    /// Close instant of the target candle.
-    pub timestamp: Timestamp,
-    /// Candles ahead, from 1.
-    pub step: usize,
-    /// Forecast price.
-    pub price: f64,
-    /// Probability that the direction is right.
-    pub confidence: f64,
-    /// False where `confidence` is 0.5 for want of outcomes.
-    pub calibrated: bool,
-    /// Lower bound of the interval.
-    pub lower_bound: f64,
-    /// Upper bound of the interval.
-    pub upper_bound: f64,
-}
-
 /// A forecast.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -187,8 +168,9 @@ pub struct LiveForecastDoc {
     pub seen_future: bool,
     /// True when it was made before its first target candle closed.
     pub in_time: bool,
-    /// The steps.
-    pub predictions: Vec<LiveStepDoc>,
+    /// What it says.
+    #[serde(flatten)]
+    pub outlook: OutlookDoc,
 }
 
 /// Best prices.
@@ -320,21 +302,7 @@ impl From<&LiveForecast> for LiveForecastDoc {
             interval_level: forecast.level,
             seen_future: live.has_seen_future(),
             in_time: live.in_time,
-            predictions: forecast.steps.iter().map(Into::into).collect(),
-        }
-    }
-}
-
-impl From<&ForecastStep> for LiveStepDoc {
-    fn from(step: &ForecastStep) -> Self {
-        Self {
-            timestamp: step.target_time,
-            step: step.step,
-            price: step.price,
-            confidence: step.confidence,
-            calibrated: step.calibrated,
-            lower_bound: step.lower,
-            upper_bound: step.upper,
+            outlook: OutlookDoc::from(forecast),
         }
     }
 }

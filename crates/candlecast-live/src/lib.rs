@@ -1,7 +1,7 @@
 //! Candles that arrive by themselves: streams of exchanges and replays of files, stored as they close, forecasts from
 //! each of them, and forecasts met by their outcomes.
 //!
-//! [`stream`] is the use case. One loop hears the exchange and lets every [`LiveForecaster`]
+//! [`stream()`] is the use case. One loop hears the exchange and lets every [`LiveForecaster`](candlecast_pipeline::LiveForecaster)
 //! go along; a second task writes. It takes whatever is waiting at once, so that a slow stream is written candle by
 //! candle and a fast one in large pieces, and tells the [`Listener`] of a candle only once it is stored.
 

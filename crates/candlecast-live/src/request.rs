@@ -15,7 +15,7 @@ use crate::replay::ReplayRequest;
 pub enum StreamSource {
     /// An exchange.
     Exchange {
-        /// Connected as [`crate::Host::exchange`] does it.
+        /// Connected as [`crate::exchange`] does it.
         exchange: Arc<dyn Exchange>,
         /// Its order book too.
         book: bool,
@@ -35,6 +35,8 @@ pub struct StreamRequest {
     pub source: StreamSource,
     /// Models whose active versions forecast, by id or alias; `all` for every active one.
     pub models: Vec<String>,
+    /// Task of the models that are named: `price`, `direction` or `volatility`.
+    pub task: String,
     /// Venue of the series that the models were trained on; that of the candles if `None`.
     pub model_venue: Option<Venue>,
     /// Forecasts are told and logged at every so many candles, counted from the epoch; at least 1.

@@ -1,4 +1,4 @@
-//! [`Host::stream`]: candles stored as they close, forecasts from each, outcomes as they come.
+//! [`stream`]: candles stored as they close, forecasts from each, outcomes as they come.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,9 +6,11 @@ use std::time::Instant;
 use candlecast_core::{CandleSeries, Problem, ProgressSink, SeriesKey, Timestamp};
 use candlecast_exchange::{CandleFeed, Exchange, Subscription};
 use candlecast_host::{Host, stored_candles};
+use candlecast_learn::Task;
 use candlecast_meta::Retry;
-use candlecast_monitor::{Settlement, active_models, after_candles, load_active};
+use candlecast_monitor::{Settlement, active_models, after_candles, family, load_active};
 use candlecast_pipeline::{LiveForecaster, LoadedModel};
+use candlecast_registry::Family;
 use futures::FutureExt;
 use tokio::sync::mpsc;
 
@@ -123,21 +125,24 @@ async fn feed(host: &Host, request: &StreamRequest) -> Result<Feed, Problem> {
 async fn models_asked(host: &Host, feed: &Feed, request: &StreamRequest) -> Result<Vec<LoadedModel>, Problem> {
     let venue = request.model_venue.clone().unwrap_or_else(|| feed.source.venue.clone());
     let key = SeriesKey { venue, ..feed.source.clone() };
-    let names: Vec<String> = if request.models.iter().any(|name| name == "all") {
+    let families: Vec<Family> = if request.models.iter().any(|name| name == "all") {
         let active = active_models(host, |of| *of == key)?;
         if active.is_empty() {
             let detail = format!("no model of {key} is active: run `candlecast train` first");
             return Err(Problem::data("model-not-trained", detail).with_field("model"));
         }
-        active.into_iter().map(|(_, model)| model).collect()
+        active
     } else {
-        request.models.clone()
+        request.models.iter().map(|name| family(&key, name, &request.task)).collect::<Result<_, _>>()?
     };
-    let mut models: Vec<LoadedModel> = Vec::with_capacity(names.len());
-    for name in names {
-        let model = load_active(host, &key, &name).await?;
-        request.log.check(&model.model, model.pipeline.config.task.horizon())?;
-        if models.iter().all(|known| known.model != model.model) {
+    let mut models: Vec<LoadedModel> = Vec::with_capacity(families.len());
+    for family in &families {
+        let model = load_active(host, family).await?;
+        let task = model.forecaster.task();
+        if matches!(task, Task::Price { .. }) {
+            request.log.check(&model.model, task.horizon())?;
+        }
+        if models.iter().all(|known| known.id != model.id) {
             models.push(model);
         }
     }

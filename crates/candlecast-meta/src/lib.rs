@@ -38,8 +38,9 @@ pub use ledger::{Ledger, LedgerEntry, Tried};
 pub use models::{Model, ModelFilter, ModelStatus, ModelStore};
 pub use page::{Cursor, MAX_PAGE, Page, PageRequest};
 pub use predictions::{
-    LoggedPrediction, NewPrediction, PredictionFilter, PredictionId, PredictionStatus, PredictionStore, PredictionsOf,
-    PriceInterval, RollingAccuracy, Settled,
+    ClassBorders, DIRECTION_TASK, LoggedPrediction, NewPrediction, PRICE_TASK, PredictionFilter, PredictionId,
+    PredictionStatus, PredictionStore, PredictionsOf, PriceInterval, RollingAccuracy, Settled, VOLATILITY_TASK,
+    class_number,
 };
 pub use retry::Retry;
 pub use runs::{NewRun, Run, RunFilter, RunState, RunStore};

@@ -15,7 +15,7 @@ named! {
         Created = "created",
         /// Trained, does not serve.
         Candidate = "candidate",
-        /// Serves; one for a series, type and task.
+        /// Serves; one for a series, type, task and horizon.
         Active = "active",
         /// Served before, or is kept for rolling back.
         Archived = "archived",
@@ -81,13 +81,19 @@ pub trait ModelStore: Send + Sync {
     /// A model by its identity.
     async fn model(&self, model_id: &str) -> Result<Model, MetaError>;
 
-    /// The model that serves.
-    async fn active_model(&self, series: &SeriesKey, model_type: &str, task: &str) -> Result<Option<Model>, MetaError>;
+    /// The model that serves at a horizon.
+    async fn active_model(
+        &self,
+        series: &SeriesKey,
+        model_type: &str,
+        task: &str,
+        horizon_steps: u32,
+    ) -> Result<Option<Model>, MetaError>;
 
     /// Models, last trained first.
     async fn models(&self, filter: &ModelFilter, page: PageRequest) -> Result<Page<Model>, MetaError>;
 
-    /// Makes a trained model the active one of its series, type and task; the one before is archived. At every
+    /// Makes a trained model the active one of its series, type, task and horizon; the one before is archived. At every
     /// moment one serves.
     async fn promote_model(&self, model_id: &str, now: Timestamp) -> Result<(), MetaError>;
 

@@ -1,7 +1,7 @@
 //! The prediction log: every served prediction, validated when its target candle is there.
 
 use async_trait::async_trait;
-use candlecast_core::{SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{Action, SeriesKey, TimeRange, Timestamp};
 
 use crate::named::named;
 use crate::{Cursor, MetaError, Page, PageRequest};
@@ -11,16 +11,26 @@ named! {
     PredictionStatus, "status", "pending, validated, unscorable" {
         /// The target candle is not there yet.
         Pending = "pending",
-        /// Compared with the actual price.
+        /// Compared with what came true.
         Validated = "validated",
-        /// There is no actual price: the target candle is missing or filled.
+        /// There is nothing to compare with: a candle that the outcome depends on is missing or filled.
         Unscorable = "unscorable",
     }
 }
 
-/// One step of one forecast. `(model, series, origin, step)` is its identity.
+/// The task of predictions of a price, as rows name it.
+pub const PRICE_TASK: &str = "price";
+/// The task of predictions of a class.
+pub const DIRECTION_TASK: &str = "direction";
+/// The task of predictions of a volatility.
+pub const VOLATILITY_TASK: &str = "volatility";
+
+/// One step of a price forecast, or the whole of another one. `(model, series, origin, step)` is its identity, a model
+/// being of one task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewPrediction {
+    /// What is predicted: [`PRICE_TASK`], [`DIRECTION_TASK`] or [`VOLATILITY_TASK`].
+    pub task: String,
     /// The model.
     pub model_id: String,
     /// The series.
@@ -35,20 +45,32 @@ pub struct NewPrediction {
     pub made_at: Timestamp,
     /// Close at the origin, quote units.
     pub base_price: f64,
-    /// Predicted close, quote units.
+    /// Predicted close, quote units; the class as its [`class_number`]; or the volatility over all steps, the root of
+    /// the summed squared log returns.
     pub prediction: f64,
-    /// Interval, quote units.
+    /// Interval, in the unit of the prediction; a class has none.
     pub interval: Option<PriceInterval>,
-    /// Calibrated probability that the direction is right, 0 to 1.
+    /// What separates the classes; only and always with a class.
+    pub borders: Option<ClassBorders>,
+    /// Calibrated probability that the direction or the class is right, 0 to 1.
     pub confidence: Option<f64>,
 }
 
-/// A prediction interval.
+/// Prices that separate the classes of one prediction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassBorders {
+    /// A close at or below it is SELL, quote units.
+    pub sell_at: f64,
+    /// A close at or above it is BUY, quote units.
+    pub buy_at: f64,
+}
+
+/// A prediction interval, in the unit of what is predicted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PriceInterval {
-    /// Lower bound, quote units.
+    /// Lower bound.
     pub lower: f64,
-    /// Upper bound, quote units.
+    /// Upper bound.
     pub upper: f64,
     /// Coverage it aims at, 0 to 1.
     pub level: f64,
@@ -67,9 +89,10 @@ pub struct LoggedPrediction {
     pub made: NewPrediction,
     /// Whether it has met its outcome.
     pub status: PredictionStatus,
-    /// Close of the target candle, once validated.
+    /// What came true, once validated: the close of the target candle, also for a class; the realised volatility for a
+    /// volatility.
     pub actual: Option<f64>,
-    /// Prediction minus actual, once validated.
+    /// Prediction minus actual, once validated; a class has none.
     pub error: Option<f64>,
     /// When it was settled.
     pub validated_at: Option<Timestamp>,
@@ -80,7 +103,7 @@ pub struct LoggedPrediction {
 pub struct Settled {
     /// Which.
     pub id: PredictionId,
-    /// Close of the target candle; `None` when there will be none.
+    /// What came true, as [`LoggedPrediction::actual`]; `None` when there will be nothing to compare with.
     pub actual: Option<f64>,
 }
 
@@ -101,6 +124,8 @@ pub enum PredictionsOf {
 pub struct PredictionFilter {
     /// Whose.
     pub of: PredictionsOf,
+    /// Of this task.
+    pub task: Option<String>,
     /// With this status.
     pub status: Option<PredictionStatus>,
     /// With a target time in this range.
@@ -110,11 +135,12 @@ pub struct PredictionFilter {
 impl Default for PredictionFilter {
     /// All of them.
     fn default() -> Self {
-        Self { of: PredictionsOf::All, status: None, target: TimeRange::ALL }
+        Self { of: PredictionsOf::All, task: None, status: None, target: TimeRange::ALL }
     }
 }
 
-/// How a model's validated predictions did over a time. Shares are 0 to 1, `mape` in percent, errors in quote units.
+/// How a model's validated predictions of prices did over a time. Shares are 0 to 1, `mape` in percent, errors in quote
+/// units.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollingAccuracy {
     /// The model.
@@ -167,12 +193,14 @@ pub trait PredictionStore: Send + Sync {
     /// [reopened](Self::reopen_predictions). Returns how many were pending.
     async fn settle_predictions(&self, settled: &[Settled], now: Timestamp) -> Result<u64, MetaError>;
 
-    /// Lets settled predictions of `series` with a target time in `target` wait for their outcome again, as if they
-    /// had never met it: candles there have changed. Returns how many there were. Repeating it is harmless: those
-    /// whose candle is as it was are settled as they were.
+    /// Lets settled predictions of `series` wait for their outcome again, as if they had never met it: candles that
+    /// close in `target` have changed. They are those with a target time there, and volatilities that reach over it.
+    /// Returns how many there were. Repeating it is harmless: those whose candles are as they were are settled as they
+    /// were.
     async fn reopen_predictions(&self, series: &SeriesKey, target: TimeRange) -> Result<u64, MetaError>;
 
-    /// Accuracy by model and series over predictions with a target time in `target`, optionally of one step ahead.
+    /// Accuracy by model and series over predictions of prices with a target time in `target`, optionally of one step
+    /// ahead.
     async fn rolling_accuracy(
         &self,
         of: &PredictionsOf,
@@ -188,5 +216,53 @@ impl LoggedPrediction {
     /// Where a list goes on behind this one.
     pub fn cursor(&self) -> Cursor {
         Cursor { time_ms: self.made.target_time.ms(), seq: self.id.0 }
+    }
+
+    /// The class that came true, where a class was predicted and has met its outcome.
+    pub fn actual_class(&self) -> Option<Action> {
+        Some(self.made.borders?.class(self.actual?))
+    }
+}
+
+impl NewPrediction {
+    /// The class that is predicted; `None` for other tasks.
+    pub fn class(&self) -> Option<Action> {
+        let is_class = self.task == DIRECTION_TASK;
+        Action::ALL.into_iter().find(|&class| is_class && class_number(class) == self.prediction)
+    }
+}
+
+impl ClassBorders {
+    /// The class of a close.
+    pub fn class(self, close: f64) -> Action {
+        if close <= self.sell_at {
+            Action::Sell
+        } else if close >= self.buy_at {
+            Action::Buy
+        } else {
+            Action::Hold
+        }
+    }
+}
+
+/// A class as [`NewPrediction::prediction`]: -1 SELL, 0 HOLD, 1 BUY.
+pub fn class_number(class: Action) -> f64 {
+    match class {
+        Action::Sell => -1.0,
+        Action::Hold => 0.0,
+        Action::Buy => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_on_a_border_lies_beyond_it() {
+        let borders = ClassBorders { sell_at: 99.0, buy_at: 101.0 };
+        let classes = [98.0, 99.0, 99.5, 101.0, 102.0].map(|close| borders.class(close));
+        assert_eq!(classes, [Action::Sell, Action::Sell, Action::Hold, Action::Buy, Action::Buy]);
+        assert_eq!(Action::ALL.map(class_number), [-1.0, 0.0, 1.0]);
     }
 }

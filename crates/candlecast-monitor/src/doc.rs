@@ -1,18 +1,23 @@
 //! Documents of `predictions`.
 
-use candlecast_core::Timestamp;
-use candlecast_learn::Metrics;
-use candlecast_meta::{LoggedPrediction, Page};
-use candlecast_pipeline::{Accuracy, GroupAccuracy, ModelAccuracy};
+use candlecast_core::{Action, Timestamp};
+use candlecast_learn::{CLASSES, Metrics};
+use candlecast_meta::{DIRECTION_TASK, LoggedPrediction, Page, VOLATILITY_TASK};
+use candlecast_pipeline::{
+    Accuracy, ConfidenceFigures, DirectionFigures, GroupAccuracy, ModelAccuracy, TaskAccuracy, TaskFigures,
+    VolatilityFigures,
+};
 use serde::Serialize;
 
 use crate::settle::Settlement;
 
-/// A logged prediction. Prices in quote units.
+/// A logged prediction. Prices in quote units. Of `price`, `action` and `volatility` the one of the task is there, with
+/// the bounds in its unit.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PredictionDoc {
     model_id: String,
+    task: String,
     venue: String,
     symbol: String,
     interval: String,
@@ -21,13 +26,18 @@ pub struct PredictionDoc {
     target_time: Timestamp,
     made_at: Timestamp,
     origin_price: f64,
-    price: f64,
+    price: Option<f64>,
+    action: Option<&'static str>,
+    sell_at: Option<f64>,
+    buy_at: Option<f64>,
+    volatility: Option<f64>,
     lower_bound: Option<f64>,
     upper_bound: Option<f64>,
     interval_level: Option<f64>,
     confidence: Option<f64>,
     status: String,
     actual: Option<f64>,
+    actual_action: Option<&'static str>,
     error: Option<f64>,
     validated_at: Option<Timestamp>,
     synthetic: bool,
@@ -36,8 +46,10 @@ pub struct PredictionDoc {
 impl From<&LoggedPrediction> for PredictionDoc {
     fn from(p: &LoggedPrediction) -> Self {
         let made = &p.made;
+        let is_of = |task: &str| made.task == task;
         Self {
             model_id: made.model_id.clone(),
+            task: made.task.clone(),
             venue: made.series.venue.to_string(),
             symbol: made.series.symbol.to_string(),
             interval: made.series.interval.to_string(),
@@ -46,13 +58,18 @@ impl From<&LoggedPrediction> for PredictionDoc {
             target_time: made.target_time,
             made_at: made.made_at,
             origin_price: made.base_price,
-            price: made.prediction,
+            price: (!is_of(DIRECTION_TASK) && !is_of(VOLATILITY_TASK)).then_some(made.prediction),
+            action: made.class().map(Action::as_str),
+            sell_at: made.borders.map(|b| b.sell_at),
+            buy_at: made.borders.map(|b| b.buy_at),
+            volatility: is_of(VOLATILITY_TASK).then_some(made.prediction),
             lower_bound: made.interval.map(|i| i.lower),
             upper_bound: made.interval.map(|i| i.upper),
             interval_level: made.interval.map(|i| i.level),
             confidence: made.confidence,
             status: p.status.to_string(),
             actual: p.actual,
+            actual_action: p.actual_class().map(Action::as_str),
             error: p.error,
             validated_at: p.validated_at,
             synthetic: made.series.venue.is_synthetic(),
@@ -137,18 +154,121 @@ struct ModelAccuracyDoc {
     symbol: String,
     interval: String,
     synthetic: bool,
+    task: &'static str,
+    /// Of prices; empty for other tasks.
     groups: Vec<GroupAccuracyDoc>,
+    direction: Option<DirectionAccuracyDoc>,
+    volatility: Option<VolatilityAccuracyDoc>,
 }
 
 impl From<&ModelAccuracy> for ModelAccuracyDoc {
     fn from(m: &ModelAccuracy) -> Self {
+        let (direction, volatility) = match m.whole.as_ref().map(|whole| (whole, &whole.figures)) {
+            None => (None, None),
+            Some((whole, TaskFigures::Direction(figures))) => (Some(DirectionAccuracyDoc::new(whole, figures)), None),
+            Some((whole, TaskFigures::Volatility(figures))) => (None, Some(VolatilityAccuracyDoc::new(whole, figures))),
+        };
         Self {
             model_id: m.model_id.clone(),
             venue: m.series.venue.to_string(),
             symbol: m.series.symbol.to_string(),
             interval: m.series.interval.to_string(),
             synthetic: m.series.venue.is_synthetic(),
+            task: m.task(),
             groups: m.groups.iter().map(Into::into).collect(),
+            direction,
+            volatility,
+        }
+    }
+}
+
+/// Classes and confusions in the order SELL, HOLD, BUY.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DirectionAccuracyDoc {
+    step: u32,
+    predictions: usize,
+    independent: usize,
+    accuracy: Option<f64>,
+    balanced_accuracy: Option<f64>,
+    macro_f1: Option<f64>,
+    mcc: Option<f64>,
+    /// `[actual class][predicted class]`.
+    confusion: [[usize; CLASSES]; CLASSES],
+    majority: &'static str,
+    majority_share: f64,
+    confidence: Option<ConfidenceDoc>,
+    verdict: String,
+}
+
+impl DirectionAccuracyDoc {
+    fn new(whole: &TaskAccuracy, figures: &DirectionFigures) -> Self {
+        Self {
+            step: whole.step,
+            predictions: whole.n,
+            independent: whole.independent,
+            accuracy: figures.metrics.accuracy,
+            balanced_accuracy: figures.metrics.balanced_accuracy,
+            macro_f1: figures.metrics.macro_f1,
+            mcc: figures.metrics.mcc,
+            confusion: figures.metrics.confusion,
+            majority: figures.majority.as_str(),
+            majority_share: figures.majority_share,
+            confidence: figures.confidence.as_ref().map(Into::into),
+            verdict: whole.verdict.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConfidenceDoc {
+    predictions: usize,
+    mean: f64,
+    right: f64,
+    brier: f64,
+}
+
+impl From<&ConfidenceFigures> for ConfidenceDoc {
+    fn from(c: &ConfidenceFigures) -> Self {
+        Self { predictions: c.n, mean: c.mean, right: c.right, brier: c.brier }
+    }
+}
+
+/// Volatilities over the steps, not annualised.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VolatilityAccuracyDoc {
+    step: u32,
+    predictions: usize,
+    independent: usize,
+    /// Outcomes at which no price moved, left out of all figures.
+    zero_variance: usize,
+    qlike: Option<f64>,
+    rmse: Option<f64>,
+    mae: Option<f64>,
+    r2: Option<f64>,
+    coverage: Option<f64>,
+    interval_level: Option<f64>,
+    intervals: usize,
+    verdict: String,
+}
+
+impl VolatilityAccuracyDoc {
+    fn new(whole: &TaskAccuracy, figures: &VolatilityFigures) -> Self {
+        Self {
+            step: whole.step,
+            predictions: whole.n,
+            independent: whole.independent,
+            zero_variance: figures.metrics.zero_variance,
+            qlike: figures.metrics.qlike,
+            rmse: figures.metrics.rmse,
+            mae: figures.metrics.mae,
+            r2: figures.metrics.r2,
+            coverage: figures.coverage,
+            interval_level: figures.level,
+            intervals: figures.n_intervals,
+            verdict: whole.verdict.clone(),
         }
     }
 }
@@ -214,5 +334,43 @@ impl From<&GroupAccuracy> for GroupAccuracyDoc {
             p_value_holm: g.corrected,
             verdict: g.verdict.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candlecast_meta::{ClassBorders, NewPrediction, PRICE_TASK, PredictionId, PredictionStatus, PriceInterval};
+
+    use super::*;
+    use crate::made::made;
+
+    fn doc(made: NewPrediction, actual: f64) -> PredictionDoc {
+        PredictionDoc::from(&LoggedPrediction {
+            id: PredictionId(1),
+            made,
+            status: PredictionStatus::Validated,
+            actual: Some(actual),
+            error: None,
+            validated_at: None,
+        })
+    }
+
+    #[test]
+    fn each_task_has_its_own_fields() {
+        let price = doc(made(PRICE_TASK, 2, 101.0), 102.0);
+        assert_eq!((price.task.as_str(), price.price, price.actual), ("price", Some(101.0), Some(102.0)));
+        assert_eq!((price.action, price.actual_action, price.volatility, price.sell_at), (None, None, None, None));
+
+        let borders = Some(ClassBorders { sell_at: 99.0, buy_at: 101.0 });
+        let class = doc(NewPrediction { borders, ..made(DIRECTION_TASK, 6, -1.0) }, 101.0);
+        assert_eq!((class.task.as_str(), class.action, class.actual_action), ("direction", Some("SELL"), Some("BUY")));
+        assert_eq!((class.sell_at, class.buy_at, class.actual), (Some(99.0), Some(101.0), Some(101.0)));
+        assert_eq!((class.price, class.volatility, class.lower_bound), (None, None, None));
+
+        let interval = Some(PriceInterval { lower: 0.01, upper: 0.04, level: 0.9 });
+        let volatility = doc(NewPrediction { interval, ..made(VOLATILITY_TASK, 6, 0.02) }, 0.03);
+        assert_eq!((volatility.task.as_str(), volatility.volatility), ("volatility", Some(0.02)));
+        assert_eq!((volatility.lower_bound, volatility.upper_bound), (Some(0.01), Some(0.04)));
+        assert_eq!((volatility.price, volatility.action, volatility.actual), (None, None, Some(0.03)));
     }
 }

@@ -1,26 +1,29 @@
 //! The prediction log: forecasts as they were made, set beside what came true, and how the models did.
 //!
-//! A forecast is logged when it is made and never rewritten. Its outcome is added once the target candle is stored and
-//! has closed, and anew when that candle is corrected. So the log says what a model was worth in use, where a backtest
-//! says what it would have been.
+//! A forecast is logged when it is made and never rewritten, whatever its task. Its outcome is added once the target
+//! candle is stored and has closed, and anew when that candle is corrected. So the log says what a model was worth in
+//! use, where a backtest says what it would have been.
 
 pub mod doc;
 
 mod accuracy;
 mod list;
 mod log;
+#[cfg(test)]
+mod made;
+mod outcome;
 mod serving;
 mod settle;
 
-pub use accuracy::prediction_accuracy;
+pub use accuracy::{prediction_accuracy, task_accuracy};
 pub use candlecast_meta::{
-    Cursor, LoggedPrediction, MAX_PAGE, NewPrediction, Page, PageRequest, PredictionFilter, PredictionStatus,
-    PredictionsOf,
+    ClassBorders, Cursor, DIRECTION_TASK, LoggedPrediction, MAX_PAGE, NewPrediction, PRICE_TASK, Page, PageRequest,
+    PredictionFilter, PredictionId, PredictionStatus, PredictionsOf, PriceInterval, VOLATILITY_TASK,
 };
 pub use list::predictions;
 pub use log::{MadeForecast, log_forecasts, rows_of};
-pub use serving::{active_models, identity, load_active};
+pub use outcome::{Outcome, outcome};
+pub use serving::{active_models, family, identity, load_active, load_serving, load_version, read_serving};
 pub use settle::{
-    LATE_CANDLES, Settlement, after_candles, count_pending_predictions, outcome_price, revalidate_predictions,
-    validate_predictions,
+    LATE_CANDLES, Settlement, after_candles, count_pending_predictions, revalidate_predictions, validate_predictions,
 };

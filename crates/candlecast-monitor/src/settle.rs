@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use candlecast_core::{Candle, CandleSeries, Problem, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{CandleSeries, Problem, SeriesKey, TimeRange, Timestamp};
 use candlecast_host::{Host, may_have_predictions};
-use candlecast_meta::{LoggedPrediction, MAX_PAGE, PageRequest, PredictionsOf, Settled};
+use candlecast_meta::{LoggedPrediction, MAX_PAGE, NewPrediction, PageRequest, PredictionsOf, Settled};
+
+use crate::outcome::{Outcome, first_open, outcome};
 
 /// Later candles that must be stored before a missing one is held to be missing: an exchange's answer may come late. One
 /// that comes later still reopens what was given up.
@@ -15,11 +17,12 @@ const FAR_APART: i64 = 1_000;
 /// What became of predictions whose outcome was looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settlement {
-    /// Compared with the close of their target candle.
+    /// Compared with what came true.
     pub validated: u64,
-    /// Without an outcome as things stand: the target candle is missing, while later ones are stored.
+    /// Without an outcome as things stand: the target candle, or of a volatility any candle up to it, is missing, while
+    /// later ones are stored.
     pub missing: u64,
-    /// Without an outcome: the target candle is flat and without volume, as when the exchange stood still.
+    /// Without an outcome: such a candle is flat and without volume, as when the exchange stood still.
     pub halted: u64,
     /// Series that could not be looked at, each with the reason.
     pub problems: Vec<String>,
@@ -39,17 +42,17 @@ impl Settlement {
     }
 }
 
-/// What is known of a target.
+/// What is known of what came true.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Target {
-    Close(f64),
+    Actual(f64),
     Halted,
     Missing,
     /// It may still come.
     Open,
 }
 
-/// Settles predictions whose target candle is stored and closed, at most about `limit` of them: those of a series
+/// Settles predictions whose target candle is stored and has closed, at most about `limit` of them: those of a series
 /// from the oldest target on. A series that cannot be read is named and keeps no other from being looked at.
 pub async fn validate_predictions(host: &Host, limit: u64) -> Result<Settlement, Problem> {
     let mut done = Settlement::default();
@@ -128,9 +131,9 @@ async fn settle_series(host: &Host, key: &SeriesKey, stored_to: Timestamp, limit
         let targets = targets(host, key, &due.items, until).await?;
         let of_kind = |wanted: fn(Target) -> bool| -> Vec<Settled> {
             let settled = due.items.iter().zip(&targets).filter(|&(_, &target)| wanted(target));
-            settled.map(|(p, target)| Settled { id: p.id, actual: target.close() }).collect()
+            settled.map(|(p, target)| Settled { id: p.id, actual: target.actual() }).collect()
         };
-        done.validated += settle(host, of_kind(|target| target.close().is_some())).await?;
+        done.validated += settle(host, of_kind(|target| target.actual().is_some())).await?;
         done.halted += settle(host, of_kind(|target| target == Target::Halted)).await?;
         done.missing += settle(host, of_kind(|target| target == Target::Missing)).await?;
         match due.next {
@@ -150,7 +153,7 @@ async fn settle(host: &Host, settled: Vec<Settled>) -> Result<u64, Problem> {
 }
 
 /// The targets of `due`, which is in the order of its target times. Candles are read in one go as far as targets
-/// lie close together.
+/// lie close together, from the first that any of them depends on.
 async fn targets(
     host: &Host,
     key: &SeriesKey,
@@ -161,43 +164,41 @@ async fn targets(
     let time = |p: &LoggedPrediction| p.made.target_time.ms();
     let mut targets = Vec::with_capacity(due.len());
     for near in due.chunk_by(|a, b| time(b) - time(a) <= FAR_APART * step) {
-        let (first, last) = (time(&near[0]) - step, time(&near[near.len() - 1]) - step);
+        let last = time(&near[near.len() - 1]) - step;
+        let first = near.iter().map(|p| first_open(&p.made).ms()).fold(last, i64::min);
         let range = TimeRange { from: Timestamp(first), to: Timestamp(last + 1) };
         let candles = host.store.scan(key, range).await?;
-        targets.extend(near.iter().map(|p| target(&candles, p.made.target_time, until)));
+        targets.extend(near.iter().map(|p| target(&candles, &p.made, until)));
     }
     Ok(targets)
 }
 
 impl Target {
-    fn close(self) -> Option<f64> {
+    fn actual(self) -> Option<f64> {
         match self {
-            Self::Close(close) => Some(close),
+            Self::Actual(actual) => Some(actual),
             _ => None,
         }
     }
 }
 
-/// The price that a prediction for the close of `candle` is compared with; `None` where the exchange stood still, so
-/// that there was none.
-pub fn outcome_price(candle: &Candle) -> Option<f64> {
-    let halted = candle.volume == 0.0 && candle.high == candle.low;
-    (!halted).then_some(candle.close)
-}
-
-/// What the candle that closes at `time` says, with candles known up to `until`.
-fn target(candles: &CandleSeries, time: Timestamp, until: Timestamp) -> Target {
+/// What `candles` say of `made`, with candles known up to `until`. A candle before the target that is missing is waited
+/// for as long as the target would be.
+fn target(candles: &CandleSeries, made: &NewPrediction, until: Timestamp) -> Target {
     let step = candles.key().interval.ms();
-    match candles.open_time().binary_search(&(time.ms() - step)) {
-        Ok(row) => outcome_price(&candles.candle(row)).map_or(Target::Halted, Target::Close),
-        Err(_) if until.ms() - time.ms() >= LATE_CANDLES * step => Target::Missing,
-        Err(_) => Target::Open,
+    let closing_at =
+        |time: Timestamp| candles.open_time().binary_search(&(time.ms() - step)).ok().map(|row| candles.candle(row));
+    match outcome(made, closing_at) {
+        Outcome::Actual(actual) => Target::Actual(actual),
+        Outcome::Halted => Target::Halted,
+        Outcome::Unknown if until.ms() - made.target_time.ms() >= LATE_CANDLES * step => Target::Missing,
+        Outcome::Unknown => Target::Open,
     }
 }
 
 /// Sets every prediction beside its outcome anew, also those that are settled: for the case that candles were
 /// corrected and the log could not follow, as when the program was killed in between. Predictions beyond the stored
-/// candles, and those on series that cannot be read, stay as they are.
+/// candles, and those on series that cannot be read, stay as they are; a volatility that reaches beyond them waits.
 pub async fn revalidate_predictions(host: &Host) -> Result<Settlement, Problem> {
     for stored in host.store.list().await? {
         host.check_cancelled()?;
@@ -210,13 +211,11 @@ pub async fn revalidate_predictions(host: &Host) -> Result<Settlement, Problem> 
 
 #[cfg(test)]
 mod tests {
-    use candlecast_core::{Columns, Interval, Symbol, Venue};
+    use candlecast_core::Columns;
+    use candlecast_meta::{PRICE_TASK, VOLATILITY_TASK};
 
     use super::*;
-
-    fn at(hour: i64) -> Timestamp {
-        Timestamp::year_start(2024).plus_ms(hour * Interval::H1.ms())
-    }
+    use crate::made::{candle, hour as at, key, made};
 
     /// Candles that open at these hours; those of the second list stand still.
     fn candles(moving: &[i64], still: &[i64]) -> CandleSeries {
@@ -224,37 +223,42 @@ mod tests {
         hours.sort_unstable();
         let mut columns = Columns::default();
         for hour in hours {
-            let moves = moving.contains(&hour);
-            let close = 100.0 + hour as f64;
-            columns.push(&Candle {
-                open_time: at(hour),
-                open: close,
-                high: if moves { close + 1.0 } else { close },
-                low: close,
-                close,
-                volume: if moves { 1.0 } else { 0.0 },
-                quote_volume: None,
-                trades: None,
-                taker_buy_base: None,
-            });
+            columns.push(&candle(at(hour), 100.0 + hour as f64, moving.contains(&hour)));
         }
-        let key = SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1);
-        CandleSeries::new(key, columns).unwrap()
+        CandleSeries::new(key(), columns).unwrap()
+    }
+
+    /// What is known of the price `step` hours ahead.
+    fn price(candles: &CandleSeries, step: u32, until: Timestamp) -> Target {
+        target(candles, &made(PRICE_TASK, step, 100.0), until)
     }
 
     #[test]
     fn the_target_is_the_candle_that_closes_at_its_time() {
         let candles = candles(&[0, 1, 3], &[2]);
-        let found = |hour| target(&candles, at(hour), at(4));
-        assert_eq!([found(1), found(2), found(4)], [100.0, 101.0, 103.0].map(Target::Close));
+        let found = |hour| price(&candles, hour, at(4));
+        assert_eq!([found(1), found(2), found(4)], [100.0, 101.0, 103.0].map(Target::Actual));
         assert_eq!(found(3), Target::Halted);
     }
 
     #[test]
     fn a_missing_candle_is_waited_for_and_then_given_up() {
         let candles = candles(&[0, 2], &[]);
-        assert_eq!(target(&candles, at(2), at(25)), Target::Open);
-        assert_eq!(target(&candles, at(2), at(26)), Target::Missing);
-        assert_eq!(target(&candles, at(5), at(5)), Target::Open);
+        assert_eq!(price(&candles, 2, at(25)), Target::Open);
+        assert_eq!(price(&candles, 2, at(26)), Target::Missing);
+        assert_eq!(price(&candles, 5, at(5)), Target::Open);
+    }
+
+    #[test]
+    fn a_volatility_waits_for_a_missing_candle_before_its_target_as_long_as_for_the_target() {
+        let volatility = made(VOLATILITY_TASK, 3, 0.1);
+        let whole = candles(&[0, 1, 2], &[]);
+        let actual = (1.01_f64.ln().powi(2) + (102.0_f64 / 101.0).ln().powi(2)).sqrt();
+        let Target::Actual(found) = target(&whole, &volatility, at(3)) else { panic!("every candle is there") };
+        assert!((found - actual).abs() < 1e-12, "{found} {actual}");
+        let gap = candles(&[0, 2], &[]);
+        assert_eq!(target(&gap, &volatility, at(26)), Target::Open);
+        assert_eq!(target(&gap, &volatility, at(27)), Target::Missing);
+        assert_eq!(target(&candles(&[0, 2], &[1]), &volatility, at(3)), Target::Halted);
     }
 }

@@ -52,7 +52,9 @@ pub fn instruction_set() -> &'static str {
     match Isa::best() {
         Isa::Avx512 => "x86-64 avx512",
         Isa::Avx2 => "x86-64 avx2",
-        Isa::Portable => std::env::consts::ARCH,
+        Isa::Portable if cfg!(target_arch = "x86_64") => "x86_64",
+        Isa::Portable if cfg!(target_arch = "aarch64") => "aarch64",
+        Isa::Portable => "portable",
     }
 }
 

@@ -1,4 +1,5 @@
-//! Rolling accuracy of the log: by model and group of steps, the naive forecast beside it on the same targets.
+//! Rolling accuracy of the log: of prices by model and group of steps, the naive forecast beside it on the same
+//! targets; of other tasks by model.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,12 @@ use candlecast_learn::significance::{Test, holm, verdict};
 
 use crate::overlap;
 
+mod direction;
 mod group;
+mod volatility;
+
+pub use direction::{ConfidenceFigures, DirectionFigures, ScoredClass};
+pub use volatility::{ScoredVolatility, VolatilityFigures};
 
 /// First and last step of the groups that a horizon is looked at in, besides all of it.
 const GROUPS: [(u32, u32); 5] = [(1, 1), (2, 6), (7, 24), (25, 96), (97, u32::MAX)];
@@ -31,8 +37,47 @@ pub struct ModelAccuracy {
     pub model_id: String,
     /// The series.
     pub series: SeriesKey,
-    /// All steps first, then groups of steps where there are several.
+    /// Of prices: all steps first, then groups of steps where there are several. Empty for other tasks.
     pub groups: Vec<GroupAccuracy>,
+    /// Of another task: all predictions.
+    pub whole: Option<TaskAccuracy>,
+}
+
+impl ModelAccuracy {
+    /// `price`, `direction` or `volatility`.
+    pub fn task(&self) -> &'static str {
+        match self.whole.as_ref().map(|whole| &whole.figures) {
+            None => "price",
+            Some(TaskFigures::Direction(_)) => "direction",
+            Some(TaskFigures::Volatility(_)) => "volatility",
+        }
+    }
+}
+
+/// How the predictions of a task without steps did: there is one for each origin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskAccuracy {
+    /// Candles that they reach ahead.
+    pub step: u32,
+    /// Predictions.
+    pub n: usize,
+    /// Outcomes that do not overlap.
+    pub independent: usize,
+    /// The figures.
+    pub figures: TaskFigures,
+    /// What can be said of the model against the reference of its task, in words. Nothing is tested: what the reference
+    /// would have said at the time is not in the log.
+    pub verdict: String,
+}
+
+/// Figures by task.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there is one a model")]
+pub enum TaskFigures {
+    /// Of classes.
+    Direction(DirectionFigures),
+    /// Of the volatility.
+    Volatility(VolatilityFigures),
 }
 
 /// How the predictions of some steps did. The metrics have no `skill` and no `mase` of their own.
@@ -69,7 +114,18 @@ pub struct GroupAccuracy {
     pub verdict: String,
 }
 
-/// A validated prediction as accuracy needs it.
+/// The validated predictions of a model on a series, by task.
+#[derive(Debug, Clone, Default)]
+pub struct ScoredLog {
+    /// Of prices.
+    pub price: Vec<Scored>,
+    /// Of classes.
+    pub direction: Vec<ScoredClass>,
+    /// Of the volatility.
+    pub volatility: Vec<ScoredVolatility>,
+}
+
+/// A validated prediction of a price as accuracy needs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Scored {
     /// Origin, ms.
@@ -87,17 +143,48 @@ pub struct Scored {
 }
 
 /// How the models did: `by_model` holds what is known of each.
-pub fn accuracy(by_model: BTreeMap<(String, SeriesKey), Vec<Scored>>) -> Vec<ModelAccuracy> {
-    let mut models: Vec<ModelAccuracy> = by_model
-        .into_iter()
-        .map(|((model_id, series), mut scored)| {
-            scored.sort_by_key(|s| (s.origin, s.step));
-            let groups = groups(&scored, series.interval.ms());
-            ModelAccuracy { model_id, series, groups }
-        })
-        .collect();
+pub fn accuracy(by_model: BTreeMap<(String, SeriesKey), ScoredLog>) -> Vec<ModelAccuracy> {
+    let mut models: Vec<ModelAccuracy> =
+        by_model.into_iter().flat_map(|((model_id, series), log)| by_task(&model_id, &series, log)).collect();
     judge(models.iter_mut().flat_map(|model| model.groups.iter_mut()).collect());
     models
+}
+
+/// How one model did, by the tasks that its predictions are of: as a rule one.
+fn by_task(model_id: &str, series: &SeriesKey, log: ScoredLog) -> Vec<ModelAccuracy> {
+    let step_ms = series.interval.ms();
+    let ScoredLog { mut price, direction, volatility } = log;
+    price.sort_by_key(|s| (s.origin, s.step));
+    let of = |groups: Vec<GroupAccuracy>, whole: Option<TaskAccuracy>| ModelAccuracy {
+        model_id: model_id.to_owned(),
+        series: series.clone(),
+        groups,
+        whole,
+    };
+    let mut found = Vec::new();
+    if !price.is_empty() {
+        found.push(of(groups(&price, step_ms), None));
+    }
+    for whole in [direction::accuracy(&direction, step_ms), volatility::accuracy(&volatility, step_ms)] {
+        found.extend(whole.map(|whole| of(Vec::new(), Some(whole))));
+    }
+    found
+}
+
+/// The accuracy of a task without steps: `outcomes` are origin and step of each prediction, `untold` says why the model
+/// cannot be set beside the reference.
+fn of_task(outcomes: &[(i64, u32)], step_ms: i64, figures: TaskFigures, untold: &str) -> Option<TaskAccuracy> {
+    let step = outcomes.iter().map(|&(_, step)| step).max()?;
+    let mut origins: Vec<i64> = outcomes.iter().map(|&(origin, _)| origin).collect();
+    origins.sort_unstable();
+    origins.dedup();
+    let independent = overlap::independent(&origins, i64::from(step) * step_ms);
+    let verdict = if independent < overlap::MIN_INDEPENDENT {
+        overlap::too_few(independent)
+    } else {
+        format!("cannot be told from the log: {untold}")
+    };
+    Some(TaskAccuracy { step, n: outcomes.len(), independent, figures, verdict })
 }
 
 /// All steps, then each group that occurs, unless it is all there is.
@@ -121,7 +208,7 @@ fn judge(groups: Vec<&mut GroupAccuracy>) {
         group.verdict = if group.independent < overlap::MIN_INDEPENDENT {
             overlap::too_few(group.independent)
         } else {
-            verdict(group.test, corrected)
+            verdict(group.test, corrected, "naive")
         };
     }
 }
@@ -151,7 +238,10 @@ mod tests {
             candlecast_core::Symbol::new("BTCUSDT").unwrap(),
             candlecast_core::Interval::H1,
         );
-        accuracy(logs.iter().map(|(name, log)| (((*name).to_owned(), key.clone()), log.clone())).collect())
+        let logs = logs
+            .iter()
+            .map(|(name, log)| ((*name).to_owned(), ScoredLog { price: log.clone(), ..ScoredLog::default() }));
+        accuracy(logs.map(|(name, log)| ((name, key.clone()), log)).collect())
     }
 
     #[test]
@@ -190,5 +280,46 @@ mod tests {
         assert_eq!(shown, [((1, 24), 24), ((1, 1), 1), ((2, 6), 5), ((7, 24), 18)]);
         assert_eq!(judged(&[("m", log(5, |_| 0.0))])[0].groups.len(), 1, "one step needs no groups");
         assert!(model.groups.iter().all(|g| g.origins == 1 && g.independent == 1));
+        assert_eq!((model.task(), &model.whole), ("price", &None));
+    }
+
+    #[test]
+    fn predictions_of_other_tasks_are_told_of_apart_and_leave_those_of_prices_as_they_are() {
+        let price = log(40, |_| 0.001);
+        let alone = judged(&[("m", price.clone())]);
+        let classes: Vec<ScoredClass> = (0..35)
+            .map(|i| ScoredClass {
+                origin: i * 3_600_000,
+                step: 1,
+                class: candlecast_core::Action::Buy,
+                actual: candlecast_core::Action::Hold,
+                confidence: None,
+            })
+            .collect();
+        let volatility: Vec<ScoredVolatility> = (0..3)
+            .map(|i| ScoredVolatility {
+                origin: i * 3_600_000,
+                step: 2,
+                prediction: 0.02,
+                actual: 0.03,
+                interval: None,
+            })
+            .collect();
+        let key = alone[0].series.clone();
+        let found = accuracy(BTreeMap::from([
+            (("c".to_owned(), key.clone()), ScoredLog { direction: classes, ..ScoredLog::default() }),
+            (("m".to_owned(), key.clone()), ScoredLog { price, ..ScoredLog::default() }),
+            (("n".to_owned(), key.clone()), ScoredLog::default()),
+            (("v".to_owned(), key), ScoredLog { volatility, ..ScoredLog::default() }),
+        ]));
+        let shown: Vec<(&str, &str)> = found.iter().map(|m| (m.model_id.as_str(), m.task())).collect();
+        assert_eq!(shown, [("c", "direction"), ("m", "price"), ("v", "volatility")]);
+        assert_eq!(found[1], alone[0]);
+        let [classes, volatility] = [0, 2].map(|i| found[i].whole.as_ref().unwrap());
+        assert_eq!((classes.step, classes.n, classes.independent), (1, 35, 35));
+        assert!(classes.verdict.starts_with("cannot be told from the log: "), "{}", classes.verdict);
+        assert_eq!((volatility.step, volatility.n, volatility.independent), (2, 3, 2));
+        assert!(volatility.verdict.starts_with("too few to tell: 2 "), "{}", volatility.verdict);
+        assert!(found[0].groups.is_empty() && found[2].groups.is_empty());
     }
 }

@@ -1,16 +1,18 @@
 //! [`PreparedEvaluation`]: models and baselines on the same origins, as `compare` and `backtest` ask for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use candlecast_core::{
-    CandleSeries, FilledSeries, ModelRequest, Problem, Seed, SeriesKey, Stage, TimeRange, Timestamp,
+    CandleSeries, FeatureSet, FilledSeries, ModelRequest, Problem, Seed, SeriesKey, Stage, TimeRange, Timestamp,
 };
-use candlecast_learn::walk_forward::Hooks;
-use candlecast_learn::{Contender, Market, Plan, PlanConfig, Report, evaluate, walk_forward};
+use candlecast_features::Engine;
+use candlecast_learn::walk_forward::{Hooks, NoHooks};
+use candlecast_learn::{Forecaster, Market, Plan, PlanConfig, Question, Report, evaluate, walk_forward};
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprints;
-use crate::frames::{FeatureFrames, PipelineOptions};
+use crate::frames::FeatureFrames;
+use crate::options::PipelineOptions;
 
 /// How the data are split in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +46,8 @@ pub struct Evaluation {
     pub report: Report,
     /// The market, for plots.
     pub market: Arc<Market>,
-    /// The contenders, for saving.
-    pub contenders: Vec<Contender>,
+    /// What was compared, for saving.
+    pub forecasters: Vec<Forecaster>,
     /// Hash of data, configuration and seed: equal fingerprints give equal results on one instruction set.
     pub fingerprint: String,
     /// From the first to the last scored origin.
@@ -56,12 +58,12 @@ pub struct Evaluation {
 #[derive(Debug)]
 pub struct PreparedEvaluation {
     /// What is compared, the baselines first.
-    pub contenders: Vec<Contender>,
+    pub forecasters: Vec<Forecaster>,
     /// What determines the result.
     pub fingerprints: Fingerprints,
     market: Arc<Market>,
     method: Method,
-    naive: usize,
+    reference: usize,
     plan: Plan,
     seed: Seed,
 }
@@ -78,9 +80,9 @@ impl PreparedEvaluation {
         common.check()?;
         let plan = plan(&market, common, method)?;
         let mut stable = FeatureFrames::new(Arc::clone(&market));
-        let (contenders, naive) = stable.with_baselines(models, common)?;
-        let fingerprints = Fingerprints::of(&market, &contenders, &format!("{method:?}"), seed);
-        Ok(Self { contenders, fingerprints, market, method, naive, plan, seed })
+        let (forecasters, reference) = stable.with_baselines(models, common)?;
+        let fingerprints = Fingerprints::of(std::slice::from_ref(&market), &forecasters, &format!("{method:?}"), seed);
+        Ok(Self { forecasters, fingerprints, market, method, reference, plan, seed })
     }
 
     /// The market it is about.
@@ -99,15 +101,24 @@ impl PreparedEvaluation {
 
     /// Fits, forecasts and scores.
     pub fn run(self, hooks: &dyn Hooks) -> Result<Evaluation, Problem> {
-        let (tables, left_out) = walk_forward::run(&self.contenders, &self.plan, self.seed, hooks)?;
-        let report = evaluate(&self.contenders, tables, &self.plan, self.naive, left_out);
+        let models = walk_forward::run(&self.forecasters, &self.plan, self.seed, hooks)?;
+        let left_out = models[self.reference].table.left_out;
+        let question = Question {
+            market: &self.market,
+            task: self.forecasters[self.reference].task(),
+            level: self.forecasters[self.reference].level(),
+            plan: &self.plan,
+            reference: self.reference,
+            left_out,
+        };
+        let report = evaluate(&question, models);
         Ok(Evaluation {
             key: self.market.series().key().clone(),
             method: self.method,
             scored: scored_range(&report),
             report,
             market: self.market,
-            contenders: self.contenders,
+            forecasters: self.forecasters,
             fingerprint: self.fingerprints.run,
         })
     }
@@ -127,19 +138,6 @@ pub fn evaluate_series(
     Ok(PreparedEvaluation::new(market, models, common, method, seed)?.run(&NoHooks)?.report)
 }
 
-/// No progress, no cancellation, no clock.
-struct NoHooks;
-
-impl Hooks for NoHooks {
-    fn seconds(&self) -> f64 {
-        0.0
-    }
-    fn cancelled(&self) -> bool {
-        false
-    }
-    fn fits_done(&self, _: usize, _: usize, _: &str) {}
-}
-
 fn plan(market: &Market, common: &PipelineOptions, method: Method) -> Result<Plan, Problem> {
     let config = plan_config(common);
     Ok(match method {
@@ -148,13 +146,22 @@ fn plan(market: &Market, common: &PipelineOptions, method: Method) -> Result<Pla
     })
 }
 
+/// How `common` splits time.
 pub fn plan_config(common: &PipelineOptions) -> PlanConfig {
     PlanConfig {
         horizon: common.horizon,
         window: common.window,
         retrain_days: common.retrain_days,
         min_candles: common.min_candles,
+        warm_up: warm_up(),
     }
+}
+
+/// Candles of a segment before its first origin: what the default features need. Whoever needs more says until then what
+/// is known without any model.
+pub fn warm_up() -> usize {
+    static CANDLES: OnceLock<usize> = OnceLock::new();
+    *CANDLES.get_or_init(|| Engine::new(&FeatureSet::of(&["default"])).map_or(0, |engine| engine.warmup()))
 }
 
 /// Folds of a plan.

@@ -7,7 +7,7 @@ use candlecast_core::{
 use candlecast_features::{AuditConfig, Engine, Finding, Group, audit};
 use candlecast_learn::walk_forward::Hooks;
 
-use crate::frames::MAX_FILL;
+use crate::options::MAX_FILL;
 
 /// How an audit of features is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,28 +1,35 @@
 //! Fingerprints: SHA-256 over what determines a result.
 
-use candlecast_core::{Seed, hex};
-use candlecast_learn::{Contender, Market};
+use std::sync::Arc;
+
+use candlecast_core::{Problem, Seed, hex};
+use candlecast_learn::{Forecaster, Market, Recipe};
 use sha2::{Digest, Sha256};
 
 /// What a result is the result of, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprints {
-    /// Hash of the candles.
-    pub data: String,
-    /// Hash of the candles, every contender's configuration, how the data are split, and the seed.
+    /// Hash of the candles, one a market.
+    pub data: Vec<String>,
+    /// Hash of the candles, every forecaster's recipe, how the data are split, and the seed.
     pub run: String,
 }
 
 impl Fingerprints {
-    pub fn of(market: &Market, contenders: &[Contender], how: &str, seed: Seed) -> Self {
-        let data = data_fingerprint(market);
+    /// Those of a run of `forecasters` over `markets`; `how` says how the data are split.
+    pub fn of(markets: &[Arc<Market>], forecasters: &[Forecaster], how: &str, seed: Seed) -> Self {
         let mut hash = Sha256::new();
-        hash.update(&data);
-        for c in contenders {
-            hash.update(c.name.as_bytes());
-            hash.update(serde_json::to_vec(&c.config).unwrap_or_default());
-            let engine = candlecast_features::Engine::new(&c.config.features);
-            for (id, version) in engine.map(|e| e.versions()).unwrap_or_default() {
+        let data: Vec<String> = markets.iter().map(|market| data_fingerprint(market)).collect();
+        data.iter().for_each(|data| hash.update(data));
+        for forecaster in forecasters {
+            hash.update(forecaster.name.as_bytes());
+            let recipe = forecaster.recipe();
+            let text = match &recipe {
+                Recipe::Pipeline(config) => serde_json::to_vec(config),
+                Recipe::Ensemble(config) => serde_json::to_vec(config),
+            };
+            hash.update(text.unwrap_or_default());
+            for (id, version) in feature_versions(&recipe).unwrap_or_default() {
                 hash.update(id.as_bytes());
                 hash.update(version.to_le_bytes());
             }
@@ -31,6 +38,15 @@ impl Fingerprints {
         hash.update(seed.0.to_le_bytes());
         Self { data, run: hex(&hash.finalize()) }
     }
+}
+
+/// The features that a recipe reads, each with the version of its definition.
+pub fn feature_versions(recipe: &Recipe) -> Result<Vec<(String, u32)>, Problem> {
+    let features = recipe.features();
+    if features.ids().is_empty() {
+        return Ok(vec![]);
+    }
+    Ok(candlecast_features::Engine::new(&features)?.versions())
 }
 
 /// Hash of what determines the bits of a run: [`Fingerprints::run`], what is done with it, the program (its version and

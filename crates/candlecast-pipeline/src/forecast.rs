@@ -17,27 +17,29 @@ pub struct Newest {
     pub regime: Option<(String, f64)>,
 }
 
+/// Features of the rule regime.
+fn regime_features() -> FeatureSet {
+    FeatureSet::of(&["regime_bull_50", "regime_bear_50", "regime_sideways_50", "regime_volatility_50"])
+}
+
 /// Forecasts from the last candle of `market` that has closed by `now`.
 pub fn forecast_newest(model: LoadedModel, market: &Arc<Market>, now: Timestamp) -> Result<Newest, Problem> {
-    let LoadedModel { pipeline, calibration, trained_to, .. } = model;
-    let mut stable = FeatureFrames::new(Arc::clone(market));
-    let panel = stable.panel(&pipeline.config.features)?;
-    let row = origin_row(market, &panel, pipeline.lookback(), now)?;
+    let LoadedModel { forecaster, calibration, trained_to, .. } = model;
+    let mut frames = FeatureFrames::new(Arc::clone(market));
+    let features = forecaster.features();
+    frames.prepare(&[&features, &regime_features()])?;
+    let panel = frames.panel(&features)?;
+    let row = origin_row(market, &panel, forecaster.lookback(), now)?;
     let interval_ms = market.series().key().interval.ms();
     let from = market.series().first_row_from(trained_to.plus_ms(-interval_ms));
-    let mut calibrator = pipeline.replay(&panel, calibration, from, row);
-    let forecast = pipeline.forecast(&panel, row, &mut calibrator);
-    Ok(Newest { forecast, regime: regime_at(&mut stable, row)? })
+    let mut calibrator = forecaster.replay(&panel, calibration, from, row);
+    let forecast = forecaster.forecast(&panel, row, &mut calibrator);
+    Ok(Newest { forecast, regime: regime_at(&mut frames, row)? })
 }
 
 /// The rule regime at `row` with its confidence, `None` while it warms up.
-fn regime_at(stable: &mut FeatureFrames, row: usize) -> Result<Option<(String, f64)>, Problem> {
-    let panel = stable.panel(&FeatureSet::of(&[
-        "regime_bull_50",
-        "regime_bear_50",
-        "regime_sideways_50",
-        "regime_volatility_50",
-    ]))?;
+fn regime_at(frames: &mut FeatureFrames, row: usize) -> Result<Option<(String, f64)>, Problem> {
+    let panel = frames.panel(&regime_features())?;
     let values: Vec<f64> = panel.row(row).iter().map(|&v| f64::from(v)).collect();
     let label = <[f64; 4]>::try_from(values).ok().and_then(candlecast_features::regime_label);
     Ok(label.map(|l| (l.regime.to_string(), l.confidence)))

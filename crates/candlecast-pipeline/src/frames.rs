@@ -1,261 +1,266 @@
-//! From a request to contenders: learners built from recipes, feature panels computed once and shared.
+//! [`FeatureFrames`]: from requests to forecasters: learners built from recipes, feature panels computed once and shared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use candlecast_core::{Blame, FeatureSet, ModelRequest, Problem};
+use candlecast_core::{FeatureSet, FeatureTable, ModelRequest, Problem};
 use candlecast_features::Engine;
-use candlecast_learn::{Contender, Market, Panel, PipelineConfig, ScalerKind, Task, TrainWindow};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use candlecast_learn::{Dataset, Forecaster, Learner, Market, Panel, PipelineConfig, ScalerKind, Task, task_kinds};
+use serde_json::{Map, Value};
 
-use crate::catalog;
+use crate::catalog::{self, Part};
 use crate::feature_audit::with_all;
+use crate::options::{CLIP, PipelineOptions};
 
-/// What all contenders of a run share.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PipelineOptions {
-    /// Steps ahead.
-    pub horizon: usize,
-    /// Share of outcomes that intervals cover.
-    pub level: f64,
-    /// How far back training reaches.
-    pub window: TrainWindow,
-    /// Days between refits.
-    pub retrain_days: u32,
-    /// Fewest candles a fit may have.
-    pub min_candles: usize,
-    /// Longest gap that is filled, in candles.
-    pub max_fill: usize,
-    /// Features instead of the models' own.
-    pub features: Option<FeatureSet>,
-    /// Scaler instead of the models' own.
-    pub scaler: Option<ScalerKind>,
-}
-
-/// Longest gap that is filled by default, in candles.
-pub const MAX_FILL: usize = 3;
-/// Candles a training needs by default, and at the least.
-pub const MIN_CANDLES: (usize, usize) = (1_000, 200);
-/// Bound on scaled features, in scaled units: tames outliers without touching ordinary values.
-const CLIP: f64 = 10.0;
-
-impl PipelineOptions {
-    /// The defaults for `horizon`: 90 % intervals, rolling 365 days, refit every 7 days.
-    pub fn new(horizon: usize) -> Self {
-        Self {
-            horizon,
-            level: 0.9,
-            window: TrainWindow::Rolling { days: 365 },
-            retrain_days: 7,
-            min_candles: MIN_CANDLES.0,
-            max_fill: MAX_FILL,
-            features: None,
-            scaler: None,
-        }
-    }
-
-    /// Refuses values out of range, each named.
-    pub fn check(&self) -> Result<(), Problem> {
-        if !(0.5..=0.99).contains(&self.level) {
-            return Err(Problem::usage(
-                "bad-level",
-                "level",
-                format!("level {} is not within 0.5 to 0.99", self.level),
-            ));
-        }
-        if self.min_candles < MIN_CANDLES.1 {
-            return Err(Problem::usage(
-                "bad-min-candles",
-                "min-candles",
-                format!(
-                    "min-candles {} is below {}, the least a fit can be trusted with at all",
-                    self.min_candles, MIN_CANDLES.1
-                ),
-            ));
-        }
-        if !(1..=3_650).contains(&self.retrain_days) {
-            return Err(Problem::usage(
-                "bad-retrain-days",
-                "retrain-days",
-                format!("retrain-days {} is not within 1 to 3650", self.retrain_days),
-            ));
-        }
-        if let TrainWindow::Rolling { days } = self.window
-            && !(1..=36_500).contains(&days)
-        {
-            return Err(Problem::usage(
-                "bad-train-days",
-                "train-days",
-                format!("train-days {days} is not within 1 to 36500"),
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// What requests for the pipeline of `config` share: a training with it has the same configuration again.
-pub fn common_of(config: &PipelineConfig) -> PipelineOptions {
-    PipelineOptions {
-        horizon: config.task.horizon(),
-        level: config.level,
-        window: config.window,
-        retrain_days: config.retrain_days,
-        min_candles: config.min_candles,
-        max_fill: config.max_fill,
-        // Models that read closes only ignore both.
-        features: (!config.features.ids().is_empty()).then(|| config.features.clone()),
-        scaler: Some(config.scaler),
-    }
-}
-
-/// Makes contenders over one market; panels are computed once a feature set.
+/// Makes forecasters over one or several markets; panels are computed once a feature set.
 #[derive(Debug)]
 pub struct FeatureFrames {
-    market: Arc<Market>,
-    panels: BTreeMap<Vec<String>, Panel>,
+    markets: Vec<Arc<Market>>,
+    /// By feature set, one panel a market.
+    panels: BTreeMap<Vec<String>, Vec<Panel>>,
 }
 
 impl FeatureFrames {
-    /// Contenders over `market`.
+    /// Forecasters over `market`.
     pub fn new(market: Arc<Market>) -> Self {
-        Self { market, panels: BTreeMap::new() }
+        Self::over(vec![market])
     }
 
-    /// The market.
+    /// Forecasters over several markets.
+    pub fn over(markets: Vec<Arc<Market>>) -> Self {
+        Self { markets, panels: BTreeMap::new() }
+    }
+
+    /// The first market.
     pub fn market(&self) -> &Arc<Market> {
-        &self.market
+        &self.markets[0]
     }
 
-    /// The panel of `features`.
+    /// The markets.
+    pub fn markets(&self) -> &[Arc<Market>] {
+        &self.markets
+    }
+
+    /// The panel of `features` over the first market.
     pub fn panel(&mut self, features: &FeatureSet) -> Result<Panel, Problem> {
-        if let Some(panel) = self.panels.get(features.ids()) {
-            return Ok(panel.clone());
-        }
-        let table = if features.ids().is_empty() {
-            candlecast_core::FeatureTable::default()
-        } else {
-            Engine::new(features)?.compute(self.market.series())
-        };
-        let panel = Panel::new(Arc::clone(&self.market), &table);
-        self.panels.insert(features.0.clone(), panel.clone());
-        Ok(panel)
+        Ok(self.panels(features)?[0].clone())
     }
 
-    /// The contender that `request` names.
-    pub fn contender(&mut self, request: &ModelRequest, common: &PipelineOptions) -> Result<Contender, Problem> {
-        let entry = catalog::find(&request.id)?;
-        let baseline = catalog::is_baseline(entry.id);
-        let interval = self.market.series().key().interval;
-        let mut params = request.params.clone();
-        if baseline && (params.is_null() || params.as_object().is_some_and(serde_json::Map::is_empty)) {
-            params = catalog::baseline_params(entry.id, interval).ok_or_else(|| {
+    /// The panels of `features`, one a market.
+    pub fn panels(&mut self, features: &FeatureSet) -> Result<Vec<Panel>, Problem> {
+        if let Some(panels) = self.panels.get(features.ids()) {
+            return Ok(panels.clone());
+        }
+        let table = |market: &Arc<Market>| -> Result<Panel, Problem> {
+            let table = if features.ids().is_empty() {
+                FeatureTable::default()
+            } else {
+                Engine::new(features)?.compute(market.series())
+            };
+            Ok(Panel::new(Arc::clone(market), &table))
+        };
+        let panels = self.markets.iter().map(table).collect::<Result<Vec<_>, _>>()?;
+        self.panels.insert(features.0.clone(), panels.clone());
+        Ok(panels)
+    }
+
+    /// Computes the features of all `sets` in one pass over the candles, so that none is computed twice.
+    pub fn prepare(&mut self, sets: &[&FeatureSet]) -> Result<(), Problem> {
+        let mut all: Vec<String> = Vec::new();
+        for id in sets.iter().flat_map(|set| set.ids()) {
+            if !all.contains(id) {
+                all.push(id.clone());
+            }
+        }
+        if all.is_empty() {
+            return Ok(());
+        }
+        let engine = Engine::new(&FeatureSet(all))?;
+        let mut by_set: Vec<Vec<Panel>> = vec![Vec::new(); sets.len()];
+        for market in &self.markets {
+            let table = engine.compute(market.series());
+            for (set, panels) in sets.iter().zip(&mut by_set) {
+                panels.push(Panel::new(Arc::clone(market), &part_of(&table, set)));
+            }
+        }
+        for (set, panels) in sets.iter().zip(by_set) {
+            self.panels.insert(set.0.clone(), panels);
+        }
+        Ok(())
+    }
+
+    /// The forecaster that `request` names, over all markets.
+    pub fn forecaster(&mut self, request: &ModelRequest, options: &PipelineOptions) -> Result<Forecaster, Problem> {
+        self.build(request, options, None)
+    }
+
+    /// Over all markets, or over the one with this number.
+    fn build(
+        &mut self,
+        request: &ModelRequest,
+        options: &PipelineOptions,
+        only: Option<usize>,
+    ) -> Result<Forecaster, Problem> {
+        match catalog::part(&request.id)? {
+            Part::Learner(entry) => {
+                let params = self.params(entry.id, &request.params)?;
+                let learner = entry.build(&params)?;
+                let task = options.task()?;
+                if !learner.supports(&task) {
+                    return Err(catalog::unsupported(entry.id, &task));
+                }
+                let config = config_of(entry.id, params, learner.as_ref(), options, task)?;
+                let mut panels = self.panels(&config.features)?;
+                if let Some(only) = only {
+                    panels = vec![panels.swap_remove(only)];
+                }
+                let baseline = catalog::is_baseline_of(entry.id, &task);
+                Ok(Forecaster::pipeline(entry.id, baseline, config, learner, Dataset::new(panels)))
+            }
+            Part::Composite(entry) => {
+                let members = (entry.members)(&request.params)?;
+                let built =
+                    members.iter().map(|member| self.build(member, options, only)).collect::<Result<Vec<_>, _>>()?;
+                let combine = (entry.combine)(&request.params)?;
+                Forecaster::ensemble(entry.id, combine, built)
+                    .map_err(|e| Problem::usage("bad-parameter", "weights", format!("{}: {e}", entry.id)))
+            }
+        }
+    }
+
+    /// Parameters of a model, those of a baseline that leaves them open set for the interval.
+    fn params(&self, id: &str, given: &Value) -> Result<Value, Problem> {
+        let interval = self.market().series().key().interval;
+        let is_open = given.is_null() || given.as_object().is_some_and(Map::is_empty);
+        if catalog::is_baseline(id) && is_open {
+            return catalog::baseline_params(id, interval).ok_or_else(|| {
                 Problem::usage(
                     "no-season",
                     "models",
                     format!(
-                        "{} needs a season of 24 hours, which is no whole number of {interval} candles: leave it out",
-                        entry.id
+                        "{id} needs a season of 24 hours, which is no whole number of {interval} candles: leave it out"
                     ),
                 )
-            })?;
+            });
         }
-        if params.is_null() {
-            params = Value::Object(serde_json::Map::new());
-        }
-        let learner = entry.build(&params)?;
-        let task = Task::Price { horizon: common.horizon };
-        if !learner.supports(&task) {
-            return Err(Problem::usage("unsupported-task", "model", format!("{} cannot forecast prices", entry.id)));
-        }
-        let inputs = learner.inputs();
-        let features = match &common.features {
-            Some(chosen) if !inputs.features.ids().is_empty() => Engine::new(&with_all(chosen))?.expanded(),
-            _ if inputs.features.ids().is_empty() => FeatureSet::default(),
-            _ => Engine::new(&inputs.features)?.expanded(),
-        };
-        let scaler = common.scaler.filter(|_| !features.ids().is_empty()).unwrap_or(inputs.scaler);
-        let config = PipelineConfig {
-            model: entry.id.into(),
-            params,
-            features: features.clone(),
-            scaler,
-            clip: (scaler != ScalerKind::None).then_some(CLIP),
-            max_fill: common.max_fill,
-            task,
-            level: common.level,
-            window: common.window,
-            retrain_days: common.retrain_days,
-            valid_share: 0.15,
-            min_candles: common.min_candles,
-        };
-        let panel = self.panel(&features)?;
-        Ok(Contender { name: entry.id.into(), baseline, config, learner, panel })
+        Ok(if given.is_null() { Value::Object(Map::new()) } else { given.clone() })
     }
 
-    /// `requests` and every baseline they do not name, the baselines first. Returns the index of `naive` too.
+    /// `requests` and every baseline of the task that they do not name, the baselines first. Returns the index of the
+    /// reference too.
     pub fn with_baselines(
         &mut self,
         requests: &[ModelRequest],
-        common: &PipelineOptions,
-    ) -> Result<(Vec<Contender>, usize), Problem> {
-        let interval = self.market.series().key().interval;
-        let mut all: Vec<ModelRequest> = catalog::baselines_for(interval)
+        options: &PipelineOptions,
+    ) -> Result<(Vec<Forecaster>, usize), Problem> {
+        self.with_baselines_of(0, requests, options)
+    }
+
+    /// As [`FeatureFrames::with_baselines`], the baselines over market `market` alone, the models over all markets.
+    pub(crate) fn with_baselines_of(
+        &mut self,
+        market: usize,
+        requests: &[ModelRequest],
+        options: &PipelineOptions,
+    ) -> Result<(Vec<Forecaster>, usize), Problem> {
+        let (interval, task) = (self.market().series().key().interval, options.task()?);
+        let mut all: Vec<ModelRequest> = catalog::baselines_for(&task, interval)
             .into_iter()
             .map(|(id, params)| ModelRequest { id: id.into(), params })
             .collect();
+        let n_baselines = all.len();
         for request in requests {
-            let id = catalog::find(&request.id)?.id;
-            if let Some(same) = all.iter_mut().find(|r| r.id == id) {
-                if !catalog::is_baseline(id) {
-                    return Err(Problem::usage("model-twice", "models", format!("model `{id}` is named twice")));
+            let id = catalog::canonical(&request.id)?;
+            if let Some(same) = all.iter_mut().find(|r| r.id == id && catalog::is_baseline(id)) {
+                let given = request.params.as_object().is_some_and(|params| !params.is_empty());
+                if given && id == task.kind().reference() && request.params != same.params {
+                    return Err(Problem::usage(
+                        "bad-set",
+                        "set",
+                        format!("{id} is what every {} forecast is held against: its parameters are fixed", task.id()),
+                    ));
                 }
-                same.params = request.params.clone();
-            } else {
-                all.push(ModelRequest { id: id.into(), params: request.params.clone() });
+                if given {
+                    same.params = request.params.clone();
+                }
+                continue;
             }
+            let request = ModelRequest { id: id.into(), params: request.params.clone() };
+            if all.contains(&request) {
+                return Err(Problem::usage("model-twice", "models", format!("model `{id}` is named twice")));
+            }
+            all.push(request);
         }
-        let contenders = all.iter().map(|r| self.contender(r, common)).collect::<Result<Vec<_>, _>>()?;
-        let naive = contenders.iter().position(|c| c.name == "naive").unwrap_or(0);
-        Ok((contenders, naive))
+        let mut forecasters = Vec::with_capacity(all.len());
+        for (k, request) in all.iter().enumerate() {
+            forecasters.push(self.build(request, options, (k < n_baselines).then_some(market))?);
+        }
+        distinct(&mut forecasters);
+        let name = task.kind().reference();
+        let reference = forecasters.iter().position(|f| f.name == name).ok_or_else(|| {
+            Problem::data(
+                "no-reference",
+                format!("{name}, which every {} forecast is held against, is missing", task.id()),
+            )
+        })?;
+        Ok((forecasters, reference))
     }
 }
 
-/// Refuses a run whose largest fits would need more memory than allowed.
-pub fn check_memory(contenders: &[Contender], fits_at_once: usize, max_memory: u64) -> Result<(), Problem> {
-    let panels: u64 = {
-        let mut sizes = BTreeMap::new();
-        for c in contenders {
-            sizes.insert(c.panel.names().to_vec(), (c.panel.rows().len() * c.panel.width() * 4) as u64);
-        }
-        sizes.values().sum()
-    };
-    let need_of = |c: &Contender| {
-        let rows = c.panel.rows().len();
-        let in_window = match c.config.window {
-            TrainWindow::Rolling { days } => {
-                rows.min((f64::from(days) * c.panel.market().series().key().interval.per_day()).ceil() as usize)
+/// Two configurations of one model are told apart in tables by a number.
+fn distinct(forecasters: &mut [Forecaster]) {
+    for i in 0..forecasters.len() {
+        let name = forecasters[i].name.clone();
+        let same: Vec<usize> = (0..forecasters.len()).filter(|&k| forecasters[k].name == name).collect();
+        if same.len() > 1 {
+            for (n, k) in same.into_iter().enumerate() {
+                forecasters[k].name = format!("{name}#{}", n + 1);
             }
-            TrainWindow::Expanding => rows,
-        };
-        let one = c.learner.memory_bytes(in_window, c.panel.width(), &c.config.task) as u64
-            + (in_window * c.panel.width() * 4) as u64;
-        panels + one * fits_at_once as u64
-    };
-    // The greatest is the one to blame; of equal ones the last, since the baselines come first.
-    match contenders.iter().map(|c| (need_of(c), c)).max_by_key(|&(need, _)| need) {
-        Some((need, c)) if need > max_memory => Err(Problem::new(
-            "memory-limit",
-            507,
-            Blame::Data,
-            format!(
-                "{} would need about {} MB, more than the {} MB allowed: take a shorter --train-days, fewer features, --threads 1, a smaller model, or raise ML_MAX_MEMORY_USAGE",
-                c.name,
-                need >> 20,
-                max_memory >> 20
-            ),
-        )),
-        _ => Ok(()),
+        }
     }
+}
+
+/// The columns of `set` in a table that has them.
+fn part_of(table: &FeatureTable, set: &FeatureSet) -> FeatureTable {
+    let columns = set
+        .ids()
+        .iter()
+        .filter_map(|id| table.names.iter().position(|name| name == id).map(|k| table.columns[k].clone()))
+        .collect();
+    FeatureTable { names: set.0.clone(), columns }
+}
+
+fn config_of(
+    id: &str,
+    params: Value,
+    learner: &dyn Learner,
+    options: &PipelineOptions,
+    task: Task,
+) -> Result<PipelineConfig, Problem> {
+    let inputs = learner.inputs();
+    let features = match &options.features {
+        Some(chosen) if !inputs.features.ids().is_empty() => Engine::new(&with_all(chosen))?.expanded(),
+        _ if inputs.features.ids().is_empty() => FeatureSet::default(),
+        _ => Engine::new(&inputs.features)?.expanded(),
+    };
+    let scaler = options.scaler.filter(|_| !features.ids().is_empty()).unwrap_or(inputs.scaler);
+    Ok(PipelineConfig {
+        model: id.into(),
+        params,
+        features,
+        scaler,
+        clip: (scaler != ScalerKind::None).then_some(CLIP),
+        max_fill: options.max_fill,
+        task,
+        level: options.level,
+        window: options.window,
+        retrain_days: options.retrain_days,
+        valid_share: options.valid_share,
+        min_candles: options.min_candles,
+    })
+}
+
+/// Ids of all tasks, for help.
+pub fn task_ids() -> Vec<&'static str> {
+    task_kinds().iter().map(|kind| kind.id()).collect()
 }

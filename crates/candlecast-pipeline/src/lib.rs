@@ -8,14 +8,18 @@ pub mod catalog;
 pub mod doc;
 
 mod accuracy;
+mod composites;
 mod evaluation;
 mod feature_audit;
 mod fingerprint;
 mod forecast;
 mod frames;
 mod gap_filler;
+mod hold_out;
 mod live_forecaster;
 mod loaded_model;
+mod memory;
+mod options;
 mod overlap;
 mod promotion_gate;
 mod rank;
@@ -23,21 +27,29 @@ mod saved_model;
 mod training;
 mod validate;
 
-pub use accuracy::{Accuracy, GroupAccuracy, ModelAccuracy, Scored, accuracy};
-pub use evaluation::{Evaluation, Method, PreparedEvaluation, evaluate_series, plan_config, scored_range, whole_range};
+pub use accuracy::{
+    Accuracy, ConfidenceFigures, DirectionFigures, GroupAccuracy, ModelAccuracy, Scored, ScoredClass, ScoredLog,
+    ScoredVolatility, TaskAccuracy, TaskFigures, VolatilityFigures, accuracy,
+};
+pub use evaluation::{
+    Evaluation, Method, PreparedEvaluation, evaluate_series, plan_config, scored_range, warm_up, whole_range,
+};
 pub use feature_audit::{
     AuditFinding, AuditOptions, Audited, audit_features, check_audit_options, generated_market, with_all,
 };
-pub use fingerprint::{Fingerprints, instruction_set, run_fingerprint};
+pub use fingerprint::{Fingerprints, feature_versions, instruction_set, run_fingerprint};
 pub use forecast::{Newest, forecast_newest};
-pub use frames::{FeatureFrames, MAX_FILL, MIN_CANDLES, PipelineOptions, check_memory, common_of};
+pub use frames::{FeatureFrames, task_ids};
+pub use hold_out::HoldOut;
 pub use live_forecaster::LiveForecaster;
 pub use loaded_model::{LoadedModel, ModelIdentity, ModelLabel};
+pub use memory::check_memory;
+pub use options::{MAX_FILL, MIN_CANDLES, PipelineOptions, options_of};
 pub use promotion_gate::{SavedScores, Serving};
 pub use rank::{
     Permutation, PreparedRanking, RankOptions, RankedFeature, RankedPart, Ranking, check_rank_options,
     default_rank_model,
 };
-pub use saved_model::SavedModel;
-pub use training::{Fitted, Training, TrainingRequest};
+pub use saved_model::{OutOfFold, SavedModel, max_fill, migrate_saved_model};
+pub use training::{Fitted, FittedMarket, Training, TrainingRequest};
 pub use validate::{Validation, validate};

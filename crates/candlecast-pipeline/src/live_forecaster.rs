@@ -36,15 +36,15 @@ impl LiveForecaster {
     /// for an async thread.
     pub fn open(model: LoadedModel, history: &CandleSeries) -> Result<Self, Problem> {
         let label = Arc::new(model.label());
-        let LoadedModel { pipeline, calibration, trained_to, .. } = model;
-        let key = history.key().clone();
-        let max_fill = pipeline.config.max_fill;
+        let LoadedModel { forecaster, calibration, trained_to, .. } = model;
+        let (key, set) = (history.key().clone(), forecaster.features());
+        let max_fill = forecaster.max_fill();
         let market = Arc::new(Market::new(FilledSeries::new(history, max_fill)));
-        let panel = FeatureFrames::new(Arc::clone(&market)).panel(&pipeline.config.features)?;
-        let features = if pipeline.config.features.ids().is_empty() {
+        let panel = FeatureFrames::new(Arc::clone(&market)).panel(&set)?;
+        let features = if set.ids().is_empty() {
             None
         } else {
-            let engine = Engine::new(&pipeline.config.features)?;
+            let engine = Engine::new(&set)?;
             let series = market.series();
             let segment = series.segment_ranges().last().cloned().unwrap_or(0..0);
             let stream = engine.open(&series.segment(segment));
@@ -52,7 +52,7 @@ impl LiveForecaster {
             Some(Features { engine, stream, nothing, newest: Vec::new() })
         };
         let last = history.len().checked_sub(1).map(|i| history.candle(i));
-        let pipeline = LivePipeline::open(pipeline, calibration, trained_to, &panel);
+        let pipeline = LivePipeline::open(forecaster, calibration, trained_to, &panel);
         Ok(Self { label, features, gaps: GapFiller::new(key, max_fill, last), pipeline })
     }
 
@@ -81,7 +81,7 @@ impl LiveForecaster {
 
     /// Steps of its forecasts.
     pub fn horizon(&self) -> usize {
-        self.pipeline.pipeline().config.task.horizon()
+        self.pipeline.model().task().horizon()
     }
 
     /// The model's features at the newest candle, in the order of its configuration; empty before the first candle

@@ -2,9 +2,9 @@
 
 use candlecast_core::{Problem, Timestamp};
 use candlecast_features::Engine;
-use candlecast_learn::{CalibrationState, FittedPipeline, Task};
+use candlecast_learn::{CalibrationState, FittedForecaster};
 
-use crate::catalog;
+use crate::catalog::CatalogBuilder;
 use crate::saved_model::SavedModel;
 
 /// What is known of a saved model beside its file's content.
@@ -12,6 +12,12 @@ use crate::saved_model::SavedModel;
 pub struct ModelIdentity {
     /// Id in the registry (`BTCUSDT_LINEAR_1m_price_1.0.0`).
     pub id: String,
+    /// Kebab-case id of its type.
+    pub model: String,
+    /// Task id.
+    pub task: String,
+    /// Steps ahead.
+    pub horizon: usize,
     /// Version.
     pub version: String,
     /// Features that it was trained on, each with the version of its definition.
@@ -40,8 +46,8 @@ pub struct LoadedModel {
     pub model: String,
     /// Version.
     pub version: String,
-    /// The fitted pipeline.
-    pub pipeline: FittedPipeline,
+    /// The fitted recipe.
+    pub forecaster: FittedForecaster,
     /// What calibration had learnt when the model was saved.
     pub calibration: CalibrationState,
     /// Close of the last candle that the fit saw.
@@ -51,24 +57,32 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Restores `saved`. Refused are models of another task than prices, models whose features this program computes
-    /// otherwise, and files whose parts disagree.
+    /// Restores `saved`: the one way from a file to forecasts. Refused are models of another task than their name says,
+    /// models whose features this program computes otherwise, and files whose parts disagree.
     pub fn restore(saved: SavedModel, identity: &ModelIdentity) -> Result<Self, Problem> {
-        let SavedModel { pipeline, calibration, trained_to } = saved;
+        let SavedModel { forecaster, calibration, trained_to, .. } = saved;
         let corrupt =
             |reason: String| Problem::data("corrupt-model", format!("model {}: {reason}; train it again", identity.id));
-        if !matches!(pipeline.config.task, Task::Price { .. }) {
-            return Err(corrupt("it forecasts no prices".to_owned()));
+        same_features(identity, &forecaster.recipe().features())?;
+        let forecaster = FittedForecaster::restore(forecaster, &CatalogBuilder).map_err(|e| corrupt(e.to_string()))?;
+        let task = forecaster.task();
+        if task.id() != identity.task {
+            return Err(corrupt(format!("it is of the {} task, not of {}", task.id(), identity.task)));
         }
-        let entry = catalog::find(&pipeline.config.model)?;
-        same_features(identity, &pipeline.config.features)?;
-        let learner = entry.build(&pipeline.config.params)?;
-        let pipeline = FittedPipeline::restore(pipeline, learner.as_ref()).map_err(|e| corrupt(e.to_string()))?;
+        if task.horizon() != identity.horizon {
+            return Err(corrupt(format!("it is of {} steps, not of {}", task.horizon(), identity.horizon)));
+        }
+        if !calibration.is_sound() {
+            return Err(corrupt("its calibration is damaged".into()));
+        }
+        if calibration.claims() != task.claims() {
+            return Err(corrupt("its calibration is of another horizon".into()));
+        }
         Ok(Self {
             id: identity.id.clone(),
-            model: entry.id.to_owned(),
+            model: identity.model.clone(),
             version: identity.version.clone(),
-            pipeline,
+            forecaster,
             calibration,
             trained_to,
             fell_back: None,

@@ -1,7 +1,7 @@
 //! Whether a new model may replace the one that serves: only if it is no worse on the same origins.
 
 use candlecast_core::TimeRange;
-use candlecast_learn::{FittedPipeline, ModelReport};
+use candlecast_learn::{FittedForecaster, ForecastRow, Market, ModelReport, Panel, TaskMetrics};
 
 use crate::frames::FeatureFrames;
 use crate::loaded_model::LoadedModel;
@@ -22,8 +22,8 @@ pub struct Serving {
 /// The scores that a saved model came with.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SavedScores {
-    /// Mean absolute error of prices.
-    pub mae: Option<f64>,
+    /// The figure that models of the task are ranked by: MAE, log loss or QLIKE.
+    pub loss: Option<f64>,
     /// From the first scored origin's open to the last one's close.
     pub scored: Option<TimeRange>,
 }
@@ -33,7 +33,7 @@ impl SavedScores {
     pub fn of(report: &ModelReport) -> Self {
         let (from, to) = (report.forecasts.from, report.forecasts.to);
         let scored = from.zip(to).map(|(from, to)| TimeRange { from, to });
-        Self { mae: report.metrics.mae, scored }
+        Self { loss: report.metrics.loss(), scored }
     }
 }
 
@@ -46,27 +46,32 @@ impl Serving {
         let version = &self.model.version;
         let advice = format!("version {version} goes on serving; `candlecast models promote` overrides");
         let trained_to = self.model.trained_to;
-        let old = &self.model.pipeline;
-        let panel = stable.panel(&old.config.features).ok()?;
+        let old = &self.model.forecaster;
+        if saved.forecaster.recipe().task() != Some(old.task()) {
+            return Some(format!("what serves says other classes, so that they cannot be compared; {advice}"));
+        }
+        let panel = stable.panel(&old.features()).ok()?;
         let series = stable.market().series();
         let unseen: Vec<(usize, usize)> = (0..)
             .zip(new.forecasts.rows.iter().copied())
             .filter(|&(_, row)| series.close_time(row) >= trained_to && panel.is_origin(row, old.lookback()))
             .collect();
-        if unseen.len() >= MIN_ORIGINS {
-            let (ours, theirs) = errors(stable, new, old, &panel, &unseen);
+        if let Some(Compared { ours, theirs, n }) = compared(stable.market(), new, old, &panel, &unseen) {
             return (ours > theirs).then(|| {
                 format!(
-                    "its mean error of {ours:.6} (log return) on {} origins that neither had seen is above the {theirs:.6} of what serves; {advice}",
-                    unseen.len()
+                    "its mean {} of {ours:.6} on {n} origins that neither had seen is above the {theirs:.6} of what serves; {advice}",
+                    old.task().kind().loss()
                 )
             });
         }
         let ours = SavedScores::of(new);
         if trained_to == saved.trained_to && ours.scored.is_some() && ours.scored == self.scores.scored {
-            let (ours, theirs) = (ours.mae?, self.scores.mae?);
+            let (ours, theirs) = (ours.loss?, self.scores.loss?);
             return (ours > theirs).then(|| {
-                format!("its MAE of {ours:.6} on the same origins is above the {theirs:.6} of what serves; {advice}")
+                format!(
+                    "its {} of {ours:.6} on the same origins is above the {theirs:.6} of what serves; {advice}",
+                    loss_name(new)
+                )
             });
         }
         if trained_to > saved.trained_to {
@@ -76,27 +81,48 @@ impl Serving {
     }
 }
 
-/// Mean absolute log-return errors of the new and of the serving model over the steps that both forecast.
-fn errors(
-    stable: &FeatureFrames,
+/// What the loss of saved scores is called.
+fn loss_name(report: &ModelReport) -> &'static str {
+    match report.metrics {
+        TaskMetrics::Price(_) => "MAE",
+        TaskMetrics::Direction(_) => "log loss",
+        TaskMetrics::Volatility(_) => "QLIKE",
+    }
+}
+
+/// Mean losses of the new and of the serving model.
+struct Compared {
+    ours: f64,
+    theirs: f64,
+    /// Origins whose outcomes have a loss.
+    n: usize,
+}
+
+/// The two models on `unseen`, (number in the report, row); both are of one task. `None` where fewer than
+/// [`MIN_ORIGINS`] outcomes have a loss.
+fn compared(
+    market: &Market,
     new: &ModelReport,
-    old: &FittedPipeline,
-    panel: &candlecast_learn::Panel,
+    old: &FittedForecaster,
+    panel: &Panel,
     unseen: &[(usize, usize)],
-) -> (f64, f64) {
-    let log_close = stable.market().log_close();
-    let rows: Vec<usize> = unseen.iter().map(|&(_, row)| row).collect();
-    let (old_means, _) = old.predict(panel, &rows);
-    let (h_new, h_old) = (new.per_horizon.len(), old.config.task.horizon());
-    let steps = h_new.min(h_old);
-    let (mut ours, mut theirs) = (0.0, 0.0);
+) -> Option<Compared> {
+    let (task, rows) = (old.task(), unseen.iter().map(|&(_, row)| row).collect::<Vec<_>>());
+    let theirs = old.predict(panel, &rows);
+    let (width, horizon) = (task.width(), task.horizon());
+    let (mut ours_sum, mut theirs_sum, mut n) = (0.0, 0.0, 0);
     for (k, &(i, row)) in unseen.iter().enumerate() {
-        for h in 0..steps {
-            let actual = log_close[row + h + 1] - log_close[row];
-            ours += (new.forecasts.means[i * h_new + h] - actual).abs();
-            theirs += (old_means[k * h_old + h] - actual).abs();
+        let borders = new.forecasts.borders.get(i).copied();
+        let means = new.forecasts.means.get(i * width..(i + 1) * width)?;
+        let ours = ForecastRow { means, scales: &[], borders };
+        // Both are asked for the same classes.
+        let theirs = ForecastRow { borders, ..theirs.row(k) };
+        let loss = |forecast| task.kind().mean_loss(market, row, horizon, forecast);
+        if let (Some(ours), Some(theirs)) = (loss(ours), loss(theirs)) {
+            ours_sum += ours;
+            theirs_sum += theirs;
+            n += 1;
         }
     }
-    let n = (unseen.len() * steps) as f64;
-    (ours / n, theirs / n)
+    (n >= MIN_ORIGINS).then(|| Compared { ours: ours_sum / n as f64, theirs: theirs_sum / n as f64, n })
 }

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use candlecast_core::{Blame, FeatureSet, Seed, SeriesKey, TimeRange, Timestamp};
 use candlecast_features::{Engine, equal_count_bins};
 use candlecast_learn::walk_forward::Hooks;
-use candlecast_learn::{Contender, FitSummary, Fold, Market, Panel, Parts, SampleId, split};
+use candlecast_learn::{FitSummary, Fold, FoldRows, Forecaster, Market, Panel, Parts, SampleId, split};
 
 pub use feature::RankedFeature;
 pub use importance::Permutation;
 
-use crate::catalog;
+use crate::catalog::{self, Part};
 use crate::evaluation::plan_config;
 use crate::feature_audit::with_all;
 use crate::frames::FeatureFrames;
-use crate::frames::PipelineOptions;
+use crate::options::PipelineOptions;
 use crate::rank::feature::join;
 use candlecast_core::ModelRequest;
 use candlecast_core::Problem;
@@ -96,7 +96,7 @@ const MIN_DEFINED: f64 = 0.75;
 #[derive(Debug)]
 pub struct PreparedRanking {
     /// What is fitted.
-    pub contender: Contender,
+    pub forecaster: Forecaster,
     market: Arc<Market>,
     fold: Fold,
     left_out: Vec<(String, f64)>,
@@ -119,10 +119,10 @@ impl PreparedRanking {
         plan.training(&market, range)?;
         let fold = plan.final_fold(&market, range)?;
         let mut stable = FeatureFrames::new(Arc::clone(&market));
-        let (kept, left_out) = defined(&stable.panel(&wanted)?, &fold)?;
+        let (kept, left_out) = defined(&stable.panel(&wanted)?, &fold.rows(&market))?;
         common.features = Some(kept);
-        let contender = stable.contender(request, &common)?;
-        Ok(Self { contender, market, fold, left_out })
+        let forecaster = stable.forecaster(request, &common)?;
+        Ok(Self { forecaster, market, fold, left_out })
     }
 
     /// Ranks.
@@ -135,7 +135,7 @@ impl PreparedRanking {
         watch: &dyn ProgressSink,
     ) -> Result<Ranking, Problem> {
         let run = Run { hooks, watch, seed, threads, options };
-        run.rank(&self.market, &self.contender, &self.fold, self.left_out)
+        run.rank(&self.market, &self.forecaster, &self.fold, self.left_out)
     }
 }
 
@@ -168,7 +168,13 @@ pub fn check_rank_options(options: RankOptions) -> Result<(), Problem> {
 
 /// The features asked for, or the model's own, each output once.
 fn inputs(request: &ModelRequest, common: &PipelineOptions) -> Result<FeatureSet, Problem> {
-    let entry = catalog::find(&request.id)?;
+    let entry = match catalog::part(&request.id)? {
+        Part::Learner(entry) => entry,
+        Part::Composite(composite) => {
+            let why = format!("{} is made of models and has no features of its own: name one of them", composite.id);
+            return Err(Problem::usage("closes-only", "model", why));
+        }
+    };
     let own = entry.build(&request.params)?.inputs().features;
     if own.ids().is_empty() {
         return Err(Problem::usage(
@@ -182,7 +188,7 @@ fn inputs(request: &ModelRequest, common: &PipelineOptions) -> Result<FeatureSet
 }
 
 /// Splits the features of `panel` into those with values on enough of the fold's candles and the others.
-fn defined(panel: &Panel, fold: &Fold) -> Result<(FeatureSet, Vec<(String, f64)>), Problem> {
+fn defined(panel: &Panel, fold: &FoldRows) -> Result<(FeatureSet, Vec<(String, f64)>), Problem> {
     let rows = fold.window_start..fold.fit_row;
     let n = rows.len().max(1) as f64;
     let mut counts = vec![0_usize; panel.width()];
@@ -223,20 +229,28 @@ impl Run<'_> {
     fn rank(
         &self,
         market: &Market,
-        contender: &Contender,
+        forecaster: &Forecaster,
         fold: &Fold,
         left_out: Vec<(String, f64)>,
     ) -> Result<Ranking, Problem> {
-        let config = &contender.config;
+        let pipeline = forecaster.as_pipeline().ok_or_else(|| {
+            let one = default_rank_model();
+            Problem::usage(
+                "closes-only",
+                "model",
+                format!("{} has no features of its own: take {one}", forecaster.name),
+            )
+        })?;
+        let config = &pipeline.config;
         let horizon = config.task.horizon();
-        let parts = split(fold, &contender.panel, contender.learner.lookback(), horizon, config.valid_share);
+        let parts = split(fold, &pipeline.data, pipeline.learner.lookback(), horizon, config.valid_share);
         let train_ids = spread(&parts.train, MAX_ORIGINS);
         let valid_ids = newest(&parts.valid, MAX_PERMUTED);
         let train = part(market, &parts.train, train_ids.len()).ok_or_else(|| no_origins(&parts))?;
         let valid = part(market, &parts.valid, valid_ids.len()).ok_or_else(|| no_origins(&parts))?;
         let stride = parts.train.len().div_ceil(train_ids.len());
-        let columns = self.columns(contender, &train_ids, horizon.div_ceil(stride))?;
-        let (importances, fit) = self.importances(contender, fold, valid_ids)?;
+        let columns = self.columns(pipeline, &train_ids, horizon.div_ceil(stride))?;
+        let (importances, fit) = self.importances(forecaster, fold, valid_ids)?;
         Ok(Ranking {
             key: market.series().key().clone(),
             model: config.model.clone(),
@@ -246,7 +260,7 @@ impl Run<'_> {
             fit,
             bins: equal_count_bins(train_ids.len()),
             options: self.options,
-            features: join(contender.panel.names(), columns, importances, self.options.max_correlation),
+            features: join(pipeline.data.panels()[0].names(), columns, importances, self.options.max_correlation),
             left_out,
         })
     }

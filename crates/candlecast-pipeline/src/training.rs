@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use candlecast_core::catalog::Entry;
-use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, Stage, TimeRange, Timestamp};
-use candlecast_learn::walk_forward::{Hooks, WalkForwardError};
+use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, Stage, TimeRange, Timestamp};
+use candlecast_learn::walk_forward::{ForecastTable, Hooks, Outcome, WalkForwardError, run_each};
 use candlecast_learn::{
-    Checkpointed, Contender, FitObserver, FitSummary, FittedPipeline, Fold, Learner, Market, ModelState, Plan,
-    Progress, Report, Start, Stop, TrainState, evaluate, recall_fit, walk_forward,
+    Checkpointed, FitObserver, FitSummary, FittedForecaster, Fold, Forecaster, ForecasterState, Market, ModelForecasts,
+    ModelState, Plan, Progress, Question, Report, Start, Stop, TrainState, evaluate, recall_fit,
 };
 
+use crate::catalog;
 use crate::evaluation::{n_folds, plan_config};
-use crate::fingerprint::Fingerprints;
-use crate::frames::{FeatureFrames, PipelineOptions};
+use crate::fingerprint::{Fingerprints, feature_versions};
+use crate::frames::FeatureFrames;
+use crate::options::PipelineOptions;
 use crate::promotion_gate::Serving;
-use crate::saved_model::SavedModel;
+use crate::saved_model::{OutOfFold, SavedModel};
 
 /// What the checkpoint of the fit that is saved is called.
 const FINAL_FIT: &str = "final";
@@ -35,15 +36,21 @@ pub struct TrainingRequest {
 }
 
 /// A training about to begin: a forward chain that says how far the model can be trusted, then the fit that is saved.
+/// Over several markets one model learns from all of them, and is scored and calibrated in each.
+#[derive(Debug)]
 pub struct Training {
-    entry: &'static Entry<dyn Learner>,
-    stable: FeatureFrames,
-    pub contenders: Vec<Contender>,
-    naive: usize,
-    model: usize,
+    id: &'static str,
+    frames: FeatureFrames,
+    /// What is compared: the baselines of each market, then the model.
+    pub forecasters: Vec<Forecaster>,
+    /// Baselines of each market among them.
+    baselines: Vec<std::ops::Range<usize>>,
+    /// Number of the reference among the baselines of a market.
+    reference: usize,
     plan: Plan,
     fold: Fold,
-    serving: Option<Serving>,
+    /// What serves, by market.
+    serving: Vec<Option<Serving>>,
     warm_from: Option<ModelState>,
     /// What determines the result.
     pub fingerprints: Fingerprints,
@@ -52,46 +59,70 @@ pub struct Training {
 }
 
 /// What a training brought.
+#[derive(Debug)]
 pub struct Fitted {
-    pub saved: SavedModel,
-    pub report: Report,
-    /// Index of the model in the report.
-    pub model: usize,
+    /// By market, in the order of the request.
+    pub markets: Vec<FittedMarket>,
+    /// How the saved fit went.
     pub fit: FitSummary,
     /// Features with the versions of their definitions.
     pub features: Vec<(String, u32)>,
-    pub data_range: TimeRange,
-    pub data_fingerprint: String,
-    pub n_candles: usize,
+    /// Time it took.
     pub seconds: f64,
+}
+
+/// What a training brought for one market.
+#[derive(Debug)]
+pub struct FittedMarket {
+    /// The series.
+    pub key: SeriesKey,
+    /// The model with what calibration learnt in this market.
+    pub saved: SavedModel,
+    /// The forward chain's scores.
+    pub report: Report,
+    /// Index of the model in the report.
+    pub model: usize,
+    /// Candles that it learnt from here.
+    pub data_range: TimeRange,
+    /// Hash of the candles.
+    pub data_fingerprint: String,
+    /// Candles that it learnt from here.
+    pub n_candles: usize,
     /// Why it is not to serve, if there is a reason.
     pub candidate_because: Option<String>,
 }
 
 impl Training {
-    /// Prepares the training that `request` asks for. `warm_from` is what the saved fit begins with.
+    /// Prepares the training that `request` asks for, over `markets`, in each of which `serving` serves. `warm_from` is
+    /// what the saved fit begins with. The first market decides the plan.
     pub fn new(
-        entry: &'static Entry<dyn Learner>,
-        market: &Arc<Market>,
+        markets: Vec<Arc<Market>>,
         request: &TrainingRequest,
-        serving: Option<Serving>,
+        serving: Vec<Option<Serving>>,
         warm_from: Option<ModelState>,
         threads: usize,
     ) -> Result<Self, Problem> {
+        let id = catalog::canonical(&request.model.id)?;
         let config = plan_config(&request.common);
-        let plan = config.training(market, request.range)?;
-        let fold = config.final_fold(market, request.range)?;
-        let mut stable = FeatureFrames::new(Arc::clone(market));
-        let (contenders, naive) = stable.with_baselines(std::slice::from_ref(&request.model), &request.common)?;
-        let model = contenders.iter().position(|c| c.name == entry.id).unwrap_or(naive);
+        let plan = config.training(&markets[0], request.range)?;
+        let fold = config.final_fold(&markets[0], request.range)?;
+        let mut frames = FeatureFrames::over(markets);
+        let (mut forecasters, mut baselines, mut reference) = (Vec::new(), Vec::new(), 0);
+        for market in 0..frames.markets().len() {
+            let (of_market, its_reference) = frames.with_baselines_of(market, &[], &request.common)?;
+            baselines.push(forecasters.len()..forecasters.len() + of_market.len());
+            forecasters.extend(of_market);
+            reference = its_reference;
+        }
+        forecasters.push(frames.forecaster(&request.model, &request.common)?);
         let how = format!("{:?} {:?}", request.range, request.warm_version);
         Ok(Self {
-            entry,
-            fingerprints: Fingerprints::of(market, &contenders, &how, request.seed),
-            stable,
-            contenders,
-            naive,
-            model,
+            id,
+            fingerprints: Fingerprints::of(frames.markets(), &forecasters, &how, request.seed),
+            frames,
+            forecasters,
+            baselines,
+            reference,
             plan,
             fold,
             serving,
@@ -101,16 +132,22 @@ impl Training {
         })
     }
 
-    /// Candles that the saved fit learns from: the first one's open to the last one's close.
-    pub fn data_range(&self) -> TimeRange {
-        let series = self.stable.market().series();
-        let from = Timestamp(series.columns().open_time[self.fold.window_start]);
-        TimeRange { from, to: series.close_time(self.fold.fit_row - 1) }
+    /// The model.
+    fn model(&self) -> &Forecaster {
+        &self.forecasters[self.forecasters.len() - 1]
     }
 
-    /// The market.
-    pub fn market(&self) -> &Arc<Market> {
-        self.stable.market()
+    /// Candles of market `market` that the saved fit learns from: the first one's open to the last one's close.
+    pub fn data_range(&self, market: usize) -> TimeRange {
+        let series = self.frames.markets()[market].series();
+        let rows = self.fold.rows(&self.frames.markets()[market]);
+        let from = Timestamp(series.columns().open_time[rows.window_start.min(series.len() - 1)]);
+        TimeRange { from, to: series.close_time(rows.fit_row.max(1) - 1) }
+    }
+
+    /// The markets.
+    pub fn markets(&self) -> &[Arc<Market>] {
+        self.frames.markets()
     }
 
     /// Walks forward, then fits what is saved.
@@ -118,30 +155,67 @@ impl Training {
         let started = hooks.seconds();
         let [chain, last] = self.stages();
         watch.stage(&chain);
-        let (tables, left_out) = walk_forward::run(&self.contenders, &self.plan, self.seed, hooks)?;
-        let report = evaluate(&self.contenders, tables, &self.plan, self.naive, left_out);
+        let mut results = run_each(&self.forecasters, &self.plan, self.seed, hooks);
+        first_failure(&results)?;
+        let model_tables = results.pop().and_then(Result::ok).unwrap_or_default();
         watch.stage(&last);
-        let (pipeline, fit) = self.final_fit(hooks, watch)?;
+        let (fitted, fit) = self.final_fit(hooks, watch)?;
+        let state = fitted.state();
+        let mut markets = Vec::with_capacity(model_tables.len());
+        for (k, table) in model_tables.into_iter().enumerate() {
+            let tables = &mut results[self.baselines[k].clone()];
+            markets.push(self.of_market(k, table, tables, state.clone()));
+        }
+        let features = feature_versions(&self.model().recipe())?;
+        Ok(Fitted { markets, fit, features, seconds: hooks.seconds() - started })
+    }
+
+    fn of_market(
+        &mut self,
+        k: usize,
+        table: ForecastTable,
+        baselines: &mut [Outcome],
+        state: ForecasterState,
+    ) -> FittedMarket {
+        let market = Arc::clone(&self.frames.markets()[k]);
+        let out_of_fold = OutOfFold::of(&table, &market);
+        let mut models = Vec::with_capacity(baselines.len() + 1);
+        for (baseline, outcome) in self.forecasters[self.baselines[k].clone()].iter().zip(baselines) {
+            let tables = std::mem::replace(outcome, Ok(vec![]));
+            let table = tables.ok().and_then(|mut tables| tables.pop()).unwrap_or_default();
+            models.push(ModelForecasts { name: baseline.name.clone(), baseline: true, table, issued: None });
+        }
+        let (left_out, model) = (table.left_out, models.len());
+        models.push(ModelForecasts { name: self.model().name.clone(), baseline: false, table, issued: None });
+        let (task, level) = (self.model().task(), self.model().level());
+        let question = Question { market: &market, task, level, plan: &self.plan, reference: self.reference, left_out };
+        let report = evaluate(&question, models);
+        let rows = self.fold.rows(&market);
+        let data_range = self.data_range(k);
         let saved = SavedModel {
-            pipeline: pipeline.state(),
-            calibration: report.models[self.model].calibration.clone(),
-            trained_to: self.data_range().to,
+            forecaster: state,
+            calibration: report.models[model].calibration.clone(),
+            // What was learnt in one market is known in all.
+            trained_to: (0..self.serving.len()).map(|k| self.data_range(k).to).max().unwrap_or(data_range.to),
+            out_of_fold: Some(out_of_fold),
         };
-        let scores = &report.models[self.model];
-        let candidate_because =
-            self.serving.take().and_then(|serving| serving.keeps_serving(&mut self.stable, scores, &saved));
-        Ok(Fitted {
-            features: self.feature_versions()?,
-            data_range: self.data_range(),
-            data_fingerprint: self.fingerprints.data.clone(),
-            n_candles: self.fold.fit_row - self.fold.window_start,
-            seconds: hooks.seconds() - started,
+        let candidate_because = match self.serving[k].take() {
+            Some(serving) => {
+                let mut frames = FeatureFrames::new(Arc::clone(&market));
+                serving.keeps_serving(&mut frames, &report.models[model], &saved)
+            }
+            None => None,
+        };
+        FittedMarket {
+            key: market.series().key().clone(),
             saved,
+            model,
             report,
-            model: self.model,
-            fit,
+            data_range,
+            data_fingerprint: self.fingerprints.data[k].clone(),
+            n_candles: rows.fit_row - rows.window_start,
             candidate_because,
-        })
+        }
     }
 
     /// The stages, weighed by their fits of the model: one a fold, then the one that is saved.
@@ -154,26 +228,29 @@ impl Training {
         ]
     }
 
-    fn final_fit(&self, hooks: &dyn Hooks, watch: &dyn ProgressSink) -> Result<(FittedPipeline, FitSummary), Problem> {
-        let id = self.entry.id;
-        let resume = recall_fit(hooks, FINAL_FIT);
+    fn final_fit(
+        &self,
+        hooks: &dyn Hooks,
+        watch: &dyn ProgressSink,
+    ) -> Result<(FittedForecaster, FitSummary), Problem> {
+        let resume = recall_fit(hooks, FINAL_FIT).filter(|_| self.model().members().is_empty());
         let start = Start { warm: self.warm_from.as_ref(), resume: resume.as_ref() };
-        let mut observer = Checkpointed::new(hooks, FINAL_FIT, Epochs { watch, name: id });
-        let seed = self.seed.derive(id, u64::MAX);
-        let contender = &self.contenders[self.model];
-        let (pipeline, fit) = contender.fit_from(&self.fold, seed, self.threads, start, &mut observer)?;
+        let mut observer = Checkpointed::new(hooks, FINAL_FIT, Epochs { watch, name: self.id });
+        let seed = self.seed.derive(self.id, u64::MAX);
+        let (fitted, fit) = self.model().fit(&self.fold, seed, self.threads, start, &mut observer)?;
         if fit.stopped == Stop::Cancelled {
             return Err(WalkForwardError::Cancelled.into());
         }
-        Ok((pipeline, fit))
+        Ok((fitted, fit))
     }
+}
 
-    fn feature_versions(&self) -> Result<Vec<(String, u32)>, Problem> {
-        let features = &self.contenders[self.model].config.features;
-        if features.ids().is_empty() {
-            return Ok(vec![]);
-        }
-        Ok(candlecast_features::Engine::new(features)?.versions())
+/// The failure whose fit comes first.
+fn first_failure(results: &[Outcome]) -> Result<(), Problem> {
+    let failures = results.iter().filter_map(|result| result.as_ref().err());
+    match failures.min_by_key(|(order, _)| *order) {
+        Some((_, error)) => Err(error.clone().into()),
+        None => Ok(()),
     }
 }
 

@@ -5,17 +5,13 @@
 use std::sync::Arc;
 
 use candlecast_core::{Problem, Seed, TimeRange, Timestamp};
-use candlecast_learn::walk_forward::ForecastTable;
-use candlecast_learn::{
-    CALIBRATION_OUTCOMES, Comparison, Contender, Fold, Learner, Market, Panel, Plan, Report, Silent, evaluate,
-    fold_origins,
-};
+use candlecast_learn::{Comparison, Market, PlanRows, Report, Rescore, rescore};
 
-use crate::frames::{FeatureFrames, common_of};
+use crate::evaluation::{scored_range, warm_up};
+use crate::frames::FeatureFrames;
 use crate::loaded_model::LoadedModel;
-use crate::{catalog, overlap};
-
-mod served;
+use crate::options::options_of;
+use crate::overlap;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -51,9 +47,8 @@ pub fn validate(
 ) -> Result<Validation, Problem> {
     let span = Span::new(market, learnt_from, model.trained_to, days, now);
     let mut validation = span.empty(&model, days);
-    if span.start + model.pipeline.config.task.horizon() < span.end {
-        let served = served::Served { pipeline: &model.pipeline, calibration: model.calibration };
-        span.score(&mut validation, market, served, seed)?;
+    if span.start + model.forecaster.task().horizon() < span.end {
+        span.score(&mut validation, market, model, seed)?;
     }
     Ok(validation)
 }
@@ -107,7 +102,7 @@ impl Span {
             "nothing can be scored yet: {} has learnt from candles up to {}, {stored}, and a forecast is scored once all of its {} are known and none of its candles is missing",
             model.id,
             self.trained_to,
-            steps(model.pipeline.config.task.horizon()),
+            steps(model.forecaster.task().horizon()),
         );
         Validation {
             trained_to: self.trained_to,
@@ -124,105 +119,47 @@ impl Span {
         &self,
         validation: &mut Validation,
         market: &Arc<Market>,
-        served: served::Served<'_>,
+        model: LoadedModel,
         seed: Seed,
     ) -> Result<(), Problem> {
-        let config = served.pipeline.config.clone();
-        let learner = catalog::find(&config.model)?.build(&config.params)?;
-        let (horizon, name) = (config.task.horizon(), config.model.clone());
-        let plan = self.plan(horizon);
-        let mut stable = FeatureFrames::new(Arc::clone(market));
-        let panel = stable.panel(&config.features)?;
-        let (mut contenders, naive) = stable.with_baselines(&[], &common_of(&config))?;
-        let n_baselines = contenders.len();
-        contenders.push(Contender { name, baseline: false, config, learner, panel: panel.clone() });
-
-        let (rows, left_out) = fold_origins(&plan.folds[1], &plan, &panels(&contenders), horizon);
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let (lead, _) = fold_origins(&plan.folds[0], &plan, &panels(&contenders[..n_baselines]), horizon);
-        let mut tables = contenders[..n_baselines]
-            .iter()
-            .map(|baseline| baseline_table(baseline, &plan, [&lead[..], &rows[..]], seed))
-            .collect::<Result<Vec<ForecastTable>, Problem>>()?;
-        let (means, scales) = served.pipeline.predict(&panel, &rows);
-        tables.push(table(rows.clone(), horizon, means, scales));
-
-        let mut report = evaluate(&contenders, tables, &plan, naive, left_out);
-        served.replace_intervals(&mut report.models[n_baselines], &panel, &rows, self.unseen..self.end);
-        let origins: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let LoadedModel { model: name, forecaster, calibration, .. } = model;
+        let horizon = forecaster.task().horizon();
+        let options = options_of(&forecaster.recipe())
+            .ok_or_else(|| Problem::data("corrupt-model", format!("{name} has no members; train it again")))?;
+        let mut frames = FeatureFrames::new(Arc::clone(market));
+        let panel = frames.panel(&forecaster.features())?;
+        let (baselines, reference) = frames.with_baselines(&[], &options)?;
+        let scored = self.start..self.end;
+        let plan = PlanRows::rescoring(self.window_start, self.fit_row, scored, horizon, warm_up());
+        let unseen = self.unseen..self.end;
+        let rescored = Rescore { name: &name, model: &forecaster, panel: &panel, calibration, unseen, plan };
+        let report = rescore(rescored, &baselines, reference, seed)
+            .map_err(|(baseline, e)| Problem::from(e).context(baseline))?;
+        let Some(mut report) = report else { return Ok(()) };
+        let model = report.models.len() - 1;
+        let origins: Vec<i64> = report.models[reference].forecasts.rows.iter().map(|&row| row as i64).collect();
         validation.independent = overlap::independent(&origins, horizon as i64);
-        withhold(&mut report, naive, &origins, validation.independent);
-        validation.remark = remark(&report, validation.independent, n_baselines);
-        validation.scored = report.models[naive]
-            .forecasts
-            .from
-            .zip(report.models[naive].forecasts.to)
-            .map(|(from, to)| TimeRange { from, to });
+        withhold(&mut report, reference, &origins, validation.independent);
+        validation.remark = remark(&report, validation.independent, model);
+        validation.scored = scored_range(&report);
         validation.report = Some(report);
         Ok(())
     }
-
-    /// Two folds: one before the scored rows, which only calibrates the naive forecasts' intervals, and the scored one.
-    fn plan(&self, horizon: usize) -> Plan {
-        let length = self.fit_row.saturating_sub(self.window_start).max(1);
-        let lead = self.start.saturating_sub(CALIBRATION_OUTCOMES + horizon);
-        let folds = vec![
-            Fold { window_start: lead.saturating_sub(length), fit_row: lead, test: lead..self.start },
-            Fold { window_start: self.window_start, fit_row: self.fit_row, test: self.start..self.end },
-        ];
-        Plan { folds, scored: self.start..self.end, known_to: self.end, notes: vec![] }
-    }
-}
-
-fn panels(contenders: &[Contender]) -> Vec<(&Panel, usize)> {
-    contenders.iter().map(|c| (&c.panel, c.learner.lookback())).collect()
-}
-
-/// Forecasts of a naive forecast over both folds of `plan`. Where the history before the first is too short to fit on,
-/// its intervals begin uncalibrated.
-fn baseline_table(
-    baseline: &Contender,
-    plan: &Plan,
-    origins: [&[usize]; 2],
-    seed: Seed,
-) -> Result<ForecastTable, Problem> {
-    let mut all = table(vec![], baseline.config.task.horizon(), vec![], vec![]);
-    for (k, (fold, rows)) in plan.folds.iter().zip(origins).enumerate() {
-        if rows.is_empty() {
-            continue;
-        }
-        let (pipeline, _) = match baseline.fit(fold, seed, 1, &mut Silent) {
-            Ok(fitted) => fitted,
-            Err(_) if k == 0 => continue,
-            Err(e) => return Err(Problem::from(e).context(&baseline.name)),
-        };
-        let (means, scales) = pipeline.predict(&baseline.panel, rows);
-        all.rows.extend_from_slice(rows);
-        all.means.extend(means);
-        all.scales.extend(scales);
-    }
-    Ok(all)
-}
-
-fn table(rows: Vec<usize>, horizon: usize, means: Vec<f64>, scales: Vec<f64>) -> ForecastTable {
-    ForecastTable { rows, horizon, means, scales, fit_seconds: 0.0, fits: vec![] }
 }
 
 /// Takes back every judgement for which there are too few independent outcomes; the scores stay.
-fn withhold(report: &mut Report, naive: usize, origins: &[i64], independent: usize) {
+fn withhold(report: &mut Report, reference: usize, origins: &[i64], independent: usize) {
     for (i, model) in report.models.iter_mut().enumerate() {
         for step in &mut model.per_horizon {
             if overlap::independent(origins, step.step as i64) < overlap::MIN_INDEPENDENT {
                 step.p_value = None;
             }
         }
-        if i == naive || independent >= overlap::MIN_INDEPENDENT {
+        if i == reference || independent >= overlap::MIN_INDEPENDENT {
             continue;
         }
         let verdict = overlap::too_few(independent);
-        model.vs_naive = Comparison { test: None, corrected: None, clark_west: None, verdict };
+        model.vs_reference = Comparison { test: None, corrected: None, clark_west: None, verdict };
         if let Some(direction) = &mut model.direction {
             direction.test = None;
         }
@@ -231,14 +168,14 @@ fn withhold(report: &mut Report, naive: usize, origins: &[i64], independent: usi
 
 fn remark(report: &Report, independent: usize, model: usize) -> String {
     let scored = &report.models[model];
-    let covered = scored.metrics.coverage.map_or_else(String::new, |c| {
+    let covered = scored.metrics.coverage().map_or_else(String::new, |c| {
         format!("; its intervals covered {:.1} % where {:.0} % were promised", 100.0 * c, 100.0 * report.level)
     });
     format!(
         "{} origins, about {independent} independent outcomes over {}: {}{covered}",
         report.origins,
         steps(report.horizon),
-        scored.vs_naive.verdict
+        scored.vs_reference.verdict
     )
 }
 

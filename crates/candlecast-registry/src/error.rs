@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use candlecast_files::FileError;
+
 /// Why a model could not be saved, found, read or switched.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -25,7 +27,7 @@ pub enum RegistryError {
         reason: String,
     },
     /// Written by a later program.
-    #[error("model file `{}` has format {format}, this program reads format {known}: update the program or train again", .file.display())]
+    #[error("model file `{}` has format {format}, this program reads formats up to {known}: update the program or train again", .file.display())]
     UnknownFormat {
         /// File.
         file: PathBuf,
@@ -88,6 +90,23 @@ pub enum RegistryError {
         /// Its interval.
         interval: String,
     },
+    /// Models serve, but none reaches as far as was asked for.
+    #[error(
+        "{model} models serve {task} of {series} up to {} ahead, {asked} were asked for: train one with a longer --horizon, or ask for at most {farthest}",
+        steps(.farthest)
+    )]
+    HorizonTooLong {
+        /// Model id.
+        model: String,
+        /// Task id.
+        task: String,
+        /// Series key.
+        series: String,
+        /// Steps that were asked for.
+        asked: usize,
+        /// Longest horizon that is served, in steps.
+        farthest: usize,
+    },
     /// This version is not stored.
     #[error("model `{id}` is not stored: see `candlecast models list` for those that are")]
     NoVersion {
@@ -97,7 +116,7 @@ pub enum RegistryError {
     /// Nothing served before what serves now.
     #[error("`{slot}` has no earlier version that can serve: promote one of its versions or train again")]
     NothingToRollBackTo {
-        /// Name without version.
+        /// Name without version, and horizon.
         slot: String,
     },
     /// The active version is not deleted by itself.
@@ -115,10 +134,10 @@ pub enum RegistryError {
         path: PathBuf,
     },
     /// Version numbers have run out.
-    #[error("`{slot}` has no version number left after {highest}: delete or move its files and train again")]
+    #[error("`{family}` has no version number left after {highest}: delete or move its files and train again")]
     VersionsExhausted {
         /// Name without version.
-        slot: String,
+        family: String,
         /// Highest version given so far.
         highest: String,
     },
@@ -139,6 +158,16 @@ impl RegistryError {
     }
 }
 
+impl From<FileError> for RegistryError {
+    fn from(e: FileError) -> Self {
+        Self::Io { action: e.doing, path: e.path, source: e.source }
+    }
+}
+
+fn steps(n: &usize) -> String {
+    if *n == 1 { "1 step".into() } else { format!("{n} steps") }
+}
+
 fn remedy(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space and try again",
@@ -155,18 +184,39 @@ fn remedy(source: &io::Error) -> &'static str {
 impl From<crate::RegistryError> for candlecast_core::Problem {
     fn from(e: crate::RegistryError) -> Self {
         use crate::RegistryError as R;
-        let (code, status) = match e {
-            R::NoneActive { .. } | R::NoVersion { .. } => ("model-not-trained", 404),
-            R::Corrupt { .. } | R::Unreadable { .. } | R::UnknownFormat { .. } => ("corrupt-model", 500),
-            _ => ("registry-failed", 500),
+        let (code, status, field) = match e {
+            R::NoneActive { .. } | R::NoVersion { .. } => ("model-not-trained", 404, None),
+            R::HorizonTooLong { .. } => ("horizon-too-long", 409, Some("horizon")),
+            R::Corrupt { .. } | R::Unreadable { .. } | R::UnknownFormat { .. } => ("corrupt-model", 500, None),
+            _ => ("registry-failed", 500, None),
         };
-        Self::new(code, status, candlecast_core::Blame::Data, e.to_string())
+        let problem = Self::new(code, status, candlecast_core::Blame::Data, e.to_string());
+        match field {
+            Some(field) => problem.with_field(field),
+            None => problem,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_horizon_that_is_too_long_is_a_problem_of_the_request() {
+        for (farthest, words) in [(1, "up to 1 step ahead"), (24, "up to 24 steps ahead, 25 were asked for")] {
+            let problem = candlecast_core::Problem::from(RegistryError::HorizonTooLong {
+                model: "lstm".into(),
+                task: "price".into(),
+                series: "binance:BTCUSDT:1h".into(),
+                asked: 25,
+                farthest,
+            });
+            assert_eq!((problem.code, problem.status), ("horizon-too-long", 409));
+            assert_eq!(problem.field.as_deref(), Some("horizon"));
+            assert!(problem.detail.contains(words) && problem.detail.contains("--horizon"), "{problem}");
+        }
+    }
 
     #[test]
     fn a_full_disk_and_a_read_only_folder_say_what_to_do() {

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use crate::durable;
-use crate::meta::Meta;
-use crate::slot::Slot;
+use crate::family::Family;
+use crate::manifest::ModelManifest;
 use crate::{Registry, RegistryError, Version, seal};
 
 /// A model that was copied out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exported {
-    /// Its meta.
-    pub meta: Meta,
+    /// Its manifest.
+    pub manifest: ModelManifest,
     /// Where the copy of the payload lies.
     pub payload_path: PathBuf,
     /// Where the copy of the meta lies.
@@ -22,10 +22,10 @@ impl Registry {
     /// Copies payload and meta of one version into `folder`, which is made if it is missing. Both are compared with
     /// their digests before, and the copies are read back and compared again. The files have the names that they have
     /// here, made of the checked parts of the model's name; what lies there under such a name is not replaced.
-    pub fn export(&self, slot: &Slot, version: Version, folder: &Path) -> Result<Exported, RegistryError> {
-        let (meta, payload) = self.payload(slot, version)?;
-        let sealed = seal::seal(&meta)?;
-        let name = slot.at(version);
+    pub fn export(&self, family: &Family, version: Version, folder: &Path) -> Result<Exported, RegistryError> {
+        let (manifest, payload) = self.payload(family, version)?;
+        let sealed = seal::seal(&manifest)?;
+        let name = family.at(version);
         let (payload_path, meta_path) = (folder.join(name.payload_file()), folder.join(name.meta_file()));
         if let Some(path) = [&payload_path, &meta_path].into_iter().find(|path| path.symlink_metadata().is_ok()) {
             return Err(RegistryError::Taken { path: path.clone() });
@@ -34,7 +34,7 @@ impl Registry {
         copy(folder, &name.payload_file(), &payload)?;
         // A payload without its meta would be a model that nothing vouches for.
         copy(folder, &name.meta_file(), &sealed).inspect_err(|_| drop(durable::remove(&payload_path)))?;
-        Ok(Exported { meta, payload_path, meta_path })
+        Ok(Exported { manifest, payload_path, meta_path })
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use candlecast_core::{Interval, Venue};
 
 use crate::durable;
-use crate::slot::{ModelFile, ModelName, Slot};
+use crate::family::{Family, ModelFile, ModelName};
 use crate::{RegistryError, Version};
 
 /// The model files of one folder.
@@ -37,20 +37,20 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The folder that holds the files of `slot`.
-    pub(crate) fn of(root: &Path, slot: &Slot) -> Result<Self, RegistryError> {
-        Self::read(&slot.folder(root), &slot.key().venue, slot.key().interval)
+    /// The folder that holds the files of `family`.
+    pub(crate) fn of(root: &Path, family: &Family) -> Result<Self, RegistryError> {
+        Self::read(&family.folder(root), &family.key().venue, family.key().interval)
     }
 
-    /// Versions of `slot` that have a meta, in order.
-    pub(crate) fn versions(&self, slot: &Slot) -> Vec<Version> {
-        self.metas.iter().filter(|name| name.slot == *slot).map(|name| name.version).collect()
+    /// Versions of `family` that have a meta, in order.
+    pub(crate) fn versions(&self, family: &Family) -> Vec<Version> {
+        self.metas.iter().filter(|name| name.family == *family).map(|name| name.version).collect()
     }
 
     /// Removes what an interrupted save left: temporary files, and payloads whose meta was never written. Only
     /// under the lock, where no other save is on its way.
-    pub(crate) fn clear_leftovers(&self, root: &Path, slot: &Slot) {
-        let folder = slot.folder(root);
+    pub(crate) fn clear_leftovers(&self, root: &Path, family: &Family) {
+        let folder = family.folder(root);
         let orphans = self.payloads.difference(&self.metas).map(ModelName::payload_file);
         for file in self.temps.iter().cloned().chain(orphans) {
             // What cannot be removed now takes up space and nothing else; the next save tries again.
@@ -59,9 +59,9 @@ impl Folder {
     }
 }
 
-/// Every slot below `root` that has a meta or a pointer, with the versions that have a meta, in order.
-pub(crate) fn all(root: &Path) -> Result<BTreeMap<Slot, Vec<Version>>, RegistryError> {
-    let mut found: BTreeMap<Slot, Vec<Version>> = BTreeMap::new();
+/// Every family below `root` that has a meta or a pointer, with the versions that have a meta, in order.
+pub(crate) fn all(root: &Path) -> Result<BTreeMap<Family, Vec<Version>>, RegistryError> {
+    let mut found: BTreeMap<Family, Vec<Version>> = BTreeMap::new();
     let top = names(root)?;
     take(&top, &Venue::binance(), Interval::H1, &mut found);
     for name in &top {
@@ -80,12 +80,12 @@ pub(crate) fn all(root: &Path) -> Result<BTreeMap<Slot, Vec<Version>>, RegistryE
 
 /// Adds the metas and pointers among `files`. Payloads, nearly half of all files, are not even parsed: with ten
 /// thousand models that is what a list costs.
-fn take(files: &[String], venue: &Venue, interval: Interval, found: &mut BTreeMap<Slot, Vec<Version>>) {
+fn take(files: &[String], venue: &Venue, interval: Interval, found: &mut BTreeMap<Family, Vec<Version>>) {
     for file in files.iter().filter(|file| file.ends_with(".meta.json") || file.ends_with(".active.json")) {
         match ModelFile::parse(venue, interval, file) {
-            Some(ModelFile::Meta(name)) => found.entry(name.slot).or_default().push(name.version),
-            Some(ModelFile::Pointer(slot)) => {
-                found.entry(slot).or_default();
+            Some(ModelFile::Meta(name)) => found.entry(name.family).or_default().push(name.version),
+            Some(ModelFile::Pointer(family)) => {
+                found.entry(family).or_default();
             }
             Some(ModelFile::Payload(_)) | None => {}
         }

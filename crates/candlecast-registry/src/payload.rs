@@ -1,4 +1,4 @@
-//! The payload file: `{"format":1,"program":"…", …the model's own fields}`.
+//! The payload file: `{"format":2,"program":"…", …the model's own fields}`.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,8 +7,9 @@ use std::path::Path;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
-use crate::meta::{FORMAT, Meta};
+use crate::manifest::{FORMAT, ModelManifest};
 use crate::{RegistryError, finite};
 
 const FORMAT_FIELD: &str = "format";
@@ -30,18 +31,43 @@ pub(crate) fn encode<P: Serialize>(program: &str, payload: &P) -> Result<Vec<u8>
     serde_json::to_vec(&written).map_err(|e| RegistryError::NotJson { reason: e.to_string() })
 }
 
-/// Reads bytes whose digest has been checked against `meta`.
-pub(crate) fn decode<P: DeserializeOwned>(bytes: &[u8], file: &Path, meta: &Meta) -> Result<P, RegistryError> {
-    serde_json::from_slice::<Read<P>>(bytes).map(|read| read.payload).map_err(|e| RegistryError::Unreadable {
-        file: file.to_owned(),
-        program: meta.program_version.clone(),
-        reason: e.to_string(),
-    })
+/// Reads bytes whose digest has been checked against `manifest`.
+pub(crate) fn decode<P: DeserializeOwned>(
+    bytes: &[u8],
+    file: &Path,
+    manifest: &ModelManifest,
+) -> Result<P, RegistryError> {
+    let read: Read<P> = serde_json::from_slice(bytes).map_err(|e| unreadable(file, manifest, e.to_string()))?;
+    if read.format == manifest.format {
+        Ok(read.payload)
+    } else {
+        let reason = format!("it has format {}, its meta {}", read.format, manifest.format);
+        Err(unreadable(file, manifest, reason))
+    }
+}
+
+/// Like [`decode`], but the fields of a file of an older format go to `migrate` as they are, with the format.
+pub(crate) fn decode_with<P: DeserializeOwned>(
+    bytes: &[u8],
+    file: &Path,
+    manifest: &ModelManifest,
+    migrate: &impl Fn(u32, Value) -> Result<P, String>,
+) -> Result<P, RegistryError> {
+    if manifest.format == FORMAT {
+        return decode(bytes, file, manifest);
+    }
+    let fields = decode(bytes, file, manifest)?;
+    migrate(manifest.format, fields).map_err(|reason| unreadable(file, manifest, reason))
+}
+
+fn unreadable(file: &Path, manifest: &ModelManifest, reason: String) -> RegistryError {
+    RegistryError::Unreadable { file: file.to_owned(), program: manifest.program_version.clone(), reason }
 }
 
 /// The model's fields after the two of the file. Read by hand and not with `flatten`, which would keep a copy of
 /// every value and let unknown fields pass.
 struct Read<P> {
+    format: u32,
     payload: P,
 }
 
@@ -62,11 +88,11 @@ impl<'de, P: Deserialize<'de>> Visitor<'de> for ReadVisitor<P> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
         let format: u32 = leading(&mut fields, FORMAT_FIELD)?;
-        if format != FORMAT {
-            return Err(A::Error::custom(format_args!("it has format {format}, not {FORMAT}")));
+        if !(1..=FORMAT).contains(&format) {
+            return Err(A::Error::custom(format_args!("it has format {format}, {FORMAT} is the newest known")));
         }
         let _program: String = leading(&mut fields, PROGRAM_FIELD)?;
-        P::deserialize(MapAccessDeserializer::new(fields)).map(|payload| Read { payload })
+        P::deserialize(MapAccessDeserializer::new(fields)).map(|payload| Read { format, payload })
     }
 }
 
@@ -80,7 +106,7 @@ fn leading<'de, A: MapAccess<'de>, T: Deserialize<'de>>(fields: &mut A, name: &'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -98,7 +124,7 @@ mod tests {
         let tiny = Tiny { weights: vec![0.1, 1e-300, -0.0], clip: None };
         let bytes = encode("candlecast 0.1.0", &tiny).unwrap();
         let text = String::from_utf8(bytes).unwrap();
-        assert_eq!(text, r#"{"format":1,"program":"candlecast 0.1.0","weights":[0.1,1e-300,-0.0],"clip":null}"#);
+        assert_eq!(text, r#"{"format":2,"program":"candlecast 0.1.0","weights":[0.1,1e-300,-0.0],"clip":null}"#);
         assert_eq!(read::<Tiny>(&text).unwrap(), tiny);
         assert_eq!(read::<Value>(&text).unwrap()["weights"][0], json!(0.1));
     }
@@ -108,7 +134,8 @@ mod tests {
         for text in [
             r#"{"program":"p","weights":[],"clip":null}"#,
             r#"{"program":"p","format":1,"weights":[],"clip":null}"#,
-            r#"{"format":2,"program":"p","weights":[],"clip":null}"#,
+            r#"{"format":0,"program":"p","weights":[],"clip":null}"#,
+            r#"{"format":3,"program":"p","weights":[],"clip":null}"#,
             r#"{"format":1,"program":"p","weights":[null],"clip":null}"#,
             r#"{"format":1,"program":"p","weights":[NaN],"clip":null}"#,
             r#"{"format":1,"program":"p","weights":[1e999],"clip":null}"#,
@@ -121,6 +148,28 @@ mod tests {
         ] {
             assert!(read::<Tiny>(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_older_format_is_read_as_it_is_or_migrated() {
+        use crate::manifest::tests::manifest;
+        let name: crate::ModelName = "BTCUSDT_LSTM_1.0.0".parse().unwrap();
+        let in_format = |format| manifest(&name, format, 24, crate::Status::Candidate);
+        let file = Path::new("model.json");
+        let old = br#"{"format":1,"program":"p","weights":[0.5],"clip":null}"#;
+        let tiny = Tiny { weights: vec![0.5], clip: None };
+        assert_eq!(decode::<Tiny>(old, file, &in_format(1)).unwrap(), tiny);
+        let doubled = |format: u32, fields: Value| -> Result<Tiny, String> {
+            assert_eq!((format, &fields), (1, &json!({"weights": [0.5], "clip": null})));
+            Ok(Tiny { weights: vec![1.0], clip: None })
+        };
+        assert_eq!(decode_with(old, file, &in_format(1), &doubled).unwrap().weights, [1.0]);
+        let new = encode("p", &tiny).unwrap();
+        assert_eq!(decode_with(&new, file, &in_format(FORMAT), &doubled).unwrap(), tiny, "today's needs no migration");
+        let refused = decode_with::<Tiny>(old, file, &in_format(1), &|_, _| Err("no scaler".into())).unwrap_err();
+        assert!(refused.to_string().contains("no scaler"), "{refused}");
+        let refused = decode::<Tiny>(old, file, &in_format(FORMAT)).unwrap_err();
+        assert!(matches!(refused, RegistryError::Unreadable { .. }), "{refused}");
     }
 
     #[test]

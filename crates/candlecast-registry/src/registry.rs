@@ -2,16 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
-
-use crate::meta::{Meta, Status};
+use crate::family::{Family, ModelName, Slot};
+use crate::history::ServingChange;
+use crate::manifest::{ModelManifest, Status};
 use crate::pointer::Pointer;
-use crate::shelf::{Shelf, read_meta, read_payload};
-use crate::slot::{ModelName, Slot};
-use crate::{RegistryError, Version, folder, payload};
-
-/// Switches of the active version by others that a reader follows before it looks for another way.
-const MAX_SWITCHES: usize = 100;
+use crate::state::{FamilyState, read_manifest, read_payload};
+use crate::{RegistryError, Version, folder};
 
 /// A folder of models. Cheap to make and to clone; every call reads the disk, so instances in any number of
 /// threads and processes see each other's work.
@@ -20,28 +16,29 @@ pub struct Registry {
     root: PathBuf,
 }
 
-/// A model that was read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Loaded<P> {
-    /// Its meta.
-    pub meta: Meta,
-    /// Its payload.
-    pub payload: P,
-    /// Why this is not what should serve: the active version, or the pointer to it, is damaged. `None` normally.
-    pub fell_back: Option<String>,
-}
-
 /// A version in a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// Slot and version.
+    /// Family and version.
     pub name: ModelName,
     /// Where it stands.
     pub status: Status,
     /// What is wrong with a corrupt one.
     pub reason: Option<String>,
-    /// Its meta; `None` for a corrupt one.
-    pub meta: Option<Meta>,
+    /// Its manifest; `None` for a corrupt one.
+    pub manifest: Option<ModelManifest>,
+}
+
+impl Listed {
+    /// The slot that the version belongs to; `None` for a corrupt one.
+    pub fn slot(&self) -> Option<Slot> {
+        self.manifest.as_ref().map(|manifest| self.name.family.slot(manifest.horizon_steps))
+    }
+
+    /// Format of its files; `None` for a corrupt one.
+    pub fn format(&self) -> Option<u32> {
+        self.manifest.as_ref().map(|manifest| manifest.format)
+    }
 }
 
 impl Registry {
@@ -64,141 +61,171 @@ impl Registry {
         name.payload_path(&self.root)
     }
 
-    /// Names of all stored versions, by slot and version. Reads folders only: a page of a long list is made of
-    /// these and of [`Registry::meta`] for the rows it shows.
+    /// Names of all stored versions, by family and version. Reads folders only: a page of a long list is made of
+    /// these and of [`Registry::listed`] for the rows it shows.
     pub fn names(&self) -> Result<Vec<ModelName>, RegistryError> {
         let all = folder::all(&self.root)?;
-        Ok(all.iter().flat_map(|(slot, versions)| versions.iter().map(move |&v| slot.at(v))).collect())
+        Ok(all.iter().flat_map(|(family, versions)| versions.iter().map(move |&v| family.at(v))).collect())
     }
 
-    /// All stored versions, by slot and version, damaged ones included. Reads metas, no payloads: damage that
+    /// All families that have, or had, a version, in order. Reads folders only.
+    pub fn families(&self) -> Result<Vec<Family>, RegistryError> {
+        Ok(folder::all(&self.root)?.into_keys().collect())
+    }
+
+    /// All stored versions, by family and version, damaged ones included. Reads manifests, no payloads: damage that
     /// leaves a payload's size as it was shows in [`Registry::verify`] and [`Registry::load`].
     pub fn list(&self) -> Result<Vec<Listed>, RegistryError> {
         let all = folder::all(&self.root)?;
-        let shelves = all.iter().map(|(slot, versions)| Shelf::of(&self.root, slot, versions));
-        Ok(shelves.flat_map(|shelf| shelf.listed(&self.root)).collect())
+        let states = all.iter().map(|(family, versions)| FamilyState::of(&self.root, family, versions));
+        Ok(states.flat_map(|state| state.listed(&self.root)).collect())
     }
 
-    /// The stored versions among `names`, which are in order, as in [`Registry::list`]. Reads the metas of these and the
-    /// pointers of their slots: what a page of a long list costs.
+    /// The stored versions among `names`, which are in order, as in [`Registry::list`]. Reads the manifests of these
+    /// and the pointers of their families: what a page of a long list costs.
     pub fn listed(&self, names: &[ModelName]) -> Result<Vec<Listed>, RegistryError> {
         let mut found = Vec::with_capacity(names.len());
-        for of_slot in names.chunk_by(|a, b| a.slot == b.slot) {
-            let slot = &of_slot[0].slot;
-            let wanted: Vec<Version> = of_slot.iter().map(|name| name.version).collect();
-            // A pointer that is lost or damaged is recovered from all metas, not from some.
-            let shelf = match Pointer::read(&self.root, slot) {
-                Ok(Some(_)) => Shelf::of(&self.root, slot, &wanted),
-                _ => Shelf::read(&self.root, slot)?,
+        for of_family in names.chunk_by(|a, b| a.family == b.family) {
+            let family = &of_family[0].family;
+            let wanted: Vec<Version> = of_family.iter().map(|name| name.version).collect();
+            // A pointer that is lost or damaged is recovered from all manifests, not from some.
+            let state = match Pointer::read(&self.root, family) {
+                Ok(Some(_)) => FamilyState::of(&self.root, family, &wanted),
+                _ => FamilyState::read(&self.root, family)?,
             };
-            found.extend(shelf.listed(&self.root).into_iter().filter(|entry| wanted.contains(&entry.name.version)));
+            found.extend(state.listed(&self.root).into_iter().filter(|entry| wanted.contains(&entry.name.version)));
         }
         Ok(found)
     }
 
-    /// The slots in which something should serve: a version is active, damaged or not, or the pointer that would name
-    /// it is damaged. Reads pointers, and metas only where a pointer is lost.
+    /// All stored versions of one family, lowest first, as in [`Registry::list`].
+    pub fn list_family(&self, family: &Family) -> Result<Vec<Listed>, RegistryError> {
+        Ok(FamilyState::read(&self.root, family)?.listed(&self.root))
+    }
+
+    /// The stored versions of one slot, lowest first, as in [`Registry::list`]. Damaged ones are not among them: which
+    /// slot they belong to is not known.
+    pub fn list_slot(&self, slot: &Slot) -> Result<Vec<Listed>, RegistryError> {
+        let mut listed = self.list_family(&slot.family)?;
+        listed.retain(|entry| entry.manifest.as_ref().is_some_and(|manifest| manifest.horizon_steps == slot.horizon));
+        Ok(listed)
+    }
+
+    /// The slots of `family` that have versions or of which something should serve, shortest horizon first.
+    pub fn slots(&self, family: &Family) -> Result<Vec<Slot>, RegistryError> {
+        let horizons = FamilyState::read(&self.root, family)?.horizons();
+        Ok(horizons.into_iter().map(|horizon| family.slot(horizon)).collect())
+    }
+
+    /// The slots in which something should serve: a version is active, damaged or not. Reads pointers, and manifests
+    /// only where a pointer is lost, damaged or of an older format.
     pub fn serving_slots(&self) -> Result<Vec<Slot>, RegistryError> {
         let mut serving = Vec::new();
-        for slot in folder::all(&self.root)?.into_keys() {
-            let serves = match Pointer::read(&self.root, &slot) {
-                Ok(Some(pointer)) => pointer.active.is_some(),
-                Ok(None) => Shelf::read(&self.root, &slot)?.pointer.active.is_some(),
-                Err(_) => true,
-            };
-            if serves {
-                serving.push(slot);
+        for family in self.families()? {
+            let (pointer, _) = self.pointer(&family)?;
+            serving.extend(pointer.serving_horizons().into_iter().map(|horizon| family.slot(horizon)));
+        }
+        Ok(serving)
+    }
+
+    /// The families in which something should serve: those of [`Registry::serving_slots`], and those with damage that
+    /// hides what does. [`Registry::reaching`] names the damage.
+    pub fn serving_families(&self) -> Result<Vec<Family>, RegistryError> {
+        let mut serving = Vec::new();
+        for family in self.families()? {
+            let (pointer, problem) = self.pointer(&family)?;
+            if problem.is_some() || !pointer.serving_horizons().is_empty() {
+                serving.push(family);
             }
         }
         Ok(serving)
     }
 
-    /// All stored versions of one slot, lowest first, as in [`Registry::list`].
-    pub fn list_slot(&self, slot: &Slot) -> Result<Vec<Listed>, RegistryError> {
-        Ok(Shelf::read(&self.root, slot)?.listed(&self.root))
-    }
-
-    /// The version that serves, if any.
-    pub fn active(&self, slot: &Slot) -> Result<Option<Version>, RegistryError> {
-        match Pointer::read(&self.root, slot) {
-            Ok(Some(pointer)) => Ok(pointer.active),
-            _ => Ok(Shelf::read(&self.root, slot)?.pointer.active),
-        }
-    }
-
-    /// The meta of one version.
-    pub fn meta(&self, slot: &Slot, version: Version) -> Result<Meta, RegistryError> {
-        let mut meta = read_meta(&self.root, &slot.at(version))?;
-        let pointer = match Pointer::read(&self.root, slot) {
-            Ok(Some(pointer)) => pointer,
-            _ => Shelf::read(&self.root, slot)?.pointer,
+    /// The slot that serves a request of `horizon` steps: of those with an active version the one with the shortest
+    /// horizon that is not shorter; without a horizon the one that reaches farthest. When all are shorter it is
+    /// [`RegistryError::HorizonTooLong`], when there are none [`RegistryError::NoneActive`].
+    pub fn reaching(&self, family: &Family, horizon: Option<usize>) -> Result<Slot, RegistryError> {
+        let (pointer, problem) = self.pointer(family)?;
+        let serving = pointer.serving_horizons();
+        let Some(&farthest) = serving.last() else {
+            return Err(problem.unwrap_or_else(|| none_active(family)));
         };
-        meta.status = pointer.status(version, meta.status);
-        Ok(meta)
-    }
-
-    /// The meta of one version, after its payload was read and found as it was written.
-    pub fn verify(&self, slot: &Slot, version: Version) -> Result<Meta, RegistryError> {
-        self.payload(slot, version).map(|(meta, _)| meta)
-    }
-
-    /// One version's meta and the bytes of its payload file, found as they were written; for downloads.
-    pub fn payload(&self, slot: &Slot, version: Version) -> Result<(Meta, Vec<u8>), RegistryError> {
-        let meta = self.meta(slot, version)?;
-        let bytes = read_payload(&self.root, &slot.at(version), &meta)?;
-        Ok((meta, bytes))
-    }
-
-    /// Reads a model. With a version: that one or an error. Without: the active one, or, when that is damaged,
-    /// the last good one, and `fell_back` says why.
-    pub fn load<P: DeserializeOwned>(&self, slot: &Slot, version: Option<Version>) -> Result<Loaded<P>, RegistryError> {
-        match version {
-            Some(version) => self.load_version(slot, version),
-            None => self.load_active(slot),
+        let asked = horizon.unwrap_or(farthest);
+        match serving.into_iter().find(|&serves| serves >= asked) {
+            Some(reaches) => Ok(family.slot(reaches)),
+            None => Err(RegistryError::HorizonTooLong {
+                model: family.model().to_owned(),
+                task: family.task().to_owned(),
+                series: family.key().to_string(),
+                asked,
+                farthest,
+            }),
         }
     }
 
-    fn load_version<P: DeserializeOwned>(&self, slot: &Slot, version: Version) -> Result<Loaded<P>, RegistryError> {
-        let (meta, bytes) = self.payload(slot, version)?;
-        let payload = payload::decode(&bytes, &slot.at(version).payload_path(&self.root), &meta)?;
-        Ok(Loaded { meta, payload, fell_back: None })
+    /// The version that should serve in `slot`, if any.
+    pub fn active(&self, slot: &Slot) -> Result<Option<Version>, RegistryError> {
+        Ok(self.pointer(&slot.family)?.0.active(slot.horizon))
     }
 
-    /// Readers hold no lock, so the version that the pointer named may be deleted before it is read; then the
-    /// pointer names another by now.
-    fn load_active<P: DeserializeOwned>(&self, slot: &Slot) -> Result<Loaded<P>, RegistryError> {
-        let mut tried = None;
-        for _ in 0..MAX_SWITCHES {
-            let active = Pointer::read(&self.root, slot).ok().flatten().and_then(|pointer| pointer.active);
-            let Some(version) = active.filter(|_| active != tried) else { break };
-            if let Ok(loaded) = self.load_version(slot, version) {
-                return Ok(loaded);
-            }
-            tried = active;
-        }
-        self.load_last_good(slot)
+    /// The newest changes of what serves in the slots of `family`, oldest first.
+    pub fn history(&self, family: &Family) -> Result<Vec<ServingChange>, RegistryError> {
+        Ok(Pointer::read(&self.root, family)?.map_or_else(Vec::new, |(pointer, _)| pointer.into_history()))
     }
 
-    fn load_last_good<P: DeserializeOwned>(&self, slot: &Slot) -> Result<Loaded<P>, RegistryError> {
-        let shelf = Shelf::read(&self.root, slot)?;
-        let order = shelf.serving_order();
-        let mut problem = shelf.pointer_problem;
-        for version in order {
-            match self.load_version(slot, version) {
-                Ok(loaded) => return Ok(Loaded { fell_back: problem.map(|e| e.to_string()), ..loaded }),
-                Err(e) => problem = problem.or(Some(e)),
-            }
+    /// The manifest of one version.
+    pub fn manifest(&self, family: &Family, version: Version) -> Result<ModelManifest, RegistryError> {
+        let mut manifest = read_manifest(&self.root, &family.at(version))?;
+        manifest.status = self.pointer(family)?.0.status(&manifest);
+        Ok(manifest)
+    }
+
+    /// The manifest of one version, after its payload was read and found as it was written.
+    pub fn verify(&self, family: &Family, version: Version) -> Result<ModelManifest, RegistryError> {
+        self.payload(family, version).map(|(manifest, _)| manifest)
+    }
+
+    /// [`Registry::verify`] for a version that is to serve in `slot`.
+    pub(crate) fn verify_in(&self, slot: &Slot, version: Version) -> Result<ModelManifest, RegistryError> {
+        let manifest = self.verify(&slot.family, version)?;
+        self.check_slot(slot, &manifest)?;
+        Ok(manifest)
+    }
+
+    /// Refuses a version of another horizon: its files are not those that the pointer was written for.
+    pub(crate) fn check_slot(&self, slot: &Slot, manifest: &ModelManifest) -> Result<(), RegistryError> {
+        if manifest.horizon_steps == slot.horizon {
+            return Ok(());
         }
-        Err(problem.unwrap_or_else(|| none_active(slot)))
+        let file = slot.family.at(manifest.version).meta_path(&self.root);
+        let reason = format!("it has a horizon of {}, the pointer has it for {slot}", manifest.horizon_steps);
+        Err(RegistryError::corrupt(&file, reason))
+    }
+
+    /// One version's manifest and the bytes of its payload file, found as they were written; for downloads.
+    pub fn payload(&self, family: &Family, version: Version) -> Result<(ModelManifest, Vec<u8>), RegistryError> {
+        let manifest = self.manifest(family, version)?;
+        let bytes = read_payload(&self.root, &family.at(version), &manifest)?;
+        Ok((manifest, bytes))
+    }
+
+    /// What serves in `family`: as stored, or, where that is lost, damaged or incomplete, recovered from the manifests,
+    /// with the reason.
+    fn pointer(&self, family: &Family) -> Result<(Pointer, Option<RegistryError>), RegistryError> {
+        if let Ok(Some(stored)) = Pointer::read(&self.root, family) {
+            return Ok(stored);
+        }
+        let state = FamilyState::read(&self.root, family)?;
+        Ok((state.pointer, state.pointer_problem))
     }
 }
 
-fn none_active(slot: &Slot) -> RegistryError {
+pub(crate) fn none_active(family: &Family) -> RegistryError {
     RegistryError::NoneActive {
-        model: slot.model().to_owned(),
-        task: slot.task().to_owned(),
-        series: slot.key().to_string(),
-        symbol: slot.key().symbol.to_string(),
-        interval: slot.key().interval.to_string(),
+        model: family.model().to_owned(),
+        task: family.task().to_owned(),
+        series: family.key().to_string(),
+        symbol: family.key().symbol.to_string(),
+        interval: family.key().interval.to_string(),
     }
 }

@@ -5,26 +5,16 @@
 
 use std::path::Path;
 
+pub(crate) use candlecast_files::sha256_hex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::RegistryError;
-use crate::meta::FORMAT;
+use crate::manifest::FORMAT;
 
 const SEAL: &str = "seal";
 const FORMAT_FIELD: &str = "format";
-
-/// Lower-case hex SHA-256.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(bytes);
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes whatever is written to it");
-        hex
-    })
-}
 
 fn digest(fields: &Map<String, Value>) -> Result<String, serde_json::Error> {
     Ok(sha256_hex(&serde_json::to_vec(fields)?))
@@ -43,22 +33,32 @@ pub(crate) fn seal<T: Serialize>(document: &T) -> Result<Vec<u8>, RegistryError>
     Ok(bytes)
 }
 
-/// Reads what [`seal`] wrote to `file`: the format first, so that a later one is named as such, then the seal,
-/// then the fields.
+/// Reads what [`seal`] wrote to `file`, in any format known here.
 pub(crate) fn open<T: DeserializeOwned>(bytes: &[u8], file: &Path) -> Result<T, RegistryError> {
+    open_any(bytes, file).and_then(|(_, document)| parse(document, file))
+}
+
+/// Format and fields of what was sealed: the format first, so that a later one is named as such, then the seal. The
+/// seal is of the fields as they stand in the file, so fields that a document of an older format does not have change
+/// nothing.
+pub(crate) fn open_any(bytes: &[u8], file: &Path) -> Result<(u32, Value), RegistryError> {
     let mut fields: Map<String, Value> =
         serde_json::from_slice(bytes).map_err(|e| RegistryError::corrupt(file, format!("no complete JSON: {e}")))?;
     let format = fields.get(FORMAT_FIELD).and_then(Value::as_u64);
     let format = format.ok_or_else(|| RegistryError::corrupt(file, "it names no format"))?;
-    if format != u64::from(FORMAT) {
-        return Err(RegistryError::UnknownFormat { file: file.to_owned(), format, known: FORMAT });
-    }
+    let known = u32::try_from(format).ok().filter(|format| (1..=FORMAT).contains(format));
+    let known = known.ok_or_else(|| RegistryError::UnknownFormat { file: file.to_owned(), format, known: FORMAT })?;
     let sealed = fields.shift_remove(SEAL);
     let found = digest(&fields).map_err(|e| RegistryError::corrupt(file, e.to_string()))?;
     if sealed.as_ref().and_then(Value::as_str) != Some(found.as_str()) {
         return Err(RegistryError::corrupt(file, "its content does not agree with its seal"));
     }
-    serde_json::from_value(Value::Object(fields)).map_err(|e| RegistryError::corrupt(file, e.to_string()))
+    Ok((known, Value::Object(fields)))
+}
+
+/// The document `fields` of `file`.
+pub(crate) fn parse<T: DeserializeOwned>(fields: Value, file: &Path) -> Result<T, RegistryError> {
+    serde_json::from_value(fields).map_err(|e| RegistryError::corrupt(file, e.to_string()))
 }
 
 #[cfg(test)]
@@ -85,12 +85,6 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_sha_256() {
-        // FIPS 180-2, appendix B.1.
-        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    }
-
-    #[test]
     fn every_altered_byte_is_refused_or_harmless() {
         let bytes = seal(&note()).unwrap();
         assert_eq!(read(&bytes).unwrap(), note());
@@ -106,6 +100,15 @@ mod tests {
     }
 
     #[test]
+    fn older_formats_are_read_and_their_number_is_sealed_too() {
+        let older = Note { format: 1, ..note() };
+        let bytes = seal(&older).unwrap();
+        assert_eq!(read(&bytes).unwrap(), older);
+        let renumbered = String::from_utf8(bytes).unwrap().replace("\"format\": 1", "\"format\": 2");
+        assert!(matches!(read(renumbered.as_bytes()), Err(RegistryError::Corrupt { .. })));
+    }
+
+    #[test]
     fn truncation_is_refused_except_of_the_last_line_break() {
         let bytes = seal(&note()).unwrap();
         for len in 0..bytes.len() - 1 {
@@ -116,8 +119,12 @@ mod tests {
 
     #[test]
     fn later_formats_and_unknown_fields_are_named() {
-        let later = seal(&Note { format: 7, ..note() }).unwrap();
-        assert!(matches!(read(&later), Err(RegistryError::UnknownFormat { format: 7, .. })));
+        for format in [0, FORMAT + 1, 7] {
+            let other = seal(&Note { format, ..note() }).unwrap();
+            let refused = read(&other).unwrap_err();
+            let named = matches!(refused, RegistryError::UnknownFormat { format: f, .. } if f == u64::from(format));
+            assert!(named, "{refused}");
+        }
 
         #[derive(Serialize)]
         struct Other {

@@ -11,7 +11,7 @@ use crate::RegistryError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Version {
-    /// Rises when features, task or format change.
+    /// Rises when features or format change, and with every horizon that is saved for the first time.
     pub major: u32,
     /// Rises when the configuration changes.
     pub minor: u32,
@@ -22,7 +22,8 @@ pub struct Version {
 /// Which part of a version rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bump {
-    /// Features, their versions, the horizon or the format changed: forecasts are not comparable step by step.
+    /// Features, their versions or the format changed, or it is the first of its horizon: forecasts are not comparable
+    /// step by step.
     Major,
     /// The configuration changed.
     Minor,

@@ -1,17 +1,16 @@
 //! `--plot`: curves and forecasts as SVG, PNG, or a page with the SVG in it.
 
+use candlecast_app::text::count;
 use std::path::Path;
 use std::sync::Once;
 
 use candlecast_app::Trained;
 use candlecast_app::predict::Predicted;
-use candlecast_core::Problem;
-use candlecast_learn::{ModelReport, Report};
+use candlecast_core::{Forecast, Outlook, Problem};
+use candlecast_learn::{ModelReport, Report, Task};
 use candlecast_pipeline::Evaluation;
 use plotters::coord::Shift;
 use plotters::prelude::*;
-
-use crate::tables::count;
 
 /// Colours that stay apart for colour-blind readers (Okabe and Ito).
 const COLOURS: [RGBColor; 8] = [
@@ -196,7 +195,17 @@ fn by_step(
     Chart { title: title.into(), x_label: "steps ahead", y_label, curves, band: vec![], level: None }
 }
 
+/// What there is to see of a report, by task.
 fn report_charts(report: &Report, label: &str) -> Vec<Chart> {
+    match report.task {
+        Task::Price { .. } => price_charts(report, label),
+        Task::Direction { .. } => vec![reliability_chart(report, label)],
+        Task::Volatility { .. } => vec![volatility_chart(report, label)],
+    }
+}
+
+/// Errors and coverage by step.
+fn price_charts(report: &Report, label: &str) -> Vec<Chart> {
     let error = by_step(report, &format!("{label}: mean absolute error by step"), "MAE, quote units", |m, h| {
         m.per_horizon[h].mae
     });
@@ -206,84 +215,182 @@ fn report_charts(report: &Report, label: &str) -> Vec<Chart> {
     vec![error, coverage]
 }
 
-/// Errors and coverage by step, and the last forecasts of the first model that is no baseline.
+/// How often forecasts of a confidence were right.
+fn reliability_chart(report: &Report, label: &str) -> Chart {
+    let curve = |m: &ModelReport| Curve {
+        name: m.name.clone(),
+        points: m.reliability.table.iter().map(|&(confidence, right, _)| (confidence, right)).collect(),
+    };
+    let mut curves: Vec<Curve> = report.models.iter().map(curve).collect();
+    curves.push(Curve { name: "as said".into(), points: vec![(0.0, 0.0), (1.0, 1.0)] });
+    Chart {
+        title: format!("{label}: share of right classes by confidence"),
+        x_label: "confidence",
+        y_label: "share right",
+        curves,
+        band: vec![],
+        level: None,
+    }
+}
+
+/// Volatilities that the models forecast from the last origins.
+fn volatility_chart(report: &Report, label: &str) -> Chart {
+    let curve = |m: &ModelReport| {
+        let first = m.forecasts.rows.len().saturating_sub(LAST_ORIGINS);
+        let points = m.forecasts.means.iter().enumerate().skip(first);
+        Curve { name: m.name.clone(), points: points.map(|(i, &mean)| (i as f64, volatility(mean))).collect() }
+    };
+    Chart {
+        title: format!("{label}: volatility forecast over {}", count(report.horizon, "step")),
+        x_label: "origin",
+        y_label: "volatility",
+        curves: report.models.iter().map(curve).collect(),
+        band: vec![],
+        level: None,
+    }
+}
+
+/// Origins that charts over time show, at most.
+const LAST_ORIGINS: usize = 500;
+
+/// Of a log variance.
+fn volatility(log_variance: f64) -> f64 {
+    (0.5 * log_variance).exp()
+}
+
+/// What there is to see of the report, and the last forecasts of the first model that is no baseline.
 pub(crate) fn evaluation(e: &Evaluation, path: &Path) -> Result<(), Problem> {
     let label = format!("{} {}", e.key.symbol, e.key.interval);
     let mut charts = report_charts(&e.report, &label);
     if let Some(m) = e.report.models.iter().find(|m| !m.baseline).or(e.report.models.first()) {
-        charts.push(past_forecasts(e, m));
+        charts.extend(past_forecasts(e, m));
     }
     draw(path, &label, &|canvas| stack(&charts, canvas))
 }
 
-/// What was forecast over the last step of the horizon against what happened.
-fn past_forecasts(e: &Evaluation, m: &ModelReport) -> Chart {
-    let close = &e.market.series().columns().close;
+/// What was forecast over the horizon against what happened; of classes nothing.
+fn past_forecasts(e: &Evaluation, m: &ModelReport) -> Option<Chart> {
     let (horizon, n) = (e.report.horizon, m.forecasts.rows.len());
-    let first = n.saturating_sub(500);
+    let first = n.saturating_sub(LAST_ORIGINS);
     let (mut actual, mut forecast, mut band) = (vec![], vec![], vec![]);
     for i in first..n {
-        let row = m.forecasts.rows[i];
-        let at = i * horizon + horizon - 1;
-        let (x, mean, width) = (i as f64, m.forecasts.means[at], m.forecasts.calibrated[at].half_width);
-        actual.push((x, close[row + horizon]));
-        forecast.push((x, close[row] * mean.exp()));
-        band.push((x, close[row] * (mean - width).exp(), close[row] * (mean + width).exp()));
+        let (row, x) = (m.forecasts.rows[i], i as f64);
+        let [real, said, low, high] = outcome(e, m, i, row)?;
+        actual.push((x, real));
+        forecast.push((x, said));
+        band.push((x, low, high));
     }
-    Chart {
-        title: format!("{}: price {} after each of the last {} origins", m.name, count(horizon, "step"), n - first),
+    let what = if e.report.task.id() == "price" { "price" } else { "volatility" };
+    let over = if what == "price" { "after" } else { "over" };
+    Some(Chart {
+        title: format!(
+            "{}: {what} {over} {} from each of the last {} origins",
+            m.name,
+            count(horizon, "step"),
+            n - first
+        ),
         x_label: "origin",
-        y_label: "price",
+        y_label: what,
         curves: vec![
-            Curve { name: "price".into(), points: actual },
+            Curve { name: what.into(), points: actual },
             Curve { name: format!("{} forecast", m.name), points: forecast },
         ],
         band,
         level: None,
+    })
+}
+
+/// What came true of forecast `i` from `row`, what was said, and its interval.
+fn outcome(e: &Evaluation, m: &ModelReport, i: usize, row: usize) -> Option<[f64; 4]> {
+    let close = &e.market.series().columns().close;
+    let horizon = e.report.horizon;
+    let around = |at: usize, value: &dyn Fn(f64) -> f64| {
+        let (mean, width) = (m.forecasts.means[at], m.forecasts.calibrated[at].half_width);
+        [value(mean), value(mean - width), value(mean + width)]
+    };
+    match e.report.task {
+        Task::Price { .. } => {
+            let [said, low, high] = around(i * horizon + horizon - 1, &|r| close[row] * r.exp());
+            Some([close[row + horizon], said, low, high])
+        }
+        Task::Volatility { .. } => {
+            let [said, low, high] = around(i, &volatility);
+            let squares = close[row..=row + horizon].windows(2).map(|w| (w[1] / w[0]).ln().powi(2));
+            Some([squares.sum::<f64>().sqrt(), said, low, high])
+        }
+        Task::Direction { .. } => None,
     }
 }
 
 /// The training curve, where there is one, above errors and coverage.
 pub(crate) fn training(t: &Trained, path: &Path) -> Result<(), Problem> {
-    let mut charts = report_charts(&t.report, &t.meta.id);
+    let mut charts: Vec<Chart> =
+        t.models.iter().flat_map(|model| report_charts(&model.report, &model.manifest.id)).collect();
+    let id = t.models.iter().map(|model| model.manifest.id.as_str()).collect::<Vec<_>>().join(", ");
     let points = |losses: &[f64]| losses.iter().enumerate().map(|(i, &l)| (i as f64 + 1.0, l)).collect::<Vec<_>>();
     if !t.fit.curve.train.is_empty() {
         let mut curves = vec![Curve { name: "training".into(), points: points(&t.fit.curve.train) }];
         if !t.fit.curve.valid.is_empty() {
             curves.push(Curve { name: "validation".into(), points: points(&t.fit.curve.valid) });
         }
-        let title = format!("{}: loss by step (weights of step {} kept)", t.meta.id, t.fit.steps);
+        let title = format!("{id}: loss by step (weights of step {} kept)", t.fit.steps);
         charts.insert(0, Chart { title, x_label: "step", y_label: "loss", curves, band: vec![], level: None });
     }
-    draw(path, &t.meta.id, &|canvas| stack(&charts, canvas))
+    draw(path, &id, &|canvas| stack(&charts, canvas))
 }
 
-/// The forecast with its interval after the last candles.
+/// The forecast after the last candles: prices with their interval, the borders of the classes, or one volatility either
+/// way.
 pub(crate) fn forecast(p: &Predicted, path: &Path) -> Result<(), Problem> {
     let f = &p.forecast;
     let close = &p.market.series().columns().close;
-    let first = close.len().saturating_sub(4 * f.steps.len().max(24));
+    let first = close.len().saturating_sub(4 * f.reach().max(24));
     let now = close.len() as f64 - 1.0;
     let past: Vec<(f64, f64)> = (first..close.len()).map(|i| (i as f64 - now, close[i])).collect();
-    let ahead =
-        std::iter::once((0.0, f.origin_price)).chain(f.steps.iter().map(|s| (s.step as f64, s.price))).collect();
-    let band = std::iter::once((0.0, f.origin_price, f.origin_price))
-        .chain(f.steps.iter().map(|s| (s.step as f64, s.lower, s.upper)))
-        .collect();
+    let (ahead, band) = after(f);
+    let mut curves = vec![Curve { name: "price".into(), points: past }];
+    curves.extend(ahead.into_iter().map(|(name, points)| Curve { name, points }));
     let chart = Chart {
-        title: format!(
-            "{} {} by {}, origin {}, {:.0} % interval",
-            f.key.symbol,
-            f.key.interval,
-            p.meta.id,
-            f.origin,
-            100.0 * f.level
-        ),
+        title: format!("{} {} by {}, origin {}, {}", f.key.symbol, f.key.interval, p.manifest.id, f.origin, legend(f)),
         x_label: "candles from the origin",
         y_label: "price",
-        curves: vec![Curve { name: "price".into(), points: past }, Curve { name: "forecast".into(), points: ahead }],
+        curves,
         band,
         level: None,
     };
-    draw(path, &p.meta.id, &|canvas| stack(std::slice::from_ref(&chart), canvas))
+    draw(path, &p.manifest.id, &|canvas| stack(std::slice::from_ref(&chart), canvas))
+}
+
+fn legend(f: &Forecast) -> String {
+    match &f.outlook {
+        Outlook::Price(_) => format!("{:.0} % interval", 100.0 * f.level),
+        Outlook::Direction(d) => format!("{} {:.0} %", d.action, 100.0 * d.probabilities[d.action as usize]),
+        Outlook::Volatility(v) => format!("volatility {:.3} %, drawn either way", 100.0 * v.volatility),
+    }
+}
+
+/// Named curves and a band `(x, low, high)` after the origin.
+type After = (Vec<(String, Vec<(f64, f64)>)>, Vec<(f64, f64, f64)>);
+
+fn after(f: &Forecast) -> After {
+    let start = (0.0, f.origin_price);
+    match &f.outlook {
+        Outlook::Price(steps) => {
+            let ahead = std::iter::once(start).chain(steps.iter().map(|s| (s.step as f64, s.price))).collect();
+            let band = std::iter::once((0.0, f.origin_price, f.origin_price));
+            let band = band.chain(steps.iter().map(|s| (s.step as f64, s.lower, s.upper))).collect();
+            (vec![("forecast".into(), ahead)], band)
+        }
+        Outlook::Direction(d) => {
+            let line = |name: &str, price: f64| (name.to_owned(), vec![(0.0, price), (d.step as f64, price)]);
+            (vec![line("SELL at or below", d.sell_at), line("BUY at or above", d.buy_at)], vec![])
+        }
+        Outlook::Volatility(v) => {
+            let band = (0..=v.step).map(|step| {
+                let size = v.volatility * (step as f64 / v.step.max(1) as f64).sqrt();
+                (step as f64, f.origin_price * (-size).exp(), f.origin_price * size.exp())
+            });
+            (vec![], band.collect())
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use candlecast_core::{FeatureSet, Interval, ModelRequest, Problem, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
 use candlecast_host::SeriesQuery;
-use candlecast_learn::{ScalerKind, TrainWindow};
-use candlecast_pipeline::catalog::find;
+use candlecast_learn::{Labels, ScalerKind, TrainWindow};
+use candlecast_pipeline::catalog::canonical;
 use candlecast_pipeline::{MIN_CANDLES, PipelineOptions};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
@@ -27,6 +27,31 @@ pub(crate) struct SeriesArgs {
 impl SeriesArgs {
     pub(crate) fn wanted(&self) -> SeriesQuery {
         SeriesQuery { symbol: self.symbol.clone(), venue: self.venue.clone(), interval: self.interval }
+    }
+}
+
+/// Which series, of one or several symbols.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SeveralSeriesArgs {
+    /// Symbol, such as BTCUSDT; several, by comma or blank, for one model that learns from all of them
+    #[arg(long = "symbol", short, visible_alias = "symbols", value_delimiter = ',', num_args = 1.., required = true)]
+    pub(crate) symbols: Vec<Symbol>,
+    /// Candle length [default: 1h if stored, else the finest stored]
+    #[arg(long, short, visible_alias = "timeframe")]
+    pub(crate) interval: Option<Interval>,
+    /// Venue [default: binance, or the only one stored]
+    #[arg(long)]
+    pub(crate) venue: Option<Venue>,
+}
+
+impl SeveralSeriesArgs {
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = SeriesQuery> {
+        let query = |symbol: &Symbol| SeriesQuery {
+            symbol: symbol.clone(),
+            venue: self.venue.clone(),
+            interval: self.interval,
+        };
+        self.symbols.iter().map(query)
     }
 }
 
@@ -62,6 +87,16 @@ const DEFAULT_TRAIN_DAYS: u32 = 365;
 /// What a fit is of.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FitArgs {
+    /// What is forecast: price, direction (SELL, HOLD or BUY) or volatility
+    #[arg(long, default_value = "price", value_name = "TASK")]
+    pub(crate) task: String,
+    /// Classes of the direction task: adaptive:LOW,HIGH (percentiles of the training returns in units of their expected
+    /// size, as shares) or fixed:RETURN (a log return either way) [default: adaptive:0.25,0.75]
+    #[arg(long, value_name = "HOW", value_parser = labels)]
+    pub(crate) labels: Option<Labels>,
+    /// Share of a training window, its end, that early stopping and selection use [default: 0.15]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) valid_share: Option<f64>,
     /// How far ahead: a duration (24h) or a number of steps
     #[arg(long, default_value = "24h")]
     pub(crate) horizon: String,
@@ -113,6 +148,9 @@ impl FitArgs {
     /// The common part for a series. `range_given` as in [`FitArgs::window`].
     pub(crate) fn common(&self, key: &SeriesKey, range_given: bool) -> Result<PipelineOptions, Problem> {
         let mut common = PipelineOptions::new(key.interval.horizon_steps(&self.horizon)?);
+        self.task.clone_into(&mut common.task);
+        common.labels = self.labels.unwrap_or(common.labels);
+        common.valid_share = self.valid_share.unwrap_or(common.valid_share);
         common.window = self.window(range_given);
         common.min_candles = self.min_candles;
         common.features = (!self.features.is_empty()).then(|| FeatureSet(self.features.clone()));
@@ -133,7 +171,7 @@ impl FitArgs {
 
     /// Requests for the models called `names`, with the parameters set for each.
     pub(crate) fn models(&self, names: &[String]) -> Result<Vec<ModelRequest>, Problem> {
-        let ids = names.iter().map(|name| find(name).map(|e| e.id)).collect::<Result<Vec<_>, _>>()?;
+        let ids = names.iter().map(|name| canonical(name)).collect::<Result<Vec<_>, _>>()?;
         let mut params: Vec<Map<String, Value>> = vec![Map::new(); ids.len()];
         for assignment in &self.set {
             Self::assign(assignment, &ids, &mut params)?;
@@ -151,7 +189,7 @@ impl FitArgs {
         let value: Value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()));
         let (targets, name): (Vec<usize>, &str) = match name.split_once('.') {
             Some((model, name)) => {
-                let id = find(model)?.id;
+                let id = canonical(model)?;
                 let at =
                     ids.iter().position(|i| *i == id).ok_or_else(|| bad(format!("{id} is not among the models")))?;
                 (vec![at], name)
@@ -168,6 +206,20 @@ impl FitArgs {
     }
 }
 
+/// `adaptive:0.25,0.75` or `fixed:0.01`.
+fn labels(text: &str) -> Result<Labels, String> {
+    let wrong =
+        || format!("`{text}`: write adaptive:LOW,HIGH such as adaptive:0.25,0.75, or fixed:RETURN such as fixed:0.01");
+    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| wrong());
+    let (kind, numbers) = text.split_once(':').unwrap_or((text, ""));
+    match (kind.trim(), numbers.split_once(',')) {
+        ("adaptive", None) if numbers.is_empty() => Ok(Labels::Adaptive { low: 0.25, high: 0.75 }),
+        ("adaptive", Some((low, high))) => Ok(Labels::Adaptive { low: number(low)?, high: number(high)? }),
+        ("fixed", None) => Ok(Labels::Fixed { threshold: number(numbers)? }),
+        _ => Err(wrong()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +229,16 @@ mod tests {
     struct Line {
         #[command(flatten)]
         fit: FitArgs,
+    }
+
+    #[test]
+    fn labels_are_read_and_others_refused() {
+        assert_eq!(labels("fixed:0.01"), Ok(Labels::Fixed { threshold: 0.01 }));
+        assert_eq!(labels("adaptive:0.2, 0.9"), Ok(Labels::Adaptive { low: 0.2, high: 0.9 }));
+        assert_eq!(labels("adaptive"), Ok(Labels::Adaptive { low: 0.25, high: 0.75 }));
+        for bad in ["", "fixed", "fixed:1,2", "adaptive:0.2", "other:1", "fixed:x"] {
+            assert!(labels(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

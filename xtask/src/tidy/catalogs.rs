@@ -73,6 +73,12 @@ static CATALOGS: &[Catalog] = &[
         shared: &[],
     },
     Catalog {
+        folder: "crates/candlecast-pipeline/src/composites/",
+        part: Part::File,
+        list: "crates/candlecast-pipeline/src/composites/mod.rs",
+        shared: &[],
+    },
+    Catalog {
         folder: "crates/candlecast-models/src/",
         part: Part::Folder,
         list: "crates/candlecast-models/src/catalog.rs",

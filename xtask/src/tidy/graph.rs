@@ -28,7 +28,7 @@ const BINARY: &[&str] = &[
 /// Crate and the crates it may depend on, without the prefix `candlecast-`; `candlecast` is the binary.
 static MAY_USE: &[(&str, &[&str])] = &[
     ("core", &[]),
-    ("files", &[]),
+    ("files", &["core"]),
     ("features", &["core"]),
     ("learn", &["core"]),
     ("models", &["core", "learn"]),
@@ -45,9 +45,9 @@ static MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["core"]),
     ("host", &["core", "files", "store", "registry", "meta", "config", "learn"]),
     ("jobs", &["core", "host", "meta", "config"]),
-    ("monitor", &["core", "host", "meta", "pipeline", "store"]),
-    ("live", &["core", "host", "exchange", "meta", "monitor", "pipeline", "registry", "store"]),
-    ("backup", &["core", "files", "host", "meta", "registry"]),
+    ("monitor", &["core", "learn", "host", "meta", "pipeline", "registry", "store"]),
+    ("live", &["core", "ingest", "learn", "host", "exchange", "meta", "monitor", "pipeline", "registry", "store"]),
+    ("backup", &["core", "files", "config", "host", "meta", "registry"]),
     ("app", ALL_BELOW_APP),
     ("server", &["core", "app", "jobs"]),
     ("candlecast", BINARY),
@@ -173,7 +173,7 @@ mod tests {
         for (name, used) in [("pipeline", "nn"), ("host", "store"), ("live", "monitor"), ("server", "jobs")] {
             assert_eq!(n_found(name, used), 0, "{name} uses {used}");
         }
-        for (name, used) in [("pipeline", "store"), ("files", "core"), ("host", "jobs"), ("jobs", "app")] {
+        for (name, used) in [("pipeline", "store"), ("files", "store"), ("host", "jobs"), ("jobs", "app")] {
             assert_eq!(n_found(name, used), 1, "{name} uses {used}");
         }
     }

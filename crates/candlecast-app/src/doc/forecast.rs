@@ -1,29 +1,18 @@
 //! The document of `predict`: the seeds' response with the fields of the rules.
 
 use candlecast_core::Timestamp;
+use candlecast_pipeline::doc::OutlookDoc;
 use serde::Serialize;
 
 use crate::predict::Predicted;
-
-/// One step. `timestamp` is the close instant of the target candle.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ForecastStepDoc {
-    timestamp: Timestamp,
-    step: usize,
-    price: f64,
-    confidence: f64,
-    calibrated: bool,
-    lower_bound: f64,
-    upper_bound: f64,
-}
 
 /// A forecast.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a field of the document")]
 pub struct ForecastDoc {
-    predictions: Vec<ForecastStepDoc>,
+    #[serde(flatten)]
+    outlook: OutlookDoc,
     model: String,
     model_version: String,
     model_id: String,
@@ -53,30 +42,18 @@ impl From<&Predicted> for ForecastDoc {
     fn from(p: &Predicted) -> Self {
         let f = &p.forecast;
         Self {
-            predictions: f
-                .steps
-                .iter()
-                .map(|s| ForecastStepDoc {
-                    timestamp: s.target_time,
-                    step: s.step,
-                    price: s.price,
-                    confidence: s.confidence,
-                    calibrated: s.calibrated,
-                    lower_bound: s.lower,
-                    upper_bound: s.upper,
-                })
-                .collect(),
-            model: p.meta.model_type.to_ascii_lowercase(),
-            model_version: p.meta.version.to_string(),
-            model_id: p.meta.id.clone(),
+            outlook: OutlookDoc::from(f),
+            model: p.manifest.model_type.to_ascii_lowercase(),
+            model_version: p.manifest.version.to_string(),
+            model_id: p.manifest.id.clone(),
             venue: f.key.venue.to_string(),
             symbol: f.key.symbol.to_string(),
             interval: f.key.interval.to_string(),
-            horizon_steps: f.steps.len(),
+            horizon_steps: f.reach(),
             origin: f.origin,
             origin_price: f.origin_price,
             interval_level: f.level,
-            trained_at: p.meta.trained_at,
+            trained_at: p.manifest.trained_at,
             regime: p.regime.as_ref().map(|r| r.0.clone()),
             regime_confidence: p.regime.as_ref().map(|r| r.1),
             stale: p.stale,

@@ -13,5 +13,7 @@ pub use candlecast_monitor::doc::*;
 pub use candlecast_pipeline::doc::*;
 
 pub use data::{CheckDoc, CoverageDoc, ImportDoc, JumpDoc, RejectedRowDoc};
-pub use forecast::{ForecastDoc, ForecastStepDoc};
-pub use model::{DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, TrainDoc, ValidationDoc};
+pub use forecast::ForecastDoc;
+pub use model::{
+    DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, ServingChangeDoc, TrainDoc, TrainedModelDoc, ValidationDoc,
+};

@@ -1,19 +1,27 @@
 //! Documents of `train` and `models`.
 
 use candlecast_core::Timestamp;
-use candlecast_pipeline::doc::ModelReportDoc;
-use candlecast_registry::{Exported, Listed, Meta};
+use candlecast_learn::FitSummary;
+use candlecast_pipeline::doc::{ModelReportDoc, ReportDoc};
+use candlecast_registry::{Exported, Listed, ModelManifest, ServingChange};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::models::{Deleted, Indexed, Validated};
-use crate::train::Trained;
+use crate::models::{Deleted, Indexed, Validated, config_and_pipeline};
+use crate::train::{Trained, TrainedModel};
 
 /// A stored model.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelDoc {
-    id: String,
+    /// Id in the registry.
+    pub id: String,
+    /// Series as `venue:symbol:interval`.
+    #[serde(skip)]
+    pub series: String,
+    /// True for generated markets.
+    #[serde(skip)]
+    pub synthetic: bool,
     symbol: String,
     venue: String,
     interval: String,
@@ -24,7 +32,8 @@ pub struct ModelDoc {
     /// Why it is corrupt, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    path: String,
+    /// Where its payload lies.
+    pub path: String,
     name: Option<String>,
     trained_at: Option<Timestamp>,
     horizon_steps: Option<usize>,
@@ -35,6 +44,7 @@ pub struct ModelDoc {
     metrics: Value,
     baseline_metrics: Value,
     config: Value,
+    pipeline: Value,
     features: Vec<String>,
     seed: Option<u64>,
     program_version: Option<String>,
@@ -43,34 +53,38 @@ pub struct ModelDoc {
 }
 
 impl ModelDoc {
-    /// The document of `meta`, stored at `path`.
-    pub fn of(meta: &Meta, path: &std::path::Path) -> Self {
+    /// The document of `manifest`, stored at `path`.
+    pub fn of(manifest: &ModelManifest, path: &std::path::Path) -> Self {
+        let (config, pipeline) = config_and_pipeline(manifest);
         Self {
-            id: meta.id.clone(),
-            symbol: meta.symbol.to_string(),
-            venue: meta.venue.to_string(),
-            interval: meta.interval.to_string(),
-            model_type: meta.model_type.to_ascii_lowercase(),
-            task: meta.task.clone(),
-            version: meta.version.to_string(),
-            status: meta.status.to_string(),
+            id: manifest.id.clone(),
+            series: manifest.key().to_string(),
+            synthetic: manifest.venue.is_synthetic(),
+            symbol: manifest.symbol.to_string(),
+            venue: manifest.venue.to_string(),
+            interval: manifest.interval.to_string(),
+            model_type: manifest.model_type.to_ascii_lowercase(),
+            task: manifest.task.clone(),
+            version: manifest.version.to_string(),
+            status: manifest.status.to_string(),
             reason: None,
             path: path.display().to_string(),
-            name: Some(meta.name.clone()),
-            trained_at: Some(meta.trained_at),
-            horizon_steps: Some(meta.horizon_steps),
-            accuracy: meta.accuracy,
-            data_points: Some(meta.data_points),
-            data_from: Some(meta.data_range.from),
-            data_to: Some(meta.data_range.to),
-            metrics: meta.metrics.clone(),
-            baseline_metrics: meta.baseline_metrics.clone(),
-            config: meta.config.clone(),
-            features: meta.features.iter().map(|f| f.id.clone()).collect(),
-            seed: Some(meta.seed),
-            program_version: Some(meta.program_version.clone()),
-            instruction_set: Some(meta.instruction_set.clone()),
-            sha256: Some(meta.sha256.clone()),
+            name: Some(manifest.name.clone()),
+            trained_at: Some(manifest.trained_at),
+            horizon_steps: Some(manifest.horizon_steps),
+            accuracy: manifest.accuracy,
+            data_points: Some(manifest.data_points),
+            data_from: Some(manifest.data_range.from),
+            data_to: Some(manifest.data_range.to),
+            metrics: manifest.metrics.clone(),
+            baseline_metrics: manifest.baseline_metrics.clone(),
+            config,
+            pipeline,
+            features: manifest.features.iter().map(|f| f.id.clone()).collect(),
+            seed: Some(manifest.seed),
+            program_version: Some(manifest.program_version.clone()),
+            instruction_set: Some(manifest.instruction_set.clone()),
+            sha256: Some(manifest.sha256.clone()),
         }
     }
 }
@@ -78,17 +92,19 @@ impl ModelDoc {
 impl ModelDoc {
     /// The document of a listed version, stored at `path`.
     pub fn listed(l: &Listed, path: &std::path::Path) -> Self {
-        if let Some(meta) = &l.meta {
-            return Self { status: l.status.to_string(), reason: l.reason.clone(), ..Self::of(meta, path) };
+        if let Some(manifest) = &l.manifest {
+            return Self { status: l.status.to_string(), reason: l.reason.clone(), ..Self::of(manifest, path) };
         }
-        let slot = &l.name.slot;
+        let family = &l.name.family;
         Self {
             id: l.name.to_string(),
-            symbol: slot.key().symbol.to_string(),
-            venue: slot.key().venue.to_string(),
-            interval: slot.key().interval.to_string(),
-            model_type: slot.model().to_owned(),
-            task: slot.task().to_owned(),
+            series: family.key().to_string(),
+            synthetic: family.key().venue.is_synthetic(),
+            symbol: family.key().symbol.to_string(),
+            venue: family.key().venue.to_string(),
+            interval: family.key().interval.to_string(),
+            model_type: family.model().to_owned(),
+            task: family.task().to_owned(),
             version: l.name.version.to_string(),
             status: l.status.to_string(),
             reason: l.reason.clone(),
@@ -103,6 +119,7 @@ impl ModelDoc {
             metrics: Value::Null,
             baseline_metrics: Value::Null,
             config: Value::Null,
+            pipeline: Value::Null,
             features: vec![],
             seed: None,
             program_version: None,
@@ -112,39 +129,77 @@ impl ModelDoc {
     }
 }
 
-/// A finished training.
+/// A finished training: of one series the model that was saved for it, of several a list of them.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum TrainDoc {
+    /// Of one series.
+    One(Box<TrainedModelDoc>),
+    /// Of several.
+    Several {
+        /// In the order of the request.
+        trained: Vec<TrainedModelDoc>,
+    },
+}
+
+/// The saved model of one series.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TrainDoc {
-    model: ModelDoc,
-    active: bool,
-    candidate_because: Option<String>,
-    origins: usize,
-    interval_level: f64,
-    stopped: candlecast_learn::Stop,
-    steps: usize,
-    train_samples: usize,
-    valid_samples: usize,
-    curve: candlecast_learn::Curve,
-    dropped_features: Vec<String>,
-    models: Vec<ModelReportDoc>,
+pub struct TrainedModelDoc {
+    /// As saved.
+    pub model: ModelDoc,
+    /// True when it serves.
+    pub active: bool,
+    /// Why it does not.
+    pub candidate_because: Option<String>,
+    /// Why the saved fit ended.
+    pub stopped: candlecast_learn::Stop,
+    /// Steps behind the weights kept.
+    pub steps: usize,
+    /// Samples of all series that the fit learned from.
+    pub train_samples: usize,
+    /// Samples that it stopped on.
+    pub valid_samples: usize,
+    /// Losses by step.
+    pub curve: candlecast_learn::Curve,
+    /// Constant features.
+    pub dropped_features: Vec<String>,
+    /// The forward chain's scores in this series.
+    #[serde(flatten)]
+    pub report: ReportDoc,
+}
+
+impl TrainDoc {
+    /// The models, in the order of the request.
+    pub fn models(&self) -> &[TrainedModelDoc] {
+        match self {
+            Self::One(model) => std::slice::from_ref(model),
+            Self::Several { trained } => trained,
+        }
+    }
 }
 
 impl From<&Trained> for TrainDoc {
     fn from(t: &Trained) -> Self {
+        let mut trained: Vec<TrainedModelDoc> =
+            t.models.iter().map(|model| TrainedModelDoc::of(model, &t.fit)).collect();
+        if trained.len() == 1 { Self::One(Box::new(trained.remove(0))) } else { Self::Several { trained } }
+    }
+}
+
+impl TrainedModelDoc {
+    fn of(trained: &TrainedModel, fit: &FitSummary) -> Self {
         Self {
-            model: ModelDoc::of(&t.meta, &t.path),
-            active: t.candidate_because.is_none(),
-            candidate_because: t.candidate_because.clone(),
-            origins: t.report.origins,
-            interval_level: t.report.level,
-            stopped: t.fit.stopped,
-            steps: t.fit.steps,
-            train_samples: t.fit.n_train,
-            valid_samples: t.fit.n_valid,
-            curve: t.fit.curve.clone(),
-            dropped_features: t.fit.dropped.clone(),
-            models: t.report.models.iter().map(Into::into).collect(),
+            model: ModelDoc::of(&trained.manifest, &trained.path),
+            active: trained.candidate_because.is_none(),
+            candidate_because: trained.candidate_because.clone(),
+            stopped: fit.stopped,
+            steps: fit.steps,
+            train_samples: fit.n_train,
+            valid_samples: fit.n_valid,
+            curve: fit.curve.clone(),
+            dropped_features: fit.dropped.clone(),
+            report: (&trained.report).into(),
         }
     }
 }
@@ -165,6 +220,33 @@ impl From<&Deleted> for DeletedDoc {
     }
 }
 
+/// A change of what serves at a horizon.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServingChangeDoc {
+    at: Timestamp,
+    horizon_steps: usize,
+    /// Version that served before; null if nothing did.
+    from: Option<String>,
+    /// Version that serves since; null if nothing does.
+    to: Option<String>,
+    why: String,
+    by: String,
+}
+
+impl From<&ServingChange> for ServingChangeDoc {
+    fn from(c: &ServingChange) -> Self {
+        Self {
+            at: c.at,
+            horizon_steps: c.horizon,
+            from: c.from.map(|version| version.to_string()),
+            to: c.to.map(|version| version.to_string()),
+            why: c.why.to_string(),
+            by: c.by.clone(),
+        }
+    }
+}
+
 /// A model that was copied out.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -179,11 +261,11 @@ pub struct DownloadDoc {
 impl From<&Exported> for DownloadDoc {
     fn from(e: &Exported) -> Self {
         Self {
-            id: e.meta.id.clone(),
+            id: e.manifest.id.clone(),
             file: e.payload_path.display().to_string(),
             meta_file: e.meta_path.display().to_string(),
-            bytes: e.meta.payload_bytes,
-            sha256: e.meta.sha256.clone(),
+            bytes: e.manifest.payload_bytes,
+            sha256: e.manifest.sha256.clone(),
         }
     }
 }
@@ -212,6 +294,9 @@ pub struct ValidationDoc {
     symbol: String,
     interval: String,
     synthetic: bool,
+    task: String,
+    /// The baseline that verdicts compare with; null where nothing can be scored yet.
+    reference: Option<String>,
     horizon_steps: usize,
     trained_to: Timestamp,
     days: u32,
@@ -229,15 +314,17 @@ pub struct ValidationDoc {
 
 impl From<&Validated> for ValidationDoc {
     fn from(validated: &Validated) -> Self {
-        let (meta, v) = (&validated.meta, &validated.validation);
+        let (manifest, v) = (&validated.manifest, &validated.validation);
         let report = v.report.as_ref();
         Self {
-            id: meta.id.clone(),
-            venue: meta.venue.to_string(),
-            symbol: meta.symbol.to_string(),
-            interval: meta.interval.to_string(),
-            synthetic: meta.venue.is_synthetic(),
-            horizon_steps: meta.horizon_steps,
+            id: manifest.id.clone(),
+            venue: manifest.venue.to_string(),
+            symbol: manifest.symbol.to_string(),
+            interval: manifest.interval.to_string(),
+            synthetic: manifest.venue.is_synthetic(),
+            task: manifest.task.clone(),
+            reference: report.map(|r| r.reference.clone()),
+            horizon_steps: manifest.horizon_steps,
             trained_to: v.trained_to,
             days: v.days,
             seen_candles: v.seen,

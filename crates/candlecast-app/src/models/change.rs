@@ -5,7 +5,7 @@ use std::path::Path;
 
 use candlecast_core::Problem;
 use candlecast_host::Host;
-use candlecast_registry::{Exported, Meta, ModelName, RegistryError, Slot};
+use candlecast_registry::{Change, Exported, Family, ModelManifest, ModelName, RegistryError, Slot};
 
 use crate::models::index::index_follows;
 use crate::models::parse_id;
@@ -15,48 +15,68 @@ use crate::models::parse_id;
 pub struct Deleted {
     /// The model.
     pub name: ModelName,
-    /// True when it was the one that served.
+    /// True when it was one that served.
     pub served: bool,
-    /// What serves now, if anything does.
+    /// What serves in its slot now, if anything does.
     pub serves: Option<ModelName>,
 }
 
-/// Lets a version serve, after its files were found whole.
-pub async fn promote_model(host: &Host, id: &str) -> Result<Meta, Problem> {
+/// Lets a version serve in its slot, after its files were found whole. `by` goes on record as who did it.
+pub async fn promote_model(host: &Host, id: &str, by: &str) -> Result<ModelManifest, Problem> {
     let name = parse_id(id)?;
-    let meta = host.registry.promote(&name.slot, name.version)?;
-    index_follows(host, &name.slot).await;
-    Ok(meta)
+    let manifest = host.registry.promote(&name.family, name.version, now(host, by))?;
+    index_follows(host, &name.family).await;
+    Ok(manifest)
 }
 
-/// Lets the version serve that served before the active one.
-pub async fn roll_back_model(host: &Host, slot: &Slot) -> Result<Meta, Problem> {
-    let meta = host.registry.rollback(slot).map_err(nothing_before)?;
-    index_follows(host, slot).await;
-    Ok(meta)
+/// Lets the version serve that served in `slot` before the active one.
+pub async fn roll_back_model(host: &Host, slot: &Slot, by: &str) -> Result<ModelManifest, Problem> {
+    let manifest = host.registry.rollback(slot, now(host, by)).map_err(nothing_before)?;
+    index_follows(host, &slot.family).await;
+    Ok(manifest)
 }
 
-/// Deletes a version. The active one only with `force`; then the one before it serves.
-pub async fn delete_model(host: &Host, id: &str, force: bool) -> Result<Deleted, Problem> {
+/// Deletes a version. One that serves only with `force`; then the one before it in its slot serves.
+pub async fn delete_model(host: &Host, id: &str, force: bool, by: &str) -> Result<Deleted, Problem> {
     let name = parse_id(id)?;
-    let slot = name.slot.clone();
-    let active = host.registry.active(&slot)?;
-    let serves = if force {
-        host.registry.delete_even_active(&slot, name.version)?
+    let family = name.family.clone();
+    let served_in = slot_served_by(host, &name)?;
+    let slot = served_in.clone().or_else(|| slot_of(host, &name));
+    if force {
+        host.registry.delete_even_active(&family, name.version, now(host, by))?;
     } else {
-        host.registry.delete(&slot, name.version).map_err(is_active)?;
-        host.registry.active(&slot)?
+        host.registry.delete(&family, name.version).map_err(is_active)?;
+    }
+    index_follows(host, &family).await;
+    // The slot of a damaged version is not known: then whatever serves longest is told.
+    let serves = match slot.or_else(|| host.registry.reaching(&family, None).ok()) {
+        Some(slot) => host.registry.active(&slot)?,
+        None => None,
     };
-    index_follows(host, &slot).await;
-    let served = active == Some(name.version);
-    Ok(Deleted { name, served, serves: serves.map(|version| slot.at(version)) })
+    Ok(Deleted { name, served: served_in.is_some(), serves: serves.map(|version| family.at(version)) })
+}
+
+/// The slot in which the version `name` serves, if it does.
+fn slot_served_by(host: &Host, name: &ModelName) -> Result<Option<Slot>, Problem> {
+    for slot in host.registry.slots(&name.family)? {
+        if host.registry.active(&slot)? == Some(name.version) {
+            return Ok(Some(slot));
+        }
+    }
+    Ok(None)
+}
+
+/// The slot that the version `name` belongs to, if its manifest can be read.
+fn slot_of(host: &Host, name: &ModelName) -> Option<Slot> {
+    let manifest = host.registry.manifest(&name.family, name.version).ok()?;
+    Some(name.family.slot(manifest.horizon_steps))
 }
 
 /// The versions beyond the newest `keep` of each slot, in the order in which they would go.
 pub fn surplus_models(host: &Host, keep: usize) -> Result<Vec<ModelName>, Problem> {
     let mut surplus = Vec::new();
-    for slot in slots(host)? {
-        surplus.extend(host.registry.surplus(&slot, keep)?.into_iter().map(|version| slot.at(version)));
+    for family in stored_families(host)? {
+        surplus.extend(host.registry.surplus(&family, keep)?.into_iter().map(|version| family.at(version)));
     }
     Ok(surplus)
 }
@@ -64,13 +84,13 @@ pub fn surplus_models(host: &Host, keep: usize) -> Result<Vec<ModelName>, Proble
 /// Deletes the versions beyond `keep` of each slot, and says which. The active ones and the newest stay.
 pub async fn keep_versions(host: &Host, keep: usize) -> Result<Vec<ModelName>, Problem> {
     let mut gone = Vec::new();
-    for slot in slots(host)? {
+    for family in stored_families(host)? {
         host.check_cancelled()?;
-        let versions = host.registry.prune(&slot, keep)?;
+        let versions = host.registry.prune(&family, keep)?;
         if !versions.is_empty() {
-            index_follows(host, &slot).await;
+            index_follows(host, &family).await;
         }
-        gone.extend(versions.into_iter().map(|version| slot.at(version)));
+        gone.extend(versions.into_iter().map(|version| family.at(version)));
     }
     Ok(gone)
 }
@@ -78,14 +98,18 @@ pub async fn keep_versions(host: &Host, keep: usize) -> Result<Vec<ModelName>, P
 /// Copies the files of a model into `folder`, compared with their digests before and after.
 pub fn download_model(host: &Host, id: &str, folder: &Path) -> Result<Exported, Problem> {
     let name = parse_id(id)?;
-    host.registry.export(&name.slot, name.version, folder).map_err(|e| match e {
+    host.registry.export(&name.family, name.version, folder).map_err(|e| match e {
         RegistryError::Taken { .. } => Problem::data("file-exists", e.to_string()).with_field("dir"),
         e => e.into(),
     })
 }
 
-fn slots(host: &Host) -> Result<BTreeSet<Slot>, Problem> {
-    Ok(host.registry.names()?.into_iter().map(|name| name.slot).collect())
+fn stored_families(host: &Host) -> Result<BTreeSet<Family>, Problem> {
+    Ok(host.registry.names()?.into_iter().map(|name| name.family).collect())
+}
+
+fn now<'a>(host: &Host, by: &'a str) -> Change<'a> {
+    Change { at: host.now(), by }
 }
 
 fn is_active(e: RegistryError) -> Problem {

@@ -1,6 +1,6 @@
 //! The index of models in the metadata database, brought in line with the files, which are the truth.
 //!
-//! A slot is always brought in line as a whole, so doing it again changes nothing, and what a failure left behind is
+//! A family is always brought in line as a whole, so doing it again changes nothing, and what a failure left behind is
 //! mended by the next change. Rows of models that were only configured have no files and are left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use candlecast_core::{Problem, ProgressSink, Timestamp};
 use candlecast_host::Host;
 use candlecast_meta::{MAX_PAGE, MetaError, MetadataStore, Model, ModelFilter, ModelStatus, PageRequest};
-use candlecast_registry::{Listed, Meta, Slot, Status};
+use candlecast_registry::{Family, Listed, ModelManifest, Status};
 
 /// What was done to the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,32 +21,32 @@ pub struct Indexed {
     pub removed: usize,
 }
 
-/// Brings the index of one slot in line with its files.
-pub async fn index_slot(host: &Host, slot: &Slot) -> Result<Indexed, Problem> {
-    let listed = host.registry.list_slot(slot)?;
+/// Brings the index of one family in line with its files.
+pub async fn index_family(host: &Host, family: &Family) -> Result<Indexed, Problem> {
+    let listed = host.registry.list_family(family)?;
     let store = host.metadata().await?;
     let filter = ModelFilter {
-        series: Some(slot.key().clone()),
-        model_type: Some(slot.model().to_owned()),
-        task: Some(slot.task().to_owned()),
+        series: Some(family.key().clone()),
+        model_type: Some(family.model().to_owned()),
+        task: Some(family.task().to_owned()),
         status: None,
     };
     let rows = rows(store.as_ref(), &filter).await?;
-    Ok(SlotSync::new(store.as_ref(), host.now(), rows).run(&listed).await?)
+    Ok(FamilySync::new(store.as_ref(), host.now(), rows).run(&listed).await?)
 }
 
 /// Brings the index in line with all files.
 pub async fn reindex_models(host: &Host, watch: &dyn ProgressSink) -> Result<Indexed, Problem> {
     let store = host.metadata().await?;
     let rows = rows(store.as_ref(), &ModelFilter::default()).await?;
-    let mut slots: BTreeSet<Slot> = host.registry.names()?.into_iter().map(|name| name.slot).collect();
+    let mut families: BTreeSet<Family> = host.registry.names()?.into_iter().map(|name| name.family).collect();
     let trained = rows.values().filter(|row| row.status != ModelStatus::Created);
-    slots.extend(trained.filter_map(|row| Slot::new(row.series.clone(), &row.model_type, &row.task).ok()));
+    families.extend(trained.filter_map(|row| Family::new(row.series.clone(), &row.model_type, &row.task).ok()));
     let mut done = Indexed::default();
-    for (i, slot) in slots.iter().enumerate() {
+    for (i, family) in families.iter().enumerate() {
         host.check_cancelled()?;
-        watch.progress("models", i as u64, slots.len() as u64);
-        let part = index_slot(host, slot).await?;
+        watch.progress("models", i as u64, families.len() as u64);
+        let part = index_family(host, family).await?;
         done.added += part.added;
         done.changed += part.changed;
         done.removed += part.removed;
@@ -54,34 +54,34 @@ pub async fn reindex_models(host: &Host, watch: &dyn ProgressSink) -> Result<Ind
     Ok(done)
 }
 
-/// [`Host::index_slot`] after a change of the files, which is done and stands: a failure is logged.
-pub async fn index_follows(host: &Host, slot: &Slot) {
-    if let Err(error) = index_slot(host, slot).await {
-        tracing::warn!(%slot, %error, "the index of models could not follow; `candlecast models reindex` mends it");
+/// [`index_family`] after a change of the files, which is done and stands: a failure is logged.
+pub async fn index_follows(host: &Host, family: &Family) {
+    if let Err(error) = index_family(host, family).await {
+        tracing::warn!(%family, %error, "the index of models could not follow; `candlecast models reindex` mends it");
     }
 }
 
 /// The row of a model whose files are whole, as long as its status is not set.
-pub(crate) fn row_of(meta: &Meta, run_id: Option<String>) -> Model {
+pub(crate) fn row_of(manifest: &ModelManifest, run_id: Option<String>) -> Model {
     without_status(Model {
-        id: meta.id.clone(),
-        name: meta.name.clone(),
-        series: meta.key(),
-        model_type: meta.model_type.to_ascii_lowercase(),
-        task: meta.task.clone(),
-        version: meta.version.to_string(),
+        id: manifest.id.clone(),
+        name: manifest.name.clone(),
+        series: manifest.key(),
+        model_type: manifest.model_type.to_ascii_lowercase(),
+        task: manifest.task.clone(),
+        version: manifest.version.to_string(),
         status: ModelStatus::Candidate,
-        horizon_steps: u32::try_from(meta.horizon_steps).unwrap_or(u32::MAX),
-        trained_at: meta.trained_at,
-        accuracy: meta.accuracy,
-        sha256: Some(meta.sha256.clone()),
+        horizon_steps: u32::try_from(manifest.horizon_steps).unwrap_or(u32::MAX),
+        trained_at: manifest.trained_at,
+        accuracy: manifest.accuracy,
+        sha256: Some(manifest.sha256.clone()),
         run_id,
-        meta: serde_json::to_value(meta).unwrap_or_default(),
+        meta: serde_json::to_value(manifest).unwrap_or_default(),
         activated_at: None,
     })
 }
 
-/// Without the status in the meta: it has a column of its own, and would be out of date with every promotion.
+/// Without the status in the manifest: it has a column of its own, and would be out of date with every promotion.
 fn without_status(mut model: Model) -> Model {
     if let Some(fields) = model.meta.as_object_mut() {
         fields.shift_remove("status");
@@ -112,8 +112,8 @@ async fn rows(store: &dyn MetadataStore, filter: &ModelFilter) -> Result<BTreeMa
     }
 }
 
-/// One slot being brought in line.
-struct SlotSync<'a> {
+/// One family being brought in line.
+struct FamilySync<'a> {
     store: &'a dyn MetadataStore,
     now: Timestamp,
     rows: BTreeMap<String, Model>,
@@ -122,16 +122,16 @@ struct SlotSync<'a> {
     removed: usize,
 }
 
-impl<'a> SlotSync<'a> {
+impl<'a> FamilySync<'a> {
     fn new(store: &'a dyn MetadataStore, now: Timestamp, rows: BTreeMap<String, Model>) -> Self {
         Self { store, now, rows, added: BTreeSet::new(), changed: BTreeSet::new(), removed: 0 }
     }
 
     async fn run(mut self, listed: &[Listed]) -> Result<Indexed, MetaError> {
-        for meta in listed.iter().filter_map(|entry| entry.meta.as_ref()) {
-            self.put(meta).await?;
+        for manifest in listed.iter().filter_map(|entry| entry.manifest.as_ref()) {
+            self.put(manifest).await?;
         }
-        // Promoting archives the one before in the same breath, so one serves at every moment.
+        // Promoting archives the one before of the same horizon in the same breath, so one serves at every moment.
         for entry in listed.iter().filter(|entry| entry.status == Status::Active) {
             self.promote(&entry.name.to_string()).await?;
         }
@@ -145,10 +145,10 @@ impl<'a> SlotSync<'a> {
     }
 
     /// Adds or updates the row of a model whose files are whole.
-    async fn put(&mut self, meta: &Meta) -> Result<(), MetaError> {
-        let known = self.rows.get(&meta.id);
+    async fn put(&mut self, manifest: &ModelManifest) -> Result<(), MetaError> {
+        let known = self.rows.get(&manifest.id);
         let run_id = known.and_then(|row| row.run_id.clone());
-        let wanted = row_of(meta, run_id);
+        let wanted = row_of(manifest, run_id);
         // Of a known model the status stays as it is until it is set.
         let status = known.map_or(wanted.status, |row| row.status);
         let activated_at = known.and_then(|row| row.activated_at);
@@ -157,14 +157,16 @@ impl<'a> SlotSync<'a> {
             return Ok(());
         }
         let kind = if known.is_some() { &mut self.changed } else { &mut self.added };
-        kind.insert(meta.id.clone());
+        kind.insert(manifest.id.clone());
         self.store.put_model(&wanted, self.now).await?;
-        self.rows.insert(meta.id.clone(), becomes);
+        self.rows.insert(manifest.id.clone(), becomes);
         Ok(())
     }
 
     async fn promote(&mut self, id: &str) -> Result<(), MetaError> {
-        let Some(status) = self.rows.get(id).map(|row| row.status) else { return Ok(()) };
+        let Some((status, horizon)) = self.rows.get(id).map(|row| (row.status, row.horizon_steps)) else {
+            return Ok(());
+        };
         if status == ModelStatus::Active {
             return Ok(());
         }
@@ -175,7 +177,7 @@ impl<'a> SlotSync<'a> {
         for (other, row) in &mut self.rows {
             if other == id {
                 row.status = ModelStatus::Active;
-            } else if row.status == ModelStatus::Active {
+            } else if row.status == ModelStatus::Active && row.horizon_steps == horizon {
                 row.status = ModelStatus::Archived;
             }
         }

@@ -1,8 +1,10 @@
-//! Pages of the list of models, cut from the file names.
+//! Pages of the list of models, cut from the file names, and what serves and served.
 
-use candlecast_core::{Blame, Interval, Problem, Symbol, Venue};
+use std::collections::BTreeSet;
+
+use candlecast_core::{Interval, Problem, Symbol, Venue};
 use candlecast_host::Host;
-use candlecast_registry::{Listed, ModelName, Status};
+use candlecast_registry::{Family, Listed, ModelName, ServingChange, Status};
 
 /// Versions whose small files are read at once.
 const READ_AT_ONCE: usize = 1_000;
@@ -18,6 +20,8 @@ pub struct ModelQuery {
     pub interval: Option<Interval>,
     /// Of this type, by its id.
     pub model: Option<String>,
+    /// Of this task.
+    pub task: Option<String>,
     /// With this status.
     pub status: Option<Status>,
 }
@@ -25,11 +29,12 @@ pub struct ModelQuery {
 impl ModelQuery {
     /// What the name alone decides.
     fn selects(&self, name: &ModelName) -> bool {
-        let (slot, key) = (&name.slot, name.slot.key());
+        let (family, key) = (&name.family, name.family.key());
         self.symbol.as_ref().is_none_or(|symbol| *symbol == key.symbol)
             && self.venue.as_ref().is_none_or(|venue| *venue == key.venue)
             && self.interval.is_none_or(|interval| interval == key.interval)
-            && self.model.as_deref().is_none_or(|model| model == slot.model())
+            && self.model.as_deref().is_none_or(|model| model == family.model())
+            && self.task.as_deref().is_none_or(|task| task == family.task())
     }
 }
 
@@ -57,19 +62,26 @@ pub fn models_page(
     Ok(page)
 }
 
-/// The version that serves in each slot, damaged or not, and a problem for each slot of which it cannot be told.
+/// The version that serves in each slot, damaged or not, and a problem for each series and type of which it cannot be
+/// told.
 pub fn serving_models(host: &Host) -> Result<(Vec<ModelName>, Vec<Problem>), Problem> {
-    let (mut serving, mut problems) = (Vec::new(), Vec::new());
-    for slot in host.registry.serving_slots()? {
-        match host.registry.active(&slot)? {
-            Some(version) => serving.push(slot.at(version)),
-            None => problems.push(Problem::new(
-                "corrupt-model",
-                500,
-                Blame::Data,
-                format!("{slot}: the file that names its active version is damaged: `candlecast models promote` one of its versions"),
-            )),
-        }
+    let slots = host.registry.serving_slots()?;
+    let mut serving = Vec::new();
+    for slot in &slots {
+        serving.extend(host.registry.active(slot)?.map(|version| slot.family.at(version)));
+    }
+    let told: BTreeSet<&Family> = slots.iter().map(|slot| &slot.family).collect();
+    let mut problems = Vec::new();
+    for family in host.registry.serving_families()?.iter().filter(|family| !told.contains(family)) {
+        let problem = host.registry.reaching(family, None).err().map(Problem::from);
+        problems.extend(problem.map(|problem| problem.context(family)));
     }
     Ok((serving, problems))
+}
+
+/// The changes of what serves in the slots of `family`, newest first; the newest hundred are kept.
+pub fn serving_history(host: &Host, family: &Family) -> Result<Vec<ServingChange>, Problem> {
+    let mut changes = host.registry.history(family)?;
+    changes.reverse();
+    Ok(changes)
 }

@@ -1,24 +1,25 @@
 //! Models older than their time to live: they go on serving, and are trained again with the configuration they have.
 
 use candlecast_core::{ModelRequest, Problem, SeriesKey, TimeRange, Timestamp};
-use candlecast_exchange::find;
 use candlecast_host::Host;
 use candlecast_jobs::QueuedTrainings;
-use candlecast_learn::{PipelineConfig, TrainWindow};
+use candlecast_learn::TrainWindow;
 use candlecast_meta::NewJob;
-use candlecast_pipeline::{PipelineOptions, common_of};
-use candlecast_registry::{Meta, Slot};
+use candlecast_pipeline::{PipelineOptions, options_of};
+use candlecast_registry::{ModelManifest, Slot};
 
-/// A serving model that is older than its time to live, with what a training of the same configuration takes:
-/// [`Host::train`] with `key`, `request`, `common` and `range`.
+use crate::models::configuration::recipe_and_params;
+
+/// A serving model that is older than its time to live, with what a training of the same configuration, its horizon
+/// included, takes: [`train`](crate::train()) with `series`, `request`, `common` and `range`.
 #[derive(Debug, Clone)]
 pub struct StaleModel {
     /// The version that serves.
     pub model_id: String,
     /// When it was trained.
     pub trained_at: Timestamp,
-    /// Its series.
-    pub key: SeriesKey,
+    /// The series that it learnt from, its own among them.
+    pub series: Vec<SeriesKey>,
     /// The model and its parameters.
     pub request: ModelRequest,
     /// Horizon, window and the rest.
@@ -27,22 +28,26 @@ pub struct StaleModel {
     pub range: TimeRange,
 }
 
-/// The serving models that are older than their time to live at `now`. Models that cannot be read, or that this
-/// program does not know, are left out: `models list` and `doctor` name them.
+/// The serving models of all slots that are older than their time to live at `now`. Models that cannot be read, or that
+/// this program does not know, are left out: `models list` and `doctor` name them.
 pub fn stale_models(host: &Host, now: Timestamp) -> Result<Vec<StaleModel>, Problem> {
     let mut stale = Vec::new();
     for slot in host.registry.serving_slots()? {
-        let Some(meta) = serving_meta(host, &slot)? else { continue };
-        if is_stale(host, &meta, now) {
-            stale.extend(StaleModel::of(&slot, &meta));
+        let Some(manifest) = serving_manifest(host, &slot)? else { continue };
+        if !is_stale(host, &manifest, now) {
+            continue;
         }
+        // One training makes the models of all series that were learnt from.
+        let model = StaleModel::of(&slot, &manifest);
+        stale.extend(model.filter(|model| !stale.iter().any(|other: &StaleModel| other.is_same_training(model))));
     }
     Ok(stale)
 }
 
-/// Queues a training for every stale model, if `auto_retrain` is on; `job` makes it. A model that cannot
-/// be queued is a problem of its own, the others are queued all the same. Each model is queued at most once in a time to live, whether the training succeeds, fails or
-/// yields only a candidate: otherwise a model that cannot be beaten would be trained without end.
+/// Queues a training for every stale model, if `auto_retrain` is on; `job` makes it. A model that cannot be queued is a
+/// problem of its own, the others are queued all the same. Each model is queued at most once in a time to live, whether
+/// the training succeeds, fails or yields only a candidate: otherwise a model that cannot be beaten would be trained
+/// without end.
 pub async fn queue_retraining(
     host: &Host,
     auto_retrain: bool,
@@ -75,38 +80,51 @@ async fn queue_stale(
     Ok(enqueued.is_new.then_some(enqueued.job.id))
 }
 
-/// True when `meta` is older than its time to live at `now`.
-pub fn is_stale(host: &Host, meta: &Meta, now: Timestamp) -> bool {
-    (now.ms() - meta.trained_at.ms()) / 1000 > host.settings.model_ttl_s
+/// True when the model of `manifest` is older than its time to live at `now`.
+pub fn is_stale(host: &Host, manifest: &ModelManifest, now: Timestamp) -> bool {
+    (now.ms() - manifest.trained_at.ms()) / 1000 > host.settings.model_ttl_s
 }
 
-/// The meta of the active version, if it can be read.
-fn serving_meta(host: &Host, slot: &Slot) -> Result<Option<Meta>, Problem> {
+/// The manifest of the active version, if it can be read.
+fn serving_manifest(host: &Host, slot: &Slot) -> Result<Option<ModelManifest>, Problem> {
     let Some(version) = host.registry.active(slot)? else { return Ok(None) };
-    Ok(host.registry.meta(slot, version).ok())
+    Ok(host.registry.manifest(&slot.family, version).ok())
 }
 
 impl StaleModel {
-    fn of(slot: &Slot, meta: &Meta) -> Option<Self> {
-        let config: PipelineConfig = serde_json::from_value(meta.config.clone()).ok()?;
-        let entry = find(slot.model()).ok()?;
-        let from = match config.window {
-            TrainWindow::Expanding => meta.data_range.from,
+    fn of(slot: &Slot, manifest: &ModelManifest) -> Option<Self> {
+        let (recipe, params) = recipe_and_params(manifest)?;
+        let common = options_of(&recipe)?;
+        let from = match common.window {
+            TrainWindow::Expanding => manifest.data_range.from,
             TrainWindow::Rolling { .. } => TimeRange::ALL.from,
         };
         Some(Self {
-            model_id: meta.id.clone(),
-            trained_at: meta.trained_at,
-            key: slot.key().clone(),
-            request: ModelRequest { id: entry.id.into(), params: config.params.clone() },
-            common: common_of(&config),
+            model_id: manifest.id.clone(),
+            trained_at: manifest.trained_at,
+            series: learnt_from(slot, manifest),
+            request: ModelRequest { id: slot.family.model().into(), params },
+            common,
             range: TimeRange { from, ..TimeRange::ALL },
         })
     }
 
-    /// One id a model and time to live, so that queueing twice queues once.
+    /// True where one training makes both models.
+    fn is_same_training(&self, other: &Self) -> bool {
+        (&self.series, &self.request, &self.common) == (&other.series, &other.request, &other.common)
+    }
+
+    /// One id a model and time to live, so that queueing twice queues once. Versions count through all horizons of a
+    /// family, so the models of two horizons have two ids.
     fn job_id(&self, now: Timestamp, ttl_s: i64) -> String {
         let period = now.ms().div_euclid(ttl_s.max(1).saturating_mul(1000));
         format!("retrain-{}-{period}", self.model_id)
     }
+}
+
+/// The series that a model learnt from; its own alone where the manifest does not say.
+fn learnt_from(slot: &Slot, manifest: &ModelManifest) -> Vec<SeriesKey> {
+    let own = slot.family.key();
+    let read: Option<Vec<SeriesKey>> = manifest.trained_on.iter().map(|text| text.parse().ok()).collect();
+    read.filter(|series| series.contains(own)).unwrap_or_else(|| vec![own.clone()])
 }

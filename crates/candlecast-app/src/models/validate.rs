@@ -3,8 +3,8 @@
 use candlecast_core::Problem;
 use candlecast_host::Host;
 use candlecast_monitor::identity;
-use candlecast_pipeline::{LoadedModel, Validation, validate};
-use candlecast_registry::Meta;
+use candlecast_pipeline::{LoadedModel, Validation, max_fill, validate};
+use candlecast_registry::ModelManifest;
 
 use crate::models::model;
 
@@ -12,7 +12,7 @@ use crate::models::model;
 #[derive(Debug)]
 pub struct Validated {
     /// The model.
-    pub meta: Meta,
+    pub manifest: ModelManifest,
     /// How it did.
     pub validation: Validation,
 }
@@ -22,13 +22,13 @@ pub async fn validate_model(host: &Host, id: &str, days: u32) -> Result<Validate
     if !(1..=3_650).contains(&days) {
         return Err(Problem::usage("bad-days", "days", format!("days {days} is not within 1 to 3650")));
     }
-    let (meta, saved) = model(host, id)?;
-    let market = host.market(&meta.key(), saved.pipeline.config.max_fill).await?;
+    let (manifest, saved) = model(host, id)?;
+    let market = host.market(&manifest.key(), max_fill(&saved)).await?;
     let (now, seed) = (host.now(), host.seed);
     host.compute(move || {
-        let loaded = LoadedModel::restore(saved, &identity(&meta))?;
-        let validation = validate(loaded, meta.data_range.from, &market, days, now, seed)?;
-        Ok(Validated { meta, validation })
+        let loaded = LoadedModel::restore(saved, &identity(&manifest))?;
+        let validation = validate(loaded, manifest.data_range.from, &market, days, now, seed)?;
+        Ok(Validated { manifest, validation })
     })
     .await
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use candlecast_config::{Environment, Flags, Settings, When};
-use candlecast_core::Seed;
 use candlecast_core::market::random_walk;
+use candlecast_core::{Seed, Symbol};
 use candlecast_host::{Clock, HostOptions};
 use candlecast_meta::Outcome;
 use proptest::prelude::*;
+use serde_json::{Map, json};
 
 use super::*;
 

@@ -5,14 +5,11 @@
 
 use candlecast_core::{ModelRequest, Problem};
 use candlecast_host::{Checkpoints, Host};
-use candlecast_jobs::Attempt;
-use candlecast_learn::ModelState;
+use candlecast_jobs::{Attempt, steps};
+use candlecast_learn::{ForecasterState, ModelState};
 use candlecast_pipeline::SavedModel;
-use candlecast_registry::{Loaded, Version};
+use candlecast_registry::{Loaded, Slot, Version};
 use serde::{Deserialize, Serialize};
-
-use crate::data::store_series;
-use crate::train::train_on_record;
 
 /// Its name among the notes of a job.
 const NOTE: &str = "warm-start";
@@ -28,38 +25,44 @@ pub(super) struct WarmStart {
 }
 
 impl WarmStart {
-    /// From the version that serves, if a fit of `request`, the model `id`, can begin with its weights.
-    fn of(serving: Option<&Loaded<SavedModel>>, request: &ModelRequest, id: &str) -> Result<Self, Problem> {
-        let refused =
-            |why: String| Problem::usage("bad-warm-start", "warm-start", format!("warm start of {id}: {why}"));
-        let Some(Loaded { meta, payload: saved, .. }) = serving else {
-            return Err(refused("no version serves yet: train once without --warm-start".into()));
+    /// From the version that serves in `slot`, if a fit of `request` can begin with its weights.
+    fn of(serving: Option<&Loaded<SavedModel>>, request: &ModelRequest, slot: &Slot) -> Result<Self, Problem> {
+        let refused = |why: String| {
+            let detail = format!("warm start of {}: {why}", slot.family.model());
+            Problem::usage("bad-warm-start", "warm-start", detail)
         };
-        if saved.pipeline.config.params != request.params {
+        let Some(Loaded { manifest, payload: saved, .. }) = serving else {
+            let horizon = steps(slot.horizon);
+            return Err(refused(format!("no version serves yet for {horizon}: train once without --warm-start")));
+        };
+        let ForecasterState::Pipeline(state) = &saved.forecaster else {
+            return Err(refused("it is made of models, which are fitted afresh: leave out --warm-start".into()));
+        };
+        if state.config.params != request.params {
             return Err(refused(format!(
                 "version {} was trained with the parameters {}: give the same ones, or leave out --warm-start",
-                meta.version, saved.pipeline.config.params
+                manifest.version, state.config.params
             )));
         }
-        Ok(Self { version: meta.version, weights: saved.pipeline.model.clone() })
+        Ok(Self { version: manifest.version, weights: state.model.clone() })
     }
 }
 
-/// Where `attempt` at a warm fit of `request`, the model `id`, begins: where the attempt before it did, else with the
-/// version that serves.
+/// Where `attempt` at a warm fit of `request` begins: where the attempt before it did, else with the version that
+/// serves in `slot`.
 pub(super) fn warm_start(
     host: &Host,
     attempt: &Attempt,
     serving: Option<&Loaded<SavedModel>>,
     request: &ModelRequest,
-    id: &str,
+    slot: &Slot,
 ) -> Result<WarmStart, Problem> {
     let notes = attempt.job_id().map(|job_id| Checkpoints::of_job(&host.checkpoints_dir(), job_id));
     let noted = notes.as_ref().and_then(|notes| notes.recall(NOTE));
     if let Some(begun) = noted.and_then(|content| serde_json::from_slice(&content).ok()) {
         return Ok(begun);
     }
-    let begun = WarmStart::of(serving, request, id)?;
+    let begun = WarmStart::of(serving, request, slot)?;
     if let (Some(notes), Ok(content)) = (notes, serde_json::to_vec(&begun)) {
         notes.keep(NOTE, &content);
     }
@@ -76,20 +79,20 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::train::TrainJob;
-    use crate::train::Trained;
+    use crate::data::store_series;
+    use crate::train::{TrainJob, Trained, train_on_record};
     use candlecast_config::Flags;
     use candlecast_config::Settings;
     use candlecast_core::NoProgress;
     use candlecast_host::Clock;
     use candlecast_host::HostOptions;
+    use candlecast_monitor::load_version;
     use candlecast_pipeline::PipelineOptions;
-    use candlecast_pipeline::SavedModel;
 
     fn weights(app: &Host, trained: &Trained) -> Value {
-        let slot = app.registry.names().unwrap().remove(0).slot;
-        let loaded = app.registry.load::<SavedModel>(&slot, Some(trained.meta.version)).unwrap();
-        serde_json::to_value(loaded.payload.pipeline.model).unwrap()
+        let manifest = &trained.models[0].manifest;
+        let loaded = load_version(&app.registry, &manifest.family().unwrap(), manifest.version).unwrap();
+        serde_json::to_value(loaded.payload.forecaster).unwrap()
     }
 
     #[tokio::test]
@@ -106,7 +109,7 @@ mod tests {
         let series = random_walk(2_500, Seed(4), 0.4);
         store_series(&app, &series).await.unwrap();
         let cold = TrainJob {
-            series: series.key().clone(),
+            series: vec![series.key().clone()],
             model: ModelRequest { id: "gbdt".into(), params: json!({ "rounds": 10, "patience": 0, "maxDepth": 3 }) },
             common: PipelineOptions {
                 features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])),
@@ -122,14 +125,20 @@ mod tests {
         };
         let first = train(&cold, Attempt::alone(app.now())).await;
         let saved = train(&warm, Attempt::of_job("stopped", 1)).await;
-        assert_eq!(saved.candidate_because, None, "it serves, so that the next attempt finds it");
+        assert_eq!(saved.models[0].candidate_because, None, "it serves, so that the next attempt finds it");
         assert_ne!(weights(&app, &saved), weights(&app, &first));
         // Stopped before the end of the job was on record, it is done again.
         let again = train(&warm, Attempt::of_job("stopped", 2)).await;
-        assert_eq!((&again.meta.id, again.fit), (&saved.meta.id, saved.fit.clone()));
+        assert_eq!((&again.models[0].manifest.id, again.fit), (&saved.models[0].manifest.id, saved.fit.clone()));
         assert_eq!(app.registry.names().unwrap().len(), 2);
         // Another job begins with what serves by now.
         let other = train(&warm, Attempt::of_job("other", 1)).await;
         assert_ne!(weights(&app, &other), weights(&app, &saved));
+        // What serves at another horizon is none of its business.
+        let common = PipelineOptions { horizon: 2, ..warm.common.clone() };
+        let elsewhere = TrainJob { common, ..warm.clone() };
+        let attempt = Attempt::alone(app.now());
+        let refused = train_on_record(&app, &elsewhere, Arc::new(NoProgress), attempt).await.unwrap_err();
+        assert!(refused.code == "bad-warm-start" && refused.detail.contains("for 2 steps"), "{refused}");
     }
 }

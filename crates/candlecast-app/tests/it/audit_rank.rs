@@ -25,7 +25,7 @@ fn common(features: &[&str]) -> PipelineOptions {
 
 async fn rank(app: &Host, key: &SeriesKey, request: ModelRequest, common: PipelineOptions) -> Result<Ranking, Problem> {
     candlecast_app::rank::rank_features(
-        &app,
+        app,
         key,
         request,
         common,
@@ -96,7 +96,7 @@ async fn only_the_range_is_looked_at() {
     let over = async |app: &Host| {
         let request = model("linear", json!({}));
         let ranked = candlecast_app::rank::rank_features(
-            &app,
+            app,
             &key,
             request,
             common(&FEATURES),

@@ -11,7 +11,7 @@ use candlecast_core::{
     Symbol, TimeRange, Timestamp, Venue,
 };
 use candlecast_ingest::ImportOptions;
-use candlecast_learn::{Metrics, Report};
+use candlecast_learn::{ModelReport, Report};
 use candlecast_pipeline::catalog::models;
 use candlecast_pipeline::{Method, PipelineOptions, evaluate_series};
 use serde_json::{Value, json};
@@ -65,9 +65,10 @@ fn every_model() -> impl Iterator<Item = &'static str> {
     models().map(|entry| entry.id)
 }
 
-fn all_finite(m: &Metrics) -> bool {
+fn all_finite(m: &ModelReport) -> bool {
+    let (skill, m) = (m.skill, m.metrics.price().unwrap());
     let errors = [m.mae, m.rmse, m.mse, m.mape, m.smape, m.mean_error, m.max_error, m.min_error, m.mase];
-    let shares = [m.r2, m.r2_price, m.directional_accuracy, m.coverage, m.interval_width, m.skill];
+    let shares = [m.r2, m.r2_price, m.directional_accuracy, m.coverage, m.interval_width, skill];
     errors.iter().chain(&shares).flatten().all(|v| v.is_finite())
 }
 
@@ -102,10 +103,10 @@ fn baselines_on_a_price_that_never_moves_have_finite_scores() {
     let report = evaluate(&series_of(&vec![100.0; 3_000]), &[], &PipelineOptions::new(HORIZON)).unwrap();
     assert_eq!(report.models.len(), 4);
     for m in &report.models {
-        assert!(all_finite(&m.metrics), "{}: {:?}", m.name, m.metrics);
-        assert_eq!(m.metrics.mae, Some(0.0), "{}", m.name);
+        assert!(all_finite(m), "{}: {:?}", m.name, m.metrics);
+        assert_eq!(m.metrics.loss(), Some(0.0), "{}", m.name);
         assert!(m.forecasts.calibrated.iter().all(|c| c.half_width.is_finite() && c.confidence == 0.5), "{}", m.name);
-        assert!(!m.vs_naive.verdict.starts_with("better"), "{}: {}", m.name, m.vs_naive.verdict);
+        assert!(!m.vs_reference.verdict.starts_with("better"), "{}: {}", m.name, m.vs_reference.verdict);
     }
 }
 
@@ -130,7 +131,7 @@ fn few_candles_are_enough_or_too_few_but_never_nonsense() {
     for id in every_model() {
         match evaluate(&walk, &[quick(id)], &common) {
             Ok(report) => {
-                assert!(report.models.iter().all(|m| all_finite(&m.metrics)), "{id}");
+                assert!(report.models.iter().all(all_finite), "{id}");
                 assert!(report.notes.iter().any(|note| note.contains("200")), "{id}: {:?}", report.notes);
             }
             Err(error) => {
@@ -230,7 +231,7 @@ fn the_greatest_learning_rate_gives_numbers_or_an_error() {
     });
     for id in ["lstm", "gru"] {
         match evaluate(&walk, &[model(id, params.clone())], &PipelineOptions::new(HORIZON)) {
-            Ok(report) => assert!(report.models.iter().all(|m| all_finite(&m.metrics)), "{id}"),
+            Ok(report) => assert!(report.models.iter().all(all_finite), "{id}"),
             Err(error) => assert!(error.detail.contains("learningRate"), "{id}: {error}"),
         }
     }

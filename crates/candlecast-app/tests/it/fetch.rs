@@ -40,7 +40,7 @@ async fn fetch(
     request: &FetchRequest,
     watch: &dyn ProgressSink,
 ) -> Result<Fetched, Problem> {
-    candlecast_live::fetch(&app, scene.exchange.as_ref(), request, watch).await
+    candlecast_live::fetch(app, scene.exchange.as_ref(), request, watch).await
 }
 
 /// Asks the work to stop once it has told of progress so often.

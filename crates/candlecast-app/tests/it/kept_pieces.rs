@@ -72,12 +72,16 @@ async fn a_kept_piece_takes_the_place_of_its_fit() {
     let run = run_fingerprint(&undisturbed.fingerprint, "evaluate", &program_identity());
     let slow = Slow { kept: Checkpoints::open(&app.checkpoints_dir(), &run), seconds: AtomicU64::new(0) };
     let plan = plan_config(&common()).simple(&undisturbed.market, train, test).unwrap();
-    walk_forward::run(&undisturbed.contenders, &plan, app.seed, &slow).unwrap();
+    walk_forward::run(&undisturbed.forecasters, &plan, app.seed, &slow).unwrap();
     let kept = slow.kept;
+    let piece = |name: &str, fold: usize| {
+        let forecaster = undisturbed.forecasters.iter().find(|forecaster| forecaster.name == name).unwrap();
+        format!("{}-{fold}.piece", forecaster.id())
+    };
     for fold in 0..plan.folds.len() {
-        let drift = kept.recall(&format!("drift-{fold}.piece")).unwrap();
-        assert!(kept.recall(&format!("linear-{fold}.piece")).is_some_and(|linear| linear != drift));
-        kept.keep(&format!("linear-{fold}.piece"), &drift);
+        let drift = kept.recall(&piece("drift", fold)).unwrap();
+        assert!(kept.recall(&piece("linear", fold)).is_some_and(|linear| linear != drift));
+        kept.keep(&piece("linear", fold), &drift);
     }
     let told = format!("going on from {} pieces", kept.len());
     let notes = Arc::new(Notes::default());

@@ -5,10 +5,12 @@
 mod audit_rank;
 mod degenerate;
 mod fetch;
+mod format1;
 mod honesty;
 mod jobs;
 mod kept_pieces;
 mod live;
+mod prediction_tasks;
 mod predictions;
 mod registry;
 mod resume;

@@ -1,11 +1,13 @@
 //! The prediction log: what is kept, when it meets its outcome, and what the figures say.
 
+use candlecast_app::TrainJob;
+use candlecast_monitor::family;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use candlecast_app::predict::Predicted;
 use candlecast_core::market::random_walk;
-use candlecast_core::{CandleSeries, Columns, NoProgress, Seed, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{CandleSeries, Columns, NoProgress, Seed, SeriesKey, Timestamp};
 use candlecast_host::{Clock, Host, HostOptions};
 use candlecast_ingest::ImportOptions;
 use candlecast_jobs::PageRequest;
@@ -47,9 +49,13 @@ async fn trained(n: usize) -> (World, CandleSeries, SeriesKey) {
     let walk = random_walk(n, Seed(5), 0.5);
     let key = store(&world.app, &part(&walk, 0..LEARNT)).await;
     let request = model("hybrid", json!({ "lookbackWindow": 6 }));
-    candlecast_app::train(&world.app, &key, request, common(), TimeRange::ALL, false, Arc::new(NoProgress))
-        .await
-        .unwrap();
+    candlecast_app::train(
+        &world.app,
+        TrainJob::new(vec![key.clone()], request, common(), world.app.seed),
+        Arc::new(NoProgress),
+    )
+    .await
+    .unwrap();
     (world, walk, key)
 }
 
@@ -65,7 +71,7 @@ fn at(world: &World, now: Timestamp) -> Host {
 }
 
 async fn predict(app: &Host, key: &SeriesKey) -> Predicted {
-    candlecast_app::predict::predict(&app, key, "hybrid", None).await.unwrap()
+    candlecast_app::predict::predict(app, &family(key, "hybrid", "price").unwrap(), None).await.unwrap()
 }
 
 /// The same platform when the last stored candle has just closed.
@@ -81,7 +87,7 @@ async fn log(world: &World, key: &SeriesKey) -> u64 {
 
 async fn logged(app: &Host, status: Option<PredictionStatus>) -> Vec<LoggedPrediction> {
     let filter = PredictionFilter { status, ..PredictionFilter::default() };
-    candlecast_monitor::predictions(&app, &filter, PageRequest::first(1_000)).await.unwrap().items
+    candlecast_monitor::predictions(app, &filter, PageRequest::first(1_000)).await.unwrap().items
 }
 
 fn steps(predictions: &[LoggedPrediction]) -> Vec<u32> {
@@ -103,10 +109,10 @@ async fn a_forecast_is_kept_as_it_was_first_made() {
     assert_eq!(log(&world, &key).await, 0, "the same forecast is the same rows");
     let found = logged(&world.app, None).await;
     assert_eq!(steps(&found), [1, 2, 3, 4, 5, 6]);
-    for (row, step) in found.iter().rev().zip(&predicted.forecast.steps) {
+    for (row, step) in found.iter().rev().zip(predicted.forecast.steps()) {
         assert_eq!(
             (row.made.model_id.as_str(), row.made.origin),
-            (predicted.meta.id.as_str(), predicted.forecast.origin)
+            (predicted.manifest.id.as_str(), predicted.forecast.origin)
         );
         assert_eq!((row.made.prediction, row.made.target_time), (step.price, step.target_time));
         assert_eq!(row.made.base_price, predicted.forecast.origin_price);
@@ -121,15 +127,15 @@ async fn predictions_are_validated_when_their_candle_arrives_and_not_before() {
     let (world, walk, key) = trained(LEARNT + 20).await;
     let app = &world.app;
     log(&world, &key).await;
-    assert_eq!(candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap().settled(), 0);
-    assert_eq!(candlecast_monitor::count_pending_predictions(&app).await.unwrap(), HORIZON as u64);
+    assert_eq!(candlecast_monitor::validate_predictions(app, u64::MAX).await.unwrap().settled(), 0);
+    assert_eq!(candlecast_monitor::count_pending_predictions(app).await.unwrap(), HORIZON as u64);
 
     store(app, &part(&walk, LEARNT..LEARNT + 2)).await;
     // The candles are there, but at this time the second has not closed.
     let early = at(&world, Timestamp(walk.open_time()[LEARNT + 1]));
     assert_eq!(candlecast_monitor::after_candles(&early, &key).await.validated, 1);
-    assert_eq!(candlecast_monitor::after_candles(&app, &key).await.validated, 1);
-    assert_eq!(candlecast_monitor::after_candles(&app, &key).await.settled(), 0);
+    assert_eq!(candlecast_monitor::after_candles(app, &key).await.validated, 1);
+    assert_eq!(candlecast_monitor::after_candles(app, &key).await.settled(), 0);
     let validated = logged(app, Some(PredictionStatus::Validated)).await;
     assert_eq!(steps(&validated), [1, 2]);
     for row in &validated {
@@ -138,8 +144,8 @@ async fn predictions_are_validated_when_their_candle_arrives_and_not_before() {
     }
 
     store(app, &part(&walk, LEARNT + 2..LEARNT + 20)).await;
-    assert_eq!(candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap().validated, 4);
-    assert_eq!(candlecast_monitor::count_pending_predictions(&app).await.unwrap(), 0);
+    assert_eq!(candlecast_monitor::validate_predictions(app, u64::MAX).await.unwrap().validated, 4);
+    assert_eq!(candlecast_monitor::count_pending_predictions(app).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -196,10 +202,10 @@ async fn what_has_no_outcome_is_unscorable() {
     }
     let damaged = CandleSeries::new(key.clone(), columns).unwrap();
     store(app, &part(&damaged, 0..5)).await;
-    let first = candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap();
+    let first = candlecast_monitor::validate_predictions(app, u64::MAX).await.unwrap();
     assert_eq!((first.validated, first.halted, first.missing), (4, 1, 0), "a missing candle may come late");
     store(app, &part(&damaged, 5..59)).await;
-    let then = candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap();
+    let then = candlecast_monitor::validate_predictions(app, u64::MAX).await.unwrap();
     assert_eq!((then.validated, then.halted, then.missing), (0, 0, 1));
     assert_eq!(steps(&logged(app, Some(PredictionStatus::Unscorable)).await), [2, 3]);
     assert_eq!(steps(&logged(app, Some(PredictionStatus::Validated)).await), [1, 4, 5, 6]);
@@ -213,12 +219,12 @@ async fn predictions_of_a_corrected_candle_meet_the_corrected_price() {
     // The fourth candle is missing for so long that it is given up.
     store(app, &part(&walk, LEARNT..LEARNT + 3)).await;
     store(app, &part(&walk, LEARNT + 4..LEARNT + 60)).await;
-    let first = candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap();
+    let first = candlecast_monitor::validate_predictions(app, u64::MAX).await.unwrap();
     assert_eq!((first.validated, first.missing), (5, 1));
     let before = logged(app, None).await;
     store(app, &part(&walk, LEARNT..LEARNT + 3)).await;
     assert_eq!(
-        candlecast_monitor::count_pending_predictions(&app).await.unwrap(),
+        candlecast_monitor::count_pending_predictions(app).await.unwrap(),
         0,
         "the same candles again change nothing"
     );
@@ -233,10 +239,10 @@ async fn predictions_of_a_corrected_candle_meet_the_corrected_price() {
         interval: Some(key.interval),
         ..ImportOptions::default()
     };
-    let imported = candlecast_app::import_file(&app, &file, &options, &NoProgress).await.unwrap();
+    let imported = candlecast_app::import_file(app, &file, &options, &NoProgress).await.unwrap();
     assert!(imported.key == key && imported.changed.is_some(), "{imported:?}");
     assert_eq!(
-        candlecast_monitor::count_pending_predictions(&app).await.unwrap(),
+        candlecast_monitor::count_pending_predictions(app).await.unwrap(),
         0,
         "an import settles what it reopens"
     );
@@ -257,17 +263,17 @@ async fn candles_that_changed_behind_its_back_are_looked_at_again_on_request() {
     let app = &world.app;
     log(&world, &key).await;
     store(app, &part(&walk, LEARNT..LEARNT + 3)).await;
-    assert_eq!(candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap().validated, 3);
+    assert_eq!(candlecast_monitor::validate_predictions(app, u64::MAX).await.unwrap().validated, 3);
     // Stored by a program that was killed before the log could follow.
     let new = corrected(&walk, LEARNT, 0.99);
     app.store.upsert(&part(&new, LEARNT..LEARNT + 1)).await.unwrap();
-    assert_eq!(candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap().settled(), 0);
-    assert_eq!(candlecast_monitor::revalidate_predictions(&app).await.unwrap().validated, 3);
+    assert_eq!(candlecast_monitor::validate_predictions(app, u64::MAX).await.unwrap().settled(), 0);
+    assert_eq!(candlecast_monitor::revalidate_predictions(app).await.unwrap().validated, 3);
     let validated = logged(app, Some(PredictionStatus::Validated)).await;
     let actual = |step: u32| validated.iter().find(|p| p.made.step == step).unwrap().actual;
     assert_eq!([1, 2, 3].map(actual), [LEARNT, LEARNT + 1, LEARNT + 2].map(|row| Some(new.close()[row])));
     assert_eq!(
-        candlecast_monitor::count_pending_predictions(&app).await.unwrap(),
+        candlecast_monitor::count_pending_predictions(app).await.unwrap(),
         3,
         "what lies beyond the candles still waits"
     );
@@ -285,7 +291,7 @@ async fn accuracy_is_what_the_definitions_give() {
         log(&world, &key).await;
     }
     store(app, &part(&walk, LEARNT..LEARNT + 40)).await;
-    candlecast_monitor::validate_predictions(&app, u64::MAX).await.unwrap();
+    candlecast_monitor::validate_predictions(app, u64::MAX).await.unwrap();
 
     let rows = logged(app, Some(PredictionStatus::Validated)).await;
     assert_eq!(rows.len(), ORIGINS * HORIZON);
@@ -308,7 +314,7 @@ async fn accuracy_is_what_the_definitions_give() {
     let right =
         directed.iter().filter(|p| (p.made.prediction > p.made.base_price) == (actual(p) > p.made.base_price)).count();
 
-    let found = candlecast_monitor::prediction_accuracy(&app, PredictionsOf::All, None).await.unwrap();
+    let found = candlecast_monitor::prediction_accuracy(app, PredictionsOf::All, None).await.unwrap();
     assert_eq!(found.models.len(), 1);
     let groups = &found.models[0].groups;
     assert_eq!(groups.iter().map(|g| g.steps).collect::<Vec<_>>(), [(1, 6), (1, 1), (2, 6)]);
@@ -330,11 +336,11 @@ async fn accuracy_is_what_the_definitions_give() {
     assert!(!groups[1].verdict.starts_with("too few"), "{}", groups[1].verdict);
 
     // A day back from the newest target: the outcomes of the last 24 hours, whatever their origin.
-    let day = candlecast_monitor::prediction_accuracy(&app, PredictionsOf::Series(key.clone()), Some(1)).await.unwrap();
+    let day = candlecast_monitor::prediction_accuracy(app, PredictionsOf::Series(key.clone()), Some(1)).await.unwrap();
     let newest = rows.iter().map(|p| p.made.target_time).max().unwrap();
     let in_day = rows.iter().filter(|p| p.made.target_time > newest.plus_ms(-86_400_000)).count();
     assert_eq!(day.models[0].groups[0].n, in_day);
-    let nobody = candlecast_monitor::prediction_accuracy(&app, PredictionsOf::Model("BTCUSDT_GRU_1.0.0".into()), None)
+    let nobody = candlecast_monitor::prediction_accuracy(app, PredictionsOf::Model("BTCUSDT_GRU_1.0.0".into()), None)
         .await
         .unwrap();
     assert!(nobody.models.is_empty() && nobody.range.is_none());
@@ -353,13 +359,13 @@ async fn pages_go_on_where_the_one_before_ended() {
     let filter = PredictionFilter { of: PredictionsOf::Series(key), ..PredictionFilter::default() };
     let (mut walked, mut page) = (Vec::new(), PageRequest::first(7));
     loop {
-        let part = candlecast_monitor::predictions(&app, &filter, page).await.unwrap();
+        let part = candlecast_monitor::predictions(app, &filter, page).await.unwrap();
         walked.extend(part.items);
         let Some(next) = part.next else { break };
         page.after = Some(next.to_string().parse().unwrap());
     }
     assert_eq!(walked, whole);
-    assert!(candlecast_monitor::predictions(&app, &filter, PageRequest::first(0)).await.is_err());
+    assert!(candlecast_monitor::predictions(app, &filter, PageRequest::first(0)).await.is_err());
 }
 
 /// Without a database nothing was logged, so an import makes none.

@@ -1,17 +1,26 @@
 //! Saved models in use: the index, what serves after damage and deletion, stale models, scores on newer candles.
 
+use candlecast_monitor::family;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use candlecast_app::Trained;
-use candlecast_app::models::{Indexed, ModelName, ModelQuery, StaleModel, Status};
+use candlecast_app::models::{
+    FamilyQuery, Indexed, ModelName, ModelQuery, StaleModel, Status, delete_model, find_family, find_slot,
+    index_family, keep_versions, models, models_page, promote_model, queue_retraining, reindex_models, roll_back_model,
+    serving_history, serving_models, stale_models, surplus_models, validate_model,
+};
+use candlecast_app::predict::predict;
+use candlecast_app::{JOBS, TrainJob, Trained};
 use candlecast_core::market::random_walk;
-use candlecast_core::{CandleSeries, NoProgress, Problem, ProgressSink, Seed, SeriesKey, TimeRange, Timestamp};
-use candlecast_host::{Clock, Host, HostOptions};
+use candlecast_core::{CandleSeries, NoProgress, Problem, ProgressSink, Seed, SeriesKey, Timestamp};
+use candlecast_host::{Clock, Host, HostOptions, LOCAL};
+use candlecast_jobs::{JobOptions, run_job};
 use candlecast_learn::TrainWindow;
-use candlecast_meta::{ModelFilter, ModelStatus, NewJob, PageRequest};
+use candlecast_meta::{JobFilter, ModelFilter, ModelStatus, NewJob, PageRequest};
+use candlecast_monitor::{active_models, load_active};
 use candlecast_pipeline::PipelineOptions;
+use candlecast_registry::Change;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -33,15 +42,38 @@ fn part(series: &CandleSeries, rows: std::ops::Range<usize>) -> CandleSeries {
 }
 
 async fn train(app: &Host, key: &SeriesKey) -> Trained {
+    train_for(app, key, HORIZON).await
+}
+
+async fn train_for(app: &Host, key: &SeriesKey, horizon: usize) -> Trained {
     let request = model("hybrid", json!({ "lookbackWindow": 6 }));
-    candlecast_app::train(&app, key, request, common(), TimeRange::ALL, false, Arc::new(NoProgress)).await.unwrap()
+    let common = PipelineOptions { horizon, ..common() };
+    candlecast_app::train(app, TrainJob::new(vec![key.clone()], request, common, app.seed), Arc::new(NoProgress))
+        .await
+        .unwrap()
+}
+
+/// A world in which `hybrid` serves 24 steps and 6 steps, with the two trainings in this order.
+async fn two_horizons() -> (World, SeriesKey, [Trained; 2]) {
+    let world = world();
+    let key = store(&world.app, &walk(LEARNT)).await;
+    let trained = [train_for(&world.app, &key, 24).await, train_for(&world.app, &key, 6).await];
+    (world, key, trained)
+}
+
+/// `hybrid` of the series `key`, as a request names it.
+fn hybrid(key: &SeriesKey) -> FamilyQuery {
+    FamilyQuery { symbol: key.symbol.clone(), model: "hybrid".into(), venue: None, interval: None, task: None }
 }
 
 /// A world with two versions of `hybrid`, both of the same candles; the second serves.
 async fn two_versions() -> (World, SeriesKey, [String; 2]) {
     let world = world();
     let key = store(&world.app, &walk(LEARNT)).await;
-    let ids = [train(&world.app, &key).await.meta.id, train(&world.app, &key).await.meta.id];
+    let ids = [
+        train(&world.app, &key).await.models.remove(0).manifest.id,
+        train(&world.app, &key).await.models.remove(0).manifest.id,
+    ];
     (world, key, ids)
 }
 
@@ -69,7 +101,7 @@ fn payload(world: &World, id: &str) -> std::path::PathBuf {
 }
 
 fn status(app: &Host, id: &str) -> Status {
-    candlecast_app::models::models(&app).unwrap().iter().find(|l| l.name.to_string() == id).unwrap().status
+    models(app).unwrap().iter().find(|l| l.name.to_string() == id).unwrap().status
 }
 
 /// Lets another version serve as soon as it hears of progress.
@@ -80,7 +112,8 @@ struct PromotesMeanwhile {
 
 impl ProgressSink for PromotesMeanwhile {
     fn progress(&self, _: &str, _: u64, _: u64) {
-        self.app.registry.promote(&self.name.slot, self.name.version).unwrap();
+        let change = Change { at: self.app.now(), by: "someone" };
+        self.app.registry.promote(&self.name.family, self.name.version, change).unwrap();
     }
 }
 
@@ -91,8 +124,10 @@ async fn a_training_takes_over_only_from_what_it_was_compared_with() {
     assert_eq!(status(app, &second), Status::Active, "equal scores take over");
     let watch = Arc::new(PromotesMeanwhile { app: app.clone(), name: first.parse().unwrap() });
     let request = model("hybrid", json!({ "lookbackWindow": 6 }));
-    let trained = candlecast_app::train(&app, &key, request, common(), TimeRange::ALL, false, watch).await.unwrap();
-    assert_eq!((trained.meta.status, status(app, &first)), (Status::Candidate, Status::Active));
+    let trained =
+        candlecast_app::train(app, TrainJob::new(vec![key.clone()], request, common(), app.seed), watch).await.unwrap();
+    let trained = trained.models.into_iter().next().unwrap();
+    assert_eq!((trained.manifest.status, status(app, &first)), (Status::Candidate, Status::Active));
     assert!(trained.candidate_because.unwrap().contains("has changed since this training began"));
 }
 
@@ -103,37 +138,159 @@ async fn the_index_follows_every_change() {
     let both = |a, b| vec![(first.clone(), a), (second.clone(), b)];
     use ModelStatus::{Active, Archived, Corrupt};
     assert_eq!(index(app).await, both(Archived, Active));
-    candlecast_app::models::promote_model(&app, &first).await.unwrap();
+    promote_model(app, &first, LOCAL).await.unwrap();
     assert_eq!(index(app).await, both(Active, Archived));
-    let serving = app.metadata().await.unwrap().active_model(&key, "hybrid", "price").await.unwrap().unwrap();
+    let store = app.metadata().await.unwrap();
+    let serving = store.active_model(&key, "hybrid", "price", HORIZON as u32).await.unwrap().unwrap();
     assert!(serving.id == first && serving.run_id.is_some(), "who trained it stays on record");
-    let slot = candlecast_app::models::models(&app).unwrap()[0].name.slot.clone();
-    assert_eq!(candlecast_app::models::roll_back_model(&app, &slot).await.unwrap().id, second);
+    let slot = models(app).unwrap()[0].slot().unwrap();
+    assert_eq!(roll_back_model(app, &slot, LOCAL).await.unwrap().id, second);
     assert_eq!(index(app).await, both(Archived, Active));
 
     let whole = fs::read(payload(&world, &first)).unwrap();
     fs::write(payload(&world, &first), b"{}").unwrap();
-    assert_eq!(
-        candlecast_app::models::index_slot(&app, &slot).await.unwrap(),
-        Indexed { added: 0, changed: 1, removed: 0 }
-    );
+    assert_eq!(index_family(app, &slot.family).await.unwrap(), Indexed { added: 0, changed: 1, removed: 0 });
     assert_eq!(index(app).await, both(Corrupt, Active));
     fs::write(payload(&world, &first), whole).unwrap();
-    assert_eq!(candlecast_app::models::index_slot(&app, &slot).await.unwrap().changed, 1);
+    assert_eq!(index_family(app, &slot.family).await.unwrap().changed, 1);
     assert_eq!(index(app).await, both(Archived, Active));
-    assert_eq!(
-        candlecast_app::models::index_slot(&app, &slot).await.unwrap(),
-        Indexed::default(),
-        "doing it again changes nothing"
-    );
+    assert_eq!(index_family(app, &slot.family).await.unwrap(), Indexed::default(), "doing it again changes nothing");
 
-    let refused = candlecast_app::models::delete_model(&app, &second, false).await.unwrap_err();
+    let refused = delete_model(app, &second, false, LOCAL).await.unwrap_err();
     assert_eq!((refused.code, refused.exit_code()), ("model-active", 1));
-    let deleted = candlecast_app::models::delete_model(&app, &second, true).await.unwrap();
+    let deleted = delete_model(app, &second, true, LOCAL).await.unwrap();
     assert_eq!((deleted.served, deleted.serves.unwrap().to_string()), (true, first.clone()));
     assert_eq!(index(app).await, [(first.clone(), Active)]);
-    assert_eq!(candlecast_app::models::delete_model(&app, &first, true).await.unwrap().serves, None);
+    assert_eq!(delete_model(app, &first, true, LOCAL).await.unwrap().serves, None);
     assert!(index(app).await.is_empty());
+}
+
+#[tokio::test]
+async fn two_horizons_of_a_model_serve_side_by_side() {
+    let (world, key, [day, short]) = two_horizons().await;
+    let app = &world.app;
+    let [day, short] = [day, short].map(|mut trained| trained.models.remove(0).manifest);
+    assert_eq!([day.version, short.version].map(|v| v.to_string()), ["1.0.0", "2.0.0"]);
+    for (asked, serves) in [(Some(3), &short), (Some(6), &short), (Some(12), &day), (Some(24), &day), (None, &day)] {
+        let predicted = predict(app, &family(&key, "hybrid", "price").unwrap(), asked).await.unwrap();
+        assert_eq!(predicted.manifest.id, serves.id, "{asked:?} steps");
+        assert_eq!(predicted.forecast.steps().len(), asked.unwrap_or(24));
+    }
+    let refused = predict(app, &family(&key, "hybrid", "price").unwrap(), Some(25)).await.unwrap_err();
+    assert_eq!((refused.code, refused.status, refused.field.as_deref()), ("horizon-too-long", 409, Some("horizon")));
+    assert!(refused.detail.contains("up to 24 steps ahead") && refused.detail.contains("at most 24"), "{refused}");
+
+    assert_eq!(active_models(app, |_| true).unwrap(), [family(&key, "hybrid", "price").unwrap()], "once");
+    assert_eq!(
+        load_active(app, &family(&key, "hybrid", "price").unwrap()).await.unwrap().id,
+        day.id,
+        "the one that reaches farthest"
+    );
+    let (serving, problems) = serving_models(app).unwrap();
+    assert_eq!(serving.iter().map(ToString::to_string).collect::<Vec<_>>(), [short.id.clone(), day.id.clone()]);
+    assert!(problems.is_empty(), "{problems:?}");
+}
+
+#[tokio::test]
+async fn a_training_competes_within_its_horizon_only() {
+    let (world, key, [day, short]) = two_horizons().await;
+    let app = &world.app;
+    use ModelStatus::{Active, Archived};
+    let [day, short] = [day, short].map(|mut trained| trained.models.remove(0).manifest.id);
+    assert_eq!(index(app).await, [(day.clone(), Active), (short.clone(), Active)]);
+    let again = train_for(app, &key, 6).await.models.remove(0).manifest;
+    assert_eq!(again.version.to_string(), "2.0.1");
+    let expected = [(day.clone(), Active), (short.clone(), Archived), (again.id.clone(), Active)];
+    assert_eq!(index(app).await, expected);
+
+    let ambiguous = find_slot(app, &hybrid(&key), None).unwrap_err();
+    assert_eq!((ambiguous.code, ambiguous.field.as_deref()), ("ambiguous-model", Some("horizon")));
+    assert!(ambiguous.detail.contains("6, 24"), "{ambiguous}");
+    let missing = find_slot(app, &hybrid(&key), Some("12h")).unwrap_err();
+    assert!(missing.code == "model-not-trained" && missing.detail.contains("6, 24"), "{missing}");
+    let slot = find_slot(app, &hybrid(&key), Some("6h")).unwrap();
+    assert_eq!(roll_back_model(app, &slot, LOCAL).await.unwrap().id, short);
+    assert_eq!(
+        predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap().manifest.id,
+        day,
+        "the other horizon is left alone"
+    );
+
+    // With one horizon left nothing has to be said.
+    let deleted = delete_model(app, &day, true, LOCAL).await.unwrap();
+    assert_eq!((deleted.served, deleted.serves), (true, None), "what serves six steps does not serve in its place");
+    assert_eq!(find_slot(app, &hybrid(&key), None).unwrap(), slot);
+}
+
+#[tokio::test]
+async fn every_horizon_that_serves_is_trained_again_for_itself() {
+    let (world, _, _) = two_horizons().await;
+    let ttl_ms = world.app.settings.model_ttl_s * 1_000;
+    let late = another(&world, Timestamp::year_start(2024).plus_ms(ttl_ms + 1_000), None);
+    let stale = stale_models(&late, late.now()).unwrap();
+    assert_eq!(stale.iter().map(|model| model.common.horizon).collect::<Vec<_>>(), [6, 24]);
+    let job = |stale: &StaleModel| Ok(NewJob::new("overridden", "train", json!({ "horizon": stale.common.horizon })));
+    let queued = queue_retraining(&late, true, job).await.unwrap();
+    assert!(queued.problems.is_empty(), "{queued:?}");
+    assert!(queued.jobs.len() == 2 && queued.jobs[0] != queued.jobs[1], "{queued:?}");
+}
+
+/// What served, as `6: 1.0.0 to 1.0.1, saved by local`, newest first.
+fn history(app: &Host, key: &SeriesKey) -> Vec<String> {
+    let family = find_family(app, &hybrid(key)).unwrap();
+    let changes = serving_history(app, &family).unwrap();
+    assert!(changes.iter().all(|change| change.at == app.now()), "{changes:?}");
+    let told = changes.iter().map(|change| {
+        let [from, to] = [change.from, change.to].map(|v| v.map_or_else(|| "-".to_owned(), |v| v.to_string()));
+        format!("{}: {from} to {to}, {} by {}", change.horizon, change.why, change.by)
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn what_served_is_on_record_with_the_reason_and_who_changed_it() {
+    let (world, key, [first, second]) = two_versions().await;
+    let app = &world.app;
+    promote_model(app, &first, "ann").await.unwrap();
+    let slot = find_slot(app, &hybrid(&key), None).unwrap();
+    roll_back_model(app, &slot, LOCAL).await.unwrap();
+    delete_model(app, &second, true, "bob").await.unwrap();
+    let request = model("hybrid", json!({ "lookbackWindow": 6 }));
+    let job = TrainJob::new(vec![key.clone()], request, common(), Seed(42));
+    let trained = run_job(app, &JOBS, &job, &JobOptions::default(), Arc::new(NoProgress)).await.unwrap();
+    let jobs = app.metadata().await.unwrap().jobs(&JobFilter::default(), PageRequest::first(1)).await.unwrap();
+    let by_job = format!("6: 1.0.0 to 1.0.2, saved by job {}", jobs.items[0].id);
+    let mut expected = vec![
+        by_job.as_str(),
+        "6: 1.0.1 to 1.0.0, deleted by bob",
+        "6: 1.0.0 to 1.0.1, rolled-back by local",
+        "6: 1.0.1 to 1.0.0, promoted by ann",
+        "6: 1.0.0 to 1.0.1, saved by local",
+        "6: - to 1.0.0, saved by local",
+    ];
+    assert_eq!(history(app, &key), expected);
+
+    // Damage is told once, however often the model is asked, and so is its end.
+    let newest = payload(&world, &trained.models[0].manifest.id);
+    let whole = fs::read(&newest).unwrap();
+    fs::write(&newest, b"{}").unwrap();
+    expected.insert(0, "6: 1.0.2 to 1.0.0, fell-back by local");
+    for _ in 0..2 {
+        assert!(predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap().fell_back.is_some());
+        assert_eq!(history(app, &key), expected);
+    }
+    fs::write(&newest, whole).unwrap();
+    expected.insert(0, "6: 1.0.0 to 1.0.2, restored by local");
+    for _ in 0..2 {
+        assert_eq!(predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap().fell_back, None);
+        assert_eq!(history(app, &key), expected);
+    }
+
+    for id in [&first, &trained.models[0].manifest.id] {
+        delete_model(app, id, true, LOCAL).await.unwrap();
+    }
+    expected.insert(0, "6: 1.0.2 to -, deleted by local");
+    assert_eq!(history(app, &key), expected, "it outlives the models");
 }
 
 #[tokio::test]
@@ -142,16 +299,16 @@ async fn an_index_that_is_lost_is_built_from_the_files() {
     let empty = tempfile::tempdir().unwrap();
     let other = another(&world, Timestamp::year_start(2024), Some(empty.path()));
     assert!(index(&other).await.is_empty());
-    let done = candlecast_app::models::reindex_models(&other, &NoProgress).await.unwrap();
+    let done = reindex_models(&other, &NoProgress).await.unwrap();
     assert_eq!(done, Indexed { added: 2, changed: 0, removed: 0 });
     assert_eq!(index(&other).await, index(&world.app).await);
-    assert_eq!(candlecast_app::models::reindex_models(&other, &NoProgress).await.unwrap(), Indexed::default());
+    assert_eq!(reindex_models(&other, &NoProgress).await.unwrap(), Indexed::default());
 
     // Files that went behind its back.
     for id in [&first, &second] {
         fs::remove_file(payload(&world, id).with_extension("meta.json")).unwrap();
     }
-    assert_eq!(candlecast_app::models::reindex_models(&other, &NoProgress).await.unwrap().removed, 2);
+    assert_eq!(reindex_models(&other, &NoProgress).await.unwrap().removed, 2);
     assert!(index(&other).await.is_empty());
 }
 
@@ -159,26 +316,21 @@ async fn an_index_that_is_lost_is_built_from_the_files() {
 async fn for_a_damaged_active_model_the_last_good_one_answers_and_nobody_is_silent() {
     let (world, key, [first, second]) = two_versions().await;
     let app = &world.app;
-    assert_eq!(candlecast_monitor::active_models(&app, |_| true).unwrap(), [(key.clone(), "hybrid".to_owned())]);
+    assert_eq!(active_models(app, |_| true).unwrap(), [family(&key, "hybrid", "price").unwrap()]);
     // Another size: lists see it, and once left the model out of what should serve.
     fs::write(payload(&world, &second), b"{}").unwrap();
     assert_eq!((status(app, &first), status(app, &second)), (Status::Archived, Status::Corrupt));
-    let corrupt = candlecast_app::models::models_page(
-        &app,
-        &ModelQuery { status: Some(Status::Corrupt), ..ModelQuery::default() },
-        None,
-        None,
-    );
+    let corrupt = models_page(app, &ModelQuery { status: Some(Status::Corrupt), ..ModelQuery::default() }, None, None);
     let corrupt = corrupt.unwrap();
     assert!(corrupt.len() == 1 && corrupt[0].reason.as_deref().unwrap().contains("is damaged"), "{corrupt:?}");
-    assert_eq!(candlecast_monitor::active_models(&app, |_| true).unwrap(), [(key.clone(), "hybrid".to_owned())]);
-    let predicted = candlecast_app::predict::predict(&app, &key, "hybrid", None).await.unwrap();
-    assert_eq!(predicted.meta.id, first);
+    assert_eq!(active_models(app, |_| true).unwrap(), [family(&key, "hybrid", "price").unwrap()]);
+    let predicted = predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap();
+    assert_eq!(predicted.manifest.id, first);
     assert!(predicted.fell_back.unwrap().contains("is damaged"));
 
     fs::write(payload(&world, &first), b"{}").unwrap();
-    assert_eq!(candlecast_monitor::active_models(&app, |_| true).unwrap(), [(key.clone(), "hybrid".to_owned())]);
-    assert_eq!(candlecast_app::predict::predict(&app, &key, "hybrid", None).await.unwrap_err().code, "corrupt-model");
+    assert_eq!(active_models(app, |_| true).unwrap(), [family(&key, "hybrid", "price").unwrap()]);
+    assert_eq!(predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap_err().code, "corrupt-model");
 }
 
 #[tokio::test]
@@ -188,7 +340,7 @@ async fn pages_of_models_follow_their_ids() {
     let wanted = ModelQuery { symbol: Some(key.symbol.clone()), ..ModelQuery::default() };
     let page = |wanted: &ModelQuery, after: Option<&str>| -> Vec<String> {
         let after: Option<ModelName> = after.map(|id| id.parse().unwrap());
-        let listed = candlecast_app::models::models_page(&app, wanted, after.as_ref(), Some(1)).unwrap();
+        let listed = models_page(app, wanted, after.as_ref(), Some(1)).unwrap();
         listed.iter().map(|l| l.name.to_string()).collect()
     };
     assert_eq!(page(&wanted, None), [ids[0].clone()]);
@@ -207,7 +359,7 @@ async fn a_downloaded_model_is_what_its_digest_says() {
     let copied = candlecast_app::models::download_model(&world.app, &first, folder.path()).unwrap();
     let bytes = fs::read(&copied.payload_path).unwrap();
     let digest = Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    assert_eq!(digest, copied.meta.sha256);
+    assert_eq!(digest, copied.manifest.sha256);
     assert_eq!(bytes, fs::read(payload(&world, &first)).unwrap());
     let again = candlecast_app::models::download_model(&world.app, &first, folder.path()).unwrap_err();
     assert_eq!((again.code, again.field.as_deref()), ("file-exists", Some("dir")));
@@ -221,11 +373,10 @@ async fn a_downloaded_model_is_what_its_digest_says() {
 async fn surplus_versions_go_and_what_serves_stays() {
     let (world, key, [first, second]) = two_versions().await;
     let app = &world.app;
-    candlecast_app::models::promote_model(&app, &first).await.unwrap();
-    let third = train(app, &key).await.meta.id;
-    assert!(candlecast_app::models::surplus_models(&app, 3).unwrap().is_empty());
-    let gone: Vec<String> =
-        candlecast_app::models::keep_versions(&app, 2).await.unwrap().iter().map(ToString::to_string).collect();
+    promote_model(app, &first, LOCAL).await.unwrap();
+    let third = train(app, &key).await.models.remove(0).manifest.id;
+    assert!(surplus_models(app, 3).unwrap().is_empty());
+    let gone: Vec<String> = keep_versions(app, 2).await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(gone, [second]);
     let mut left = index(app).await;
     left.retain(|(_, status)| *status == ModelStatus::Active);
@@ -236,12 +387,13 @@ async fn surplus_versions_go_and_what_serves_stays() {
 async fn a_stale_model_that_cannot_be_trained_again_holds_up_no_other() {
     let (world, key, _) = two_versions().await;
     let linear = model("linear", json!({}));
-    candlecast_app::train(&world.app, &key, linear, common(), TimeRange::ALL, false, Arc::new(NoProgress))
+    let watch = Arc::new(NoProgress);
+    candlecast_app::train(&world.app, TrainJob::new(vec![key.clone()], linear, common(), world.app.seed), watch)
         .await
         .unwrap();
     let ttl_ms = world.app.settings.model_ttl_s * 1_000;
     let late = another(&world, Timestamp::year_start(2024).plus_ms(ttl_ms + 1_000), None);
-    let stale = candlecast_app::models::stale_models(&late, late.now()).unwrap();
+    let stale = stale_models(&late, late.now()).unwrap();
     assert_eq!(stale.len(), 2);
     let first = stale[0].model_id.clone();
     let job = |stale: &StaleModel| {
@@ -250,7 +402,7 @@ async fn a_stale_model_that_cannot_be_trained_again_holds_up_no_other() {
         }
         Ok(NewJob::new("overridden", "train", json!({})))
     };
-    let queued = candlecast_app::models::queue_retraining(&late, true, job).await.unwrap();
+    let queued = queue_retraining(&late, true, job).await.unwrap();
     assert!(queued.jobs.len() == 1 && queued.jobs[0].contains(&stale[1].model_id), "{queued:?}");
     assert!(queued.problems.len() == 1 && queued.problems[0].detail.contains(&first), "{queued:?}");
 }
@@ -262,29 +414,25 @@ async fn stale_models_are_trained_again_as_they_were() {
     assert!(candlecast_app::models::stale_models(&world.app, now).unwrap().is_empty());
     let ttl_ms = world.app.settings.model_ttl_s * 1_000;
     let late = another(&world, now.plus_ms(ttl_ms + 1_000), None);
-    let stale = candlecast_app::models::stale_models(&late, late.now()).unwrap();
+    let stale = stale_models(&late, late.now()).unwrap();
     assert_eq!(stale.len(), 1);
-    assert_eq!((&stale[0].model_id, &stale[0].key), (&second, &key));
-    assert!(candlecast_app::predict::predict(&late, &key, "hybrid", None).await.unwrap().stale, "it goes on serving");
+    assert_eq!((&stale[0].model_id, &stale[0].series), (&second, &vec![key.clone()]));
+    assert!(predict(&late, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap().stale, "it goes on serving");
 
-    let job = |stale: &StaleModel| Ok(NewJob::new("overridden", "train", json!({ "series": stale.key.to_string() })));
-    assert!(candlecast_app::models::queue_retraining(&late, false, job).await.unwrap().jobs.is_empty());
-    let queued = candlecast_app::models::queue_retraining(&late, true, job).await.unwrap();
+    let job =
+        |stale: &StaleModel| Ok(NewJob::new("overridden", "train", json!({ "series": stale.series[0].to_string() })));
+    assert!(queue_retraining(&late, false, job).await.unwrap().jobs.is_empty());
+    let queued = queue_retraining(&late, true, job).await.unwrap();
     assert!(queued.jobs.len() == 1 && queued.jobs[0].contains(&second), "{queued:?}");
-    assert!(
-        candlecast_app::models::queue_retraining(&late, true, job).await.unwrap().jobs.is_empty(),
-        "once in a time to live"
-    );
+    assert!(queue_retraining(&late, true, job).await.unwrap().jobs.is_empty(), "once in a time to live");
 
     let before = candlecast_app::models::model(&late, &second).unwrap().0;
-    let stale = stale[0].clone();
-    let again =
-        candlecast_app::train(&late, &stale.key, stale.request, stale.common, stale.range, false, Arc::new(NoProgress))
-            .await
-            .unwrap();
-    assert_eq!(again.meta.config, before.config);
-    assert_eq!((again.meta.version.major, again.meta.version.minor), (before.version.major, before.version.minor));
-    assert!(candlecast_app::models::stale_models(&late, late.now()).unwrap().is_empty());
+    let StaleModel { series, request, common, range, .. } = stale[0].clone();
+    let job = TrainJob { range, ..TrainJob::new(series, request, common, late.seed) };
+    let again = candlecast_app::train(&late, job, Arc::new(NoProgress)).await.unwrap().models.remove(0).manifest;
+    assert_eq!((&again.config, &again.pipeline), (&before.config, &before.pipeline));
+    assert_eq!((again.version.major, again.version.minor), (before.version.major, before.version.minor));
+    assert!(stale_models(&late, late.now()).unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -292,8 +440,8 @@ async fn a_model_is_validated_on_what_it_has_not_learnt_from() {
     let world = world();
     let walk = walk(LEARNT + 400);
     let key = store(&world.app, &part(&walk, 0..LEARNT)).await;
-    let id = train(&world.app, &key).await.meta.id;
-    let nothing = candlecast_app::models::validate_model(&world.app, &id, 7).await.unwrap();
+    let id = train(&world.app, &key).await.models.remove(0).manifest.id;
+    let nothing = validate_model(&world.app, &id, 7).await.unwrap();
     assert!(
         nothing.validation.report.is_none() && nothing.validation.remark.contains("nothing can be scored yet"),
         "{}",
@@ -311,9 +459,9 @@ async fn a_model_is_validated_on_what_it_has_not_learnt_from() {
     );
     let model = report.models.last().unwrap();
     assert_eq!((model.name.as_str(), model.baseline), ("hybrid", false));
-    assert!(model.vs_naive.verdict.starts_with("too few to tell: 27"), "{}", model.vs_naive.verdict);
+    assert!(model.vs_reference.verdict.starts_with("too few to tell: 27"), "{}", model.vs_reference.verdict);
     let naive = report.models.iter().find(|m| m.name == "naive").unwrap();
-    assert_eq!(naive.vs_naive.verdict, "the reference");
+    assert_eq!(naive.vs_reference.verdict, "the reference");
 
     // More days than are new: those learnt from are left out, and there is enough to judge by.
     let all = candlecast_app::models::validate_model(&world.app, &id, 30).await.unwrap();
@@ -321,7 +469,7 @@ async fn a_model_is_validated_on_what_it_has_not_learnt_from() {
     // Its last candle is an origin, too: what follows it is new.
     assert_eq!((report.origins, all.validation.seen), (400 - HORIZON + 1, 30 * 24 - 400));
     let (model, naive) = (report.models.last().unwrap(), report.models.iter().find(|m| m.name == "naive").unwrap());
-    assert!(!model.vs_naive.verdict.starts_with("too few"), "{}", model.vs_naive.verdict);
+    assert!(!model.vs_reference.verdict.starts_with("too few"), "{}", model.vs_reference.verdict);
     assert_eq!(model.forecasts.rows, naive.forecasts.rows);
     assert!(model.forecasts.rows.iter().all(|&row| row >= LEARNT - 1));
     let errors = model.forecasts.rows.iter().flat_map(|&row| {
@@ -329,16 +477,16 @@ async fn a_model_is_validated_on_what_it_has_not_learnt_from() {
         (1..=HORIZON).map(move |h| (close[row + h] - close[row]).abs())
     });
     let by_hand = errors.sum::<f64>() / (report.origins * HORIZON) as f64;
-    assert!((naive.metrics.mae.unwrap() - by_hand).abs() < 1e-9, "{by_hand}");
-    let covered = model.metrics.coverage.unwrap();
+    assert!((naive.metrics.loss().unwrap() - by_hand).abs() < 1e-9, "{by_hand}");
+    let covered = model.metrics.coverage().unwrap();
     assert!((0.8..1.0).contains(&covered), "{covered}");
 
     // The intervals are those that were served at the time.
     for k in [0, 100, 394] {
         let row = model.forecasts.rows[k];
         let then = another(&world, Timestamp(walk.open_time()[row]).plus_ms(3_600_000), None);
-        let served = candlecast_app::predict::predict(&then, &key, "hybrid", None).await.unwrap();
-        for (h, step) in served.forecast.steps.iter().enumerate() {
+        let served = predict(&then, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap();
+        for (h, step) in served.forecast.steps().iter().enumerate() {
             let (mean, half) = ((step.price / served.forecast.origin_price).ln(), (step.upper / step.price).ln());
             let issued = model.forecasts.calibrated[k * HORIZON + h];
             assert!((model.forecasts.means[k * HORIZON + h] - mean).abs() < 1e-12, "row {row} step {h}");

@@ -1,14 +1,15 @@
 //! A training that is cancelled goes on where it was, and ends as if nothing had happened.
 
+use candlecast_app::TrainJob;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use candlecast_app::Trained;
 use candlecast_core::market::random_walk;
-use candlecast_core::{FeatureSet, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
+use candlecast_core::{FeatureSet, Problem, ProgressSink, Seed, SeriesKey};
 use candlecast_host::Host;
-use candlecast_pipeline::{PipelineOptions, SavedModel};
-use candlecast_registry::Slot;
+use candlecast_monitor::{family, read_serving};
+use candlecast_pipeline::PipelineOptions;
 use serde_json::{Value, json};
 
 use crate::world::{model, store, world};
@@ -46,13 +47,13 @@ async fn train(app: &Host, key: &SeriesKey, watch: Arc<Rounds>) -> Result<Traine
     let request = model("gbdt", json!({ "rounds": ROUNDS, "patience": 0, "maxDepth": 3 }));
     let common =
         PipelineOptions { features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])), ..PipelineOptions::new(3) };
-    candlecast_app::train(&app, key, request, common, TimeRange::ALL, false, watch).await
+    candlecast_app::train(app, TrainJob::new(vec![key.clone()], request, common, app.seed), watch).await
 }
 
 /// The model that serves, as it lies in its file.
 fn saved(app: &Host, key: &SeriesKey) -> Value {
-    let slot = Slot::new(key.clone(), "gbdt", "price").unwrap();
-    serde_json::to_value(app.registry.load::<SavedModel>(&slot, None).unwrap().payload).unwrap()
+    let slot = family(key, "gbdt", "price").unwrap().slot(3);
+    serde_json::to_value(read_serving(&app.registry, &slot).unwrap().payload).unwrap()
 }
 
 #[tokio::test]

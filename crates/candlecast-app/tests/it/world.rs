@@ -31,7 +31,7 @@ pub(crate) fn world() -> World {
 }
 
 pub(crate) async fn store(app: &Host, series: &CandleSeries) -> SeriesKey {
-    candlecast_app::data::store_series(&app, series).await.unwrap();
+    candlecast_app::data::store_series(app, series).await.unwrap();
     series.key().clone()
 }
 

@@ -337,7 +337,7 @@ mod tests {
             let [day, week, month] = [24, 168, 720].map(past);
             let line = coefficients[0] + coefficients[1] * day + coefficients[2] * week + coefficients[3] * month;
             assert!((forecasts[i] - (line + 0.5 * residual_variance)).abs() < 1e-9, "{i}");
-            assert_eq!(predict(&*model, &samples.slice(i..i + 1)), forecasts[i..i + 1], "{i}");
+            assert_eq!(predict(&*model, &samples.slice(i..i + 1)), forecasts[i..=i], "{i}");
         }
         // Residuals of the fit have no mean.
         let residuals = (0..900).map(|i| samples.log_variance(i) - forecasts[i] + 0.5 * residual_variance);

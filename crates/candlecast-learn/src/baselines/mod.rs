@@ -14,19 +14,7 @@ mod stratified;
 use candlecast_core::FeatureSet;
 use candlecast_core::catalog::Entry;
 
-use crate::{CLASSES, FitError, Inputs, Learner, ModelState, RestoreError, Samples, ScalerKind, Task, Tensor};
-
-/// Ids of the baselines of prices, in the order of tables.
-pub const BASELINES: [&str; 4] = ["naive", "drift", "seasonal-naive", "ewma"];
-
-/// Ids of the baselines of `task`, in the order of tables.
-pub fn baselines_of(task: &Task) -> &'static [&'static str] {
-    match task {
-        Task::Price { .. } => &BASELINES,
-        Task::Direction { .. } => &["majority", "stratified"],
-        Task::Volatility { .. } => &["ewma", "log-har"],
-    }
-}
+use crate::{CLASSES, FitError, Inputs, Learner, ModelState, RestoreError, Samples, ScalerKind, Tensor};
 
 /// All baselines of all tasks.
 pub fn catalog() -> &'static [Entry<dyn Learner>] {
@@ -72,23 +60,23 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
-    use crate::Labels;
+    use crate::{Labels, Task};
 
     #[test]
     fn every_task_has_baselines_that_support_it() {
         let labels = Labels::Adaptive { low: 0.25, high: 0.75 };
         let tasks =
             [Task::Price { horizon: 2 }, Task::Direction { horizon: 2, labels }, Task::Volatility { horizon: 2 }];
-        for task in tasks {
-            let ids = baselines_of(&task);
+        for task in &tasks {
+            let ids = task.kind().baselines();
             assert!(ids.len() >= 2);
             for entry in catalog() {
                 let learner = entry.build(&serde_json::Value::Null).unwrap();
-                assert_eq!(learner.supports(&task), ids.contains(&entry.id), "{} of {task:?}", entry.id);
+                assert_eq!(learner.supports(task), ids.contains(&entry.id), "{} of {task:?}", entry.id);
                 assert!(learner.inputs().features.ids().is_empty(), "{}", entry.id);
             }
         }
-        assert_eq!(baselines_of(&tasks[0]), BASELINES);
+        assert_eq!(tasks[0].kind().baselines(), ["naive", "drift", "seasonal-naive", "ewma"]);
     }
 
     #[test]

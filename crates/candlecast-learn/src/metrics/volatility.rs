@@ -114,13 +114,13 @@ mod tests {
         sums.add(&outcome(1e-4, 9e-4, Some(3.0)));
         let m = sums.finish();
         let close = |x: Option<f64>, y: f64| assert!((x.unwrap() - y).abs() < 1e-12, "{x:?} {y}");
-        close(m.qlike, ((0.25 + 4.0_f64.ln() - 1.0) + (9.0 - 9.0_f64.ln() - 1.0)) / 2.0);
+        close(m.qlike, f64::midpoint(0.25 + 4.0_f64.ln() - 1.0, 9.0 - 9.0_f64.ln() - 1.0));
         close(m.rmse, (0.5 * (1e-4 + 4e-4_f64)).sqrt());
         close(m.mae, 0.015);
         close(m.r2, 1.0 - (4.0_f64.ln().powi(2) + 9.0_f64.ln().powi(2)) / (0.5 * 9.0_f64.ln().powi(2)));
         close(m.coverage, 0.5);
         let width = |w: f64| 2.0 * (0.5 * w).sinh();
-        close(m.interval_width, (0.02 * width(1.0) + 0.01 * width(3.0)) / 2.0);
+        close(m.interval_width, f64::midpoint(0.02 * width(1.0), 0.01 * width(3.0)));
         assert_eq!((m.count, m.zero_variance), (2, 0));
     }
 

@@ -4,28 +4,49 @@ use std::collections::BTreeMap;
 
 use candlecast_core::Forecast;
 use candlecast_learn::walk_forward::ForecastTable;
-use candlecast_learn::{CalibrationState, ModelReport, PipelineState, Plan, Report, Values};
+use candlecast_learn::{CalibrationState, Market, ModelReport, PipelineState, Plan, Report, Values};
 
 use crate::bits::Bits;
 
 /// Digests by what they are of.
 pub(crate) type Digests = BTreeMap<String, String>;
 
-/// Which rows train, test and are scored.
-pub(crate) fn of_plan(plan: &Plan) -> String {
+/// Which rows of `market` train, test and are scored.
+pub(crate) fn of_plan(plan: &Plan, market: &Market) -> String {
+    let rows = plan.rows(market);
     let mut bits = Bits::default();
-    bits.count(plan.folds.len());
-    for fold in &plan.folds {
+    bits.count(rows.folds.len());
+    for fold in &rows.folds {
         bits.counts(&[fold.window_start, fold.fit_row, fold.test.start, fold.test.end]);
     }
-    bits.counts(&[plan.scored.start, plan.scored.end, plan.known_to]).texts(&plan.notes);
+    bits.counts(&[rows.scored.start, rows.scored.end, rows.known_to]).texts(&plan.notes);
     bits.hex()
 }
 
-/// Forecasts of one contender and how its fits went. The time that they took is no part of it.
-pub(crate) fn of_table(table: &ForecastTable) -> String {
+/// Forecasts of one model over `horizon` steps and how its fits went. The time that they took is no part of it.
+pub(crate) fn of_table(table: &ForecastTable, horizon: usize) -> String {
+    of_table_with(table, horizon, &table.forecasts.scales)
+}
+
+/// As [`of_table`], of class forecasts. Errors of probabilities have no unit, so their scales are 1. The record is older:
+/// there the volatility at the origin times the root of 1, 2 and 3 stood for the three of them, which nothing read. Those
+/// numbers enter here, so that the record goes on telling whether a probability has changed.
+pub(crate) fn of_class_table(table: &ForecastTable, horizon: usize, market: &Market) -> String {
+    assert!(table.forecasts.scales.iter().all(|&scale| scale == 1.0), "errors of probabilities have no unit");
+    let recorded: Vec<f64> = table
+        .rows
+        .iter()
+        .flat_map(|&row| {
+            let sigma = market.volatility()[row].max(1e-8);
+            [1.0_f64, 2.0, 3.0].map(|k| sigma * k.sqrt())
+        })
+        .collect();
+    of_table_with(table, horizon, &recorded)
+}
+
+fn of_table_with(table: &ForecastTable, horizon: usize, scales: &[f64]) -> String {
     let mut bits = Bits::default();
-    bits.counts(&table.rows).count(table.horizon).floats(&table.means).floats(&table.scales);
+    bits.counts(&table.rows).count(horizon).floats(&table.forecasts.means).floats(scales);
     bits.count(table.fits.len());
     for fit in &table.fits {
         bits.text(&format!("{:?}", fit.stopped)).counts(&[fit.steps, fit.n_train, fit.n_valid]);
@@ -34,7 +55,7 @@ pub(crate) fn of_table(table: &ForecastTable) -> String {
     bits.hex()
 }
 
-/// What a report says of the run and of every model.
+/// What a report on prices says of the run and of every model.
 pub(crate) fn of_report(report: &Report) -> Digests {
     let mut bits = Bits::default();
     bits.counts(&[report.horizon, report.origins, report.left_out, report.calibration_outcomes]);
@@ -70,7 +91,7 @@ fn add_calibration(bits: &mut Bits, state: &CalibrationState) {
 /// Metrics, steps, tests, verdict, direction and reliability.
 fn of_scores(model: &ModelReport) -> String {
     let mut bits = Bits::default();
-    let m = &model.metrics;
+    let m = model.metrics.price().unwrap();
     let of_prices = [m.mae, m.rmse, m.mse, m.mape, m.smape, m.mean_error, m.max_error, m.min_error, m.r2_price];
     let others = [m.r2, m.directional_accuracy, m.coverage, m.interval_width, m.skill, m.mase];
     for value in of_prices.into_iter().chain(others) {
@@ -83,7 +104,7 @@ fn of_scores(model: &ModelReport) -> String {
             bits.option(value);
         }
     }
-    let vs = &model.vs_naive;
+    let vs = &model.vs_reference;
     bits.test(vs.test).option(vs.corrected).test(vs.clark_west).text(&vs.verdict);
     bits.option(model.direction.map(|d| d.reference)).test(model.direction.and_then(|d| d.test));
     let reliability = &model.reliability;
@@ -121,8 +142,8 @@ pub(crate) fn of_forecasts(forecasts: &[Option<Forecast>], calibration: &Calibra
         bits.flag(forecast.is_some());
         let Some(forecast) = forecast else { continue };
         bits.text(&forecast.origin.ms().to_string()).float(forecast.origin_price).float(forecast.level);
-        bits.count(forecast.steps.len());
-        for s in &forecast.steps {
+        bits.count(forecast.steps().len());
+        for s in forecast.steps() {
             bits.count(s.step).text(&s.target_time.ms().to_string());
             bits.float(s.price).float(s.lower).float(s.upper).float(s.confidence).flag(s.calibrated);
         }

@@ -7,32 +7,30 @@ use candlecast_core::market::random_walk;
 use candlecast_core::{CandleSeries, Seed, Stream};
 use candlecast_learn::significance::holm;
 use candlecast_learn::{
-    Contender, Market, ModelReport, Plan, PlanConfig, Report, Task, TrainWindow, evaluate, walk_forward,
+    Dataset, Forecaster, Learner, Market, ModelReport, PipelineConfig, Plan, PlanConfig, Task, TrainWindow,
+    walk_forward,
 };
 use rayon::ThreadPoolBuilder;
 use serde_json::json;
 
-use crate::contenders::{LEVEL, all_baselines, baseline, contender, learner};
 use crate::digests;
 use crate::digests::Digests;
+use crate::forecasters::{
+    LEVEL, all_baselines, baseline, config, forecaster, learner, model, report, report_of, report_on,
+};
 use crate::hooks::TestHooks;
 use crate::learners::{by_rule, row_of};
 use crate::markets::{closes_only, generated, market, time_of, with_features, with_other_future, without};
 
 const HORIZON: usize = 4;
 const TASK: Task = Task::Price { horizon: HORIZON };
-const CONFIG: PlanConfig =
-    PlanConfig { horizon: HORIZON, window: TrainWindow::Rolling { days: 40 }, retrain_days: 7, min_candles: 500 };
-
-fn report(contenders: &[Contender], plan: &Plan) -> Report {
-    let (tables, left_out) = walk_forward::run(contenders, plan, Seed(1), &TestHooks::default()).unwrap();
-    let naive = contenders.iter().position(|c| c.name == "naive").unwrap();
-    evaluate(contenders, tables, plan, naive, left_out)
-}
-
-fn model<'a>(report: &'a Report, name: &str) -> &'a ModelReport {
-    report.models.iter().find(|m| m.name == name).unwrap()
-}
+const CONFIG: PlanConfig = PlanConfig {
+    horizon: HORIZON,
+    window: TrainWindow::Rolling { days: 40 },
+    retrain_days: 7,
+    min_candles: 500,
+    warm_up: 0,
+};
 
 /// The log return over `h + 1` candles from `row`, which no honest forecaster knows; over fewer at the data's end.
 fn outcome(market: &Market, row: usize, h: usize) -> f64 {
@@ -46,45 +44,52 @@ fn random(seed: u64, row: usize) -> Stream {
 }
 
 /// Knows the outcome of a share of the origins, and forecasts the last price from all others.
-fn informed(name: &str, market: &Arc<Market>, seed: u64, share: f64) -> Contender {
+fn informed(name: &str, market: &Arc<Market>, seed: u64, share: f64) -> Forecaster {
     let truth = Arc::clone(market);
     let learner = by_rule(move |x, i, h| {
         let row = row_of(x, i);
         if random(seed, row).uniform() < share { outcome(&truth, row, h) } else { 0.0 }
     });
-    contender(name, learner, closes_only(market), TASK)
+    forecaster(name, learner, closes_only(market), TASK)
 }
 
 /// Forecasts normal noise of this size.
-fn noise(name: &str, market: &Arc<Market>, size: f64, task: Task) -> Contender {
-    let learner = by_rule(move |x, i, h| size * random(9 + h as u64, row_of(x, i)).normal());
-    contender(name, learner, closes_only(market), task)
+fn noise_of(size: f64) -> Box<dyn Learner> {
+    by_rule(move |x, i, h| size * random(9 + h as u64, row_of(x, i)).normal())
+}
+
+fn noise(market: &Arc<Market>, size: f64) -> Forecaster {
+    forecaster("noise", noise_of(size), closes_only(market), TASK)
 }
 
 #[test]
 fn knowing_is_better_than_naive_and_noise_is_worse() {
     let market = market(&generated(3_000, 5));
     let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
-    let contenders =
-        [informed("perfect", &market, 1, 1.0), baseline("naive", &market, TASK), noise("noise", &market, 0.05, TASK)];
-    let report = report(&contenders, &plan);
+    let forecasters = [informed("perfect", &market, 1, 1.0), baseline("naive", &market, TASK), noise(&market, 0.05)];
+    let report = report(&forecasters, &plan);
     let names: Vec<&str> = report.models.iter().map(|m| m.name.as_str()).collect();
-    assert_eq!(names, ["perfect", "naive", "noise"], "models stand in the order of the contenders");
+    assert_eq!(names, ["perfect", "naive", "noise"], "models stand in the order of the forecasters");
+    assert_eq!((report.task, report.reference.as_str(), report.horizon), (TASK, "naive", HORIZON));
     assert_eq!((report.origins, report.left_out, report.level), (700, 0, LEVEL));
     let [perfect, naive, noise] = &report.models[..] else { panic!("three models") };
 
-    assert!(perfect.vs_naive.verdict.starts_with("better than naive"), "{}", perfect.vs_naive.verdict);
-    let m = &perfect.metrics;
+    let verdict = &perfect.vs_reference.verdict;
+    assert!(verdict.starts_with("better than naive"), "{verdict}");
+    let m = perfect.metrics.price().unwrap();
+    assert_eq!(perfect.skill, m.skill);
     assert_eq!((m.mae, m.skill, m.coverage, m.directional_accuracy), (Some(0.0), Some(1.0), Some(1.0), Some(1.0)));
 
-    assert_eq!(naive.vs_naive.verdict, "the reference");
-    assert!(naive.vs_naive.test.is_none() && naive.vs_naive.corrected.is_none() && naive.direction.is_none());
-    let m = &naive.metrics;
+    let vs = &naive.vs_reference;
+    assert_eq!(vs.verdict, "the reference");
+    assert!(vs.test.is_none() && vs.corrected.is_none() && naive.direction.is_none());
+    let m = naive.metrics.price().unwrap();
     assert_eq!((m.skill, m.directional_accuracy, m.ties), (Some(0.0), None, 700 * HORIZON));
 
-    assert!(noise.vs_naive.verdict.starts_with("worse than naive"), "{}", noise.vs_naive.verdict);
-    assert!(noise.metrics.skill.unwrap() < -0.5);
-    let hits = noise.metrics.directional_accuracy.unwrap();
+    let verdict = &noise.vs_reference.verdict;
+    assert!(verdict.starts_with("worse than naive"), "{verdict}");
+    assert!(noise.skill.unwrap() < -0.5);
+    let hits = noise.metrics.price().unwrap().directional_accuracy.unwrap();
     assert!((hits - 0.5).abs() < 0.05, "{hits}");
 }
 
@@ -115,18 +120,18 @@ fn p_values_are_corrected_over_the_models_and_not_over_the_baselines() {
     let (all, few) = (report(&all, &plan), report(&few, &plan));
 
     let p_values = |baselines_too: bool| -> Vec<Option<f64>> {
-        let test = |m: &ModelReport| m.vs_naive.test.filter(|_| baselines_too || !m.baseline).map(|t| t.p_value);
+        let test = |m: &ModelReport| m.vs_reference.test.filter(|_| baselines_too || !m.baseline).map(|t| t.p_value);
         all.models.iter().map(test).collect()
     };
     let (of_models, of_all) = (holm(&p_values(false)), holm(&p_values(true)));
     assert_eq!((of_models.iter().flatten().count(), of_all.iter().flatten().count()), (3, 6));
     for (i, m) in all.models.iter().enumerate() {
         let expected = if m.baseline { of_all[i] } else { of_models[i] };
-        assert_eq!(m.vs_naive.corrected, expected, "{}", m.name);
-        assert_eq!(m.vs_naive.clark_west.is_some(), !m.baseline, "{}: baselines do not nest the naive one", m.name);
+        assert_eq!(m.vs_reference.corrected, expected, "{}", m.name);
+        assert_eq!(m.vs_reference.clark_west.is_some(), !m.baseline, "{}: baselines do not nest the naive one", m.name);
     }
     for name in ["often", "seldom", "hardly"] {
-        let (with_baselines, alone) = (&model(&all, name).vs_naive, &model(&few, name).vs_naive);
+        let (with_baselines, alone) = (&report_on(&all, name).vs_reference, &report_on(&few, name).vs_reference);
         assert_eq!(with_baselines.test, alone.test, "{name}");
         assert_eq!(with_baselines.corrected, alone.corrected, "{name}: baselines are no part of the family");
     }
@@ -141,12 +146,13 @@ fn origins_beside_missing_candles_are_left_out_and_counted() {
     let market = market(&series);
     let out: BTreeSet<usize> = (2_400 - HORIZON..2_401).chain(2_600 - HORIZON..2_600 + 32).collect();
     let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_850)).unwrap();
-    let report = report(&[baseline("naive", &market, TASK), noise("noise", &market, 0.01, TASK)], &plan);
+    let report = report(&[baseline("naive", &market, TASK), noise(&market, 0.01)], &plan);
     let expected: Vec<usize> = (2_200..2_850).filter(|row| !out.contains(row)).collect();
     assert_eq!((report.left_out, report.origins), (out.len(), expected.len()));
     for m in &report.models {
         assert_eq!(m.forecasts.rows, expected, "{}", m.name);
         assert_eq!(m.forecasts.calibrated.len(), expected.len() * HORIZON, "{}", m.name);
+        assert_eq!(m.abstained, 0, "{}", m.name);
     }
 }
 
@@ -166,25 +172,26 @@ fn intervals_cover_what_they_promise_on_a_random_walk() {
     let market = market(&random_walk(9_000, Seed(11), 0.0));
     let task = Task::Price { horizon: STEPS };
     let window = TrainWindow::Rolling { days: 60 };
-    let config = PlanConfig { horizon: STEPS, window, retrain_days: 60, min_candles: 1_000 };
-    let plan = config.walk_forward(&market, time_of(&market, 3_000..8_900)).unwrap();
+    let plan_config = PlanConfig { horizon: STEPS, window, retrain_days: 60, min_candles: 1_000, warm_up: 0 };
+    let plan = plan_config.walk_forward(&market, time_of(&market, 3_000..8_900)).unwrap();
     for level in [0.8, 0.9] {
-        let rising = by_rule(|_, _, h| 0.0004 * (h + 1) as f64);
-        let mut contenders = [
-            baseline("naive", &market, task),
-            baseline("ewma", &market, task),
-            contender("rising", rising, closes_only(&market), task),
-            noise("noise", &market, 0.004, task),
+        let made = |name: &str, learner: Box<dyn Learner>| {
+            let data = Dataset::single(closes_only(&market));
+            let config = PipelineConfig { level, ..config(name, &json!({}), &*learner, &data, task) };
+            Forecaster::pipeline(name, task.kind().baselines().contains(&name), config, learner, data)
+        };
+        let forecasters = [
+            made("naive", learner("naive", &json!({}))),
+            made("ewma", learner("ewma", &json!({}))),
+            made("rising", by_rule(|_, _, h| 0.0004 * (h + 1) as f64)),
+            made("noise", noise_of(0.004)),
         ];
-        for c in &mut contenders {
-            c.config.level = level;
-        }
-        let report = report(&contenders, &plan);
+        let report = report(&forecasters, &plan);
         assert_eq!((report.level, report.origins), (level, 5_900));
         assert!(report.calibration_outcomes > 1_000, "{}", report.calibration_outcomes);
         for m in &report.models {
             let steps = m.per_horizon.iter().map(|step| step.coverage);
-            for coverage in steps.chain([m.metrics.coverage]) {
+            for coverage in steps.chain([m.metrics.coverage()]) {
                 let coverage = coverage.unwrap();
                 assert!((coverage - level).abs() < 0.02, "{} at {level}: {coverage}", m.name);
             }
@@ -196,17 +203,16 @@ fn intervals_cover_what_they_promise_on_a_random_walk() {
 fn everything(series: &CandleSeries, plan_of: &dyn Fn(&Market) -> Plan) -> (Plan, Digests) {
     let market = market(series);
     let plan = plan_of(&market);
-    let mut contenders = all_baselines(&market, TASK);
+    let mut forecasters = all_baselines(&market, TASK);
     for (id, params) in [("linear", json!({})), ("gbdt", json!({ "rounds": 8, "maxDepth": 3 }))] {
-        contenders.push(contender(id, learner(id, &params), with_features(&market), TASK));
+        forecasters.push(model(id, &params, with_features(&market), TASK));
     }
-    let (tables, left_out) = walk_forward::run(&contenders, &plan, Seed(1), &TestHooks::default()).unwrap();
-    let forecasts: Digests = contenders
+    let models = walk_forward::run(&forecasters, &plan, Seed(1), &TestHooks::default()).unwrap();
+    let forecasts: Digests = models
         .iter()
-        .zip(&tables)
-        .map(|(contender, table)| (format!("{} forecasts", contender.name), digests::of_table(table)))
+        .map(|model| (format!("{} forecasts", model.name), digests::of_table(&model.table, HORIZON)))
         .collect();
-    let mut digests = digests::of_report(&evaluate(&contenders, tables, &plan, 0, left_out));
+    let mut digests = digests::of_report(&report_of(&forecasters, models, &plan));
     digests.extend(forecasts);
     (plan, digests)
 }
@@ -221,7 +227,7 @@ fn outcomes_that_are_not_known_yet_are_never_read() {
         [("walk-forward", &walk_forward), ("simple", &simple), ("training", &training)];
     for (name, plan_of) in plans {
         let expected = everything(&series, plan_of);
-        let known_to = expected.0.known_to;
+        let known_to = expected.0.rows(&market(&series)).known_to;
         assert!((2_700..2_710).contains(&known_to), "{name}: {known_to}");
         assert_eq!(everything(&with_other_future(&series, known_to), plan_of), expected, "{name}");
         // The last outcome that is known does count.

@@ -57,7 +57,7 @@ impl GoldenRun {
     }
 
     pub(crate) fn add_scores(&mut self, model: &ModelReport) {
-        let m = &model.metrics;
+        let m = model.metrics.price().unwrap();
         self.add_figures(
             &model.name,
             &[
@@ -65,7 +65,7 @@ impl GoldenRun {
                 ("skill", m.skill),
                 ("coverage", m.coverage),
                 ("directionalAccuracy", m.directional_accuracy),
-                ("pValue", model.vs_naive.test.map(|t| t.p_value)),
+                ("pValue", model.vs_reference.test.map(|t| t.p_value)),
             ],
         );
     }

@@ -1,12 +1,15 @@
 //! [`TestHooks`]: the outside of a run, made for tests.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candlecast_learn::walk_forward::Hooks;
+use candlecast_learn::{FitObserver, Progress, Stop, TrainState};
 
-/// A clock that stands still unless told otherwise, a store in memory, and a cancellation at a chosen question.
+/// A clock that stands still unless told otherwise, a store in memory, a cancellation at a chosen question, and a search
+/// that gives one pipeline up.
 #[derive(Debug, Default)]
 pub(crate) struct TestHooks {
     /// Seconds on the clock.
@@ -21,6 +24,10 @@ pub(crate) struct TestHooks {
     pub(crate) store: Mutex<BTreeMap<String, Vec<u8>>>,
     /// Fits done and fits there will be, as told.
     pub(crate) done: Mutex<Vec<(usize, usize)>>,
+    /// The pipeline whose fits are stopped as hopeless.
+    pub(crate) hopeless: Option<String>,
+    /// Pipelines and folds that somebody could have watched the fits of.
+    pub(crate) watched: Mutex<Vec<(String, usize)>>,
 }
 
 impl TestHooks {
@@ -68,5 +75,23 @@ impl Hooks for TestHooks {
 
     fn keep(&self, name: &str, content: &[u8]) {
         self.store.lock().unwrap().insert(name.to_owned(), content.to_vec());
+    }
+
+    fn observer(&self, id: &str, fold: usize) -> Option<Box<dyn FitObserver + '_>> {
+        self.watched.lock().unwrap().push((id.to_owned(), fold));
+        if self.hopeless.as_deref() == Some(id) { Some(Box::new(Pruning::default())) } else { None }
+    }
+}
+
+/// Hears of steps, and stops the fit at the third as hopeless.
+#[derive(Debug, Default)]
+pub(crate) struct Pruning {
+    heard: usize,
+}
+
+impl FitObserver for Pruning {
+    fn on_step(&mut self, _: &Progress, _: &dyn Fn() -> TrainState) -> ControlFlow<Stop> {
+        self.heard += 1;
+        if self.heard == 3 { ControlFlow::Break(Stop::Pruned) } else { ControlFlow::Continue(()) }
     }
 }

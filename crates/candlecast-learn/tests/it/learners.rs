@@ -1,12 +1,14 @@
 //! Learners made for tests.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
     Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Samples,
-    ScalerKind, Stop, Task,
+    ScalerKind, Stop, Task, Tensor,
 };
 use serde_json::json;
 
@@ -142,5 +144,91 @@ impl Fitted for ByRule {
     }
     fn state(&self) -> ModelState {
         ModelState::default()
+    }
+}
+
+/// Fails in every fit. The fit whose last training row is `waits_at` waits until another one has failed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Failing {
+    waits_at: Option<usize>,
+    failed: Arc<AtomicUsize>,
+}
+
+impl Failing {
+    /// One that counts failures together with this one, and waits.
+    pub(crate) fn waiting_at(&self, row: usize) -> Self {
+        Self { waits_at: Some(row), ..self.clone() }
+    }
+}
+
+impl Learner for Failing {
+    fn supports(&self, _: &Task) -> bool {
+        true
+    }
+    fn lookback(&self) -> usize {
+        1
+    }
+    fn inputs(&self) -> Inputs {
+        Inputs { features: FeatureSet::default(), scaler: ScalerKind::None }
+    }
+    fn uses_validation(&self) -> bool {
+        false
+    }
+    fn fit(&self, train: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
+        if self.waits_at == Some(row_of(train, train.len() - 1)) {
+            let patience = Instant::now() + Duration::from_secs(20);
+            while self.failed.load(Ordering::SeqCst) == 0 && Instant::now() < patience {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let before = self.failed.fetch_add(1, Ordering::SeqCst);
+        Err(FitError::Degenerate(format!("{before} failed before")))
+    }
+    fn restore(&self, _: &ModelState, _: &Task) -> Result<Box<dyn Fitted>, RestoreError> {
+        Err(RestoreError::Missing { name: "a model that could be fitted".into() })
+    }
+}
+
+/// Forecasts the mean variance of the training part at every origin: the best that can be said of the volatility without
+/// looking at the market.
+#[derive(Debug)]
+pub(crate) struct MeanVariance;
+
+#[derive(Debug)]
+struct FittedMeanVariance {
+    log_variance: f64,
+}
+
+impl Learner for MeanVariance {
+    fn supports(&self, task: &Task) -> bool {
+        matches!(task, Task::Volatility { .. })
+    }
+    fn lookback(&self) -> usize {
+        1
+    }
+    fn inputs(&self) -> Inputs {
+        Inputs { features: FeatureSet::default(), scaler: ScalerKind::None }
+    }
+    fn uses_validation(&self) -> bool {
+        false
+    }
+    fn fit(&self, train: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
+        let sum: f64 = (0..train.len()).map(|i| train.log_variance(i).exp()).sum();
+        let model = Box::new(FittedMeanVariance { log_variance: (sum / train.len() as f64).ln() });
+        Ok(FitOutcome { model, stopped: Stop::Converged, steps: 1, curve: Curve::default() })
+    }
+    fn restore(&self, state: &ModelState, _: &Task) -> Result<Box<dyn Fitted>, RestoreError> {
+        Ok(Box::new(FittedMeanVariance { log_variance: state.f64("logVariance", &[1])?[0] }))
+    }
+}
+
+impl Fitted for FittedMeanVariance {
+    fn predict_into(&self, x: &Samples<'_>, out: &mut Prediction) {
+        out.reset(x.len(), 1);
+        out.mean.fill(self.log_variance);
+    }
+    fn state(&self) -> ModelState {
+        let tensor = Tensor::f64(&[1], vec![self.log_variance]);
+        ModelState { tensors: [("logVariance".to_owned(), tensor)].into(), ..ModelState::default() }
     }
 }

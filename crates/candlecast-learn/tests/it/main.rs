@@ -4,17 +4,23 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bits;
-mod contenders;
 mod digests;
+mod ensembles;
 mod evaluate;
+mod forecasters;
 mod golden;
 mod golden_file;
 mod hooks;
 mod learners;
+mod live;
+mod many_markets;
 mod markets;
 mod metrics;
+mod origins;
 mod pipeline;
 mod pipelines;
 mod real;
 mod resume;
+mod run_each;
+mod tasks;
 mod walk_forward;

@@ -4,31 +4,35 @@ use std::sync::Arc;
 
 use candlecast_core::{FeatureTable, Seed};
 use candlecast_learn::{
-    CalibrationState, Contender, FitError, FittedPipeline, Fold, Labels, Market, Panel, PipelineState, Silent, Task,
-    split,
+    CalibrationState, Dataset, FitError, FittedForecaster, FittedPipeline, Fold, FoldRows, Forecaster, ForecasterState,
+    Labels, Market, Panel, Silent, Start, Task, split,
 };
 use serde_json::{Value, json};
 
-use crate::contenders::{LEVEL, VALID_SHARE, baseline, contender, learner};
+use crate::forecasters::{Catalogs, LEVEL, VALID_SHARE, baseline, forecaster, model, panel_of, restored, state_of};
 use crate::learners::{by_rule, by_rule_on, row_of};
 use crate::markets::{closes_only, features, generated, market, with_features, with_other_future};
 
 const HORIZON: usize = 4;
 const TASK: Task = Task::Price { horizon: HORIZON };
 /// A fit in the middle of a market of 3,000 candles.
-const FOLD: Fold = Fold { window_start: 200, fit_row: 1_800, test: 1_800..3_000 };
+const FOLD: FoldRows = FoldRows { window_start: 200, fit_row: 1_800, test: 1_800..3_000 };
 
-fn fitted(contender: &Contender) -> FittedPipeline {
-    contender.fit(&FOLD, Seed(1), 1, &mut Silent).unwrap_or_else(|e| panic!("{}: {e}", contender.name)).0
+fn fitted(forecaster: &Forecaster) -> FittedForecaster {
+    let fold = Fold::of_rows(forecaster.market(0), &FOLD);
+    let fit = forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent);
+    fit.unwrap_or_else(|e| panic!("{}: {e}", forecaster.name)).0
 }
 
-fn refusal(contender: &Contender, fold: &Fold) -> FitError {
-    contender.fit(fold, Seed(1), 1, &mut Silent).map(|_| ()).unwrap_err()
+fn refusal(forecaster: &Forecaster, rows: &FoldRows) -> FitError {
+    let fold = Fold::of_rows(forecaster.market(0), rows);
+    forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).map(|_| ()).unwrap_err()
 }
 
 /// Last training row of [`FOLD`] for windows of one row.
 fn last_trained(panel: &Panel) -> usize {
-    let parts = split(&FOLD, panel, 1, HORIZON, VALID_SHARE);
+    let fold = Fold::of_rows(panel.market(), &FOLD);
+    let parts = split(&fold, &Dataset::single(panel.clone()), 1, HORIZON, VALID_SHARE);
     assert!(parts.valid.len() > 200, "the validation part is behind the training part");
     parts.train.last().unwrap().row as usize
 }
@@ -44,10 +48,14 @@ fn huge_from(market: &Arc<Market>, row: usize) -> Panel {
     Panel::new(Arc::clone(market), &table)
 }
 
+fn linear(panel: Panel, task: Task) -> Forecaster {
+    model("linear", &json!({}), panel, task)
+}
+
 #[test]
 fn the_scaler_sees_the_training_part_only() {
     let market = market(&generated(3_000, 3));
-    let scaler = |panel: Panel| fitted(&contender("linear", learner("linear", &json!({})), panel, TASK)).state().scaler;
+    let scaler = |panel: Panel| state_of(&fitted(&linear(panel, TASK))).scaler;
     let plain = with_features(&market);
     let last = last_trained(&plain);
     let expected = scaler(plain);
@@ -61,8 +69,8 @@ fn class_thresholds_see_the_training_part_only() {
     let series = generated(3_000, 3);
     let task = Task::Direction { horizon: HORIZON, labels: Labels::Adaptive { low: 0.25, high: 0.75 } };
     let thresholds = |market: &Arc<Market>| {
-        let learner = learner("gbdt", &json!({ "rounds": 2, "maxDepth": 2 }));
-        fitted(&contender("gbdt", learner, with_features(market), task)).state().thresholds.unwrap()
+        let gbdt = model("gbdt", &json!({ "rounds": 2, "maxDepth": 2 }), with_features(market), task);
+        state_of(&fitted(&gbdt)).thresholds.unwrap()
     };
     let plain = market(&series);
     let expected = thresholds(&plain);
@@ -85,32 +93,33 @@ fn a_restored_pipeline_forecasts_the_same_bits() {
         ("gru", json!({ "epochs": 1, "hiddenSize": 6, "sequenceLength": 8 })),
     ] {
         let panel = if id == "hybrid" { closes_only(&market) } else { with_features(&market) };
-        let contender = contender(id, learner(id, &params), panel, TASK);
-        let pipeline = fitted(&contender);
-        let text = serde_json::to_string(&pipeline.state()).unwrap();
-        let state: PipelineState = serde_json::from_str(&text).unwrap();
-        assert_eq!(state, pipeline.state(), "{id}");
-        let restored = FittedPipeline::restore(state, &*contender.learner).unwrap();
-        let expected = pipeline.predict(&contender.panel, &rows);
-        assert_eq!((expected.0.len(), expected.1.len()), (rows.len() * HORIZON, rows.len() * HORIZON));
-        assert_eq!(restored.predict(&contender.panel, &rows), expected, "{id}");
+        let forecaster = model(id, &params, panel, TASK);
+        let pipeline = fitted(&forecaster);
+        let expected = pipeline.predict(panel_of(&forecaster), &rows);
+        assert_eq!((expected.means.len(), expected.scales.len()), (rows.len() * HORIZON, rows.len() * HORIZON));
+        assert_eq!(restored(&pipeline).predict(panel_of(&forecaster), &rows), expected, "{id}");
     }
 }
 
 #[test]
 fn a_state_that_contradicts_its_learner_is_refused() {
-    let contender =
-        contender("linear", learner("linear", &json!({})), with_features(&market(&generated(3_000, 3))), TASK);
-    let sound = fitted(&contender).state();
-    assert!(FittedPipeline::restore(sound.clone(), &*contender.learner).is_ok());
+    let forecaster = linear(with_features(&market(&generated(3_000, 3))), TASK);
+    let learner = &forecaster.as_pipeline().unwrap().learner;
+    let sound = state_of(&fitted(&forecaster));
+    assert!(FittedPipeline::restore(sound.clone(), &**learner).is_ok());
     let mut lookback = sound.clone();
     lookback.lookback = 2;
     let mut lengths = sound.clone();
     lengths.scaler.center.pop();
-    let mut scale = sound;
+    let mut scale = sound.clone();
     scale.scaler.scale[0] = 0.0;
-    for state in [lookback, lengths, scale] {
-        assert!(FittedPipeline::restore(state, &*contender.learner).is_err());
+    let mut model = sound;
+    model.config.model = "no-such-model".into();
+    for state in [&lookback, &lengths, &scale] {
+        assert!(FittedPipeline::restore(state.clone(), &**learner).is_err());
+    }
+    for state in [lookback, lengths, scale, model] {
+        assert!(FittedForecaster::restore(ForecasterState::Pipeline(Box::new(state)), &Catalogs).is_err());
     }
 }
 
@@ -121,25 +130,38 @@ fn forecasts_do_not_depend_on_how_many_are_made_at_once() {
         let window = x.window(i);
         (h + 1) as f64 * f64::from(window.iter().sum::<f32>()) / window.len() as f64
     });
-    let contender = contender("window", mean_of_window, with_features(&market), TASK);
-    let pipeline = fitted(&contender);
+    let forecaster = forecaster("window", mean_of_window, with_features(&market), TASK);
+    let (pipeline, panel) = (fitted(&forecaster), panel_of(&forecaster));
     // More than are scaled at once, and with gaps between them.
     let rows: Vec<usize> = (1_800..7_000).filter(|row| row % 11 != 3).collect();
-    let (means, scales) = pipeline.predict(&contender.panel, &rows);
+    let all = pipeline.predict(panel, &rows);
     for (i, &row) in rows.iter().enumerate().filter(|(i, _)| i % 13 == 0 || (4_090..4_100).contains(i)) {
-        let (mean, scale) = pipeline.predict(&contender.panel, &[row]);
-        let steps = i * HORIZON..(i + 1) * HORIZON;
-        assert_eq!((&means[steps.clone()], &scales[steps]), (&mean[..], &scale[..]), "row {row}");
+        assert_eq!(all.row(i), pipeline.predict(panel, &[row]).row(0), "row {row}");
     }
+}
+
+#[test]
+fn features_are_found_by_their_ids_among_others_and_in_any_order() {
+    let market = market(&generated(3_000, 3));
+    let forecaster = linear(with_features(&market), TASK);
+    let pipeline = fitted(&forecaster);
+    let mut table = features(&market);
+    table.names.reverse();
+    table.columns.reverse();
+    table.names.insert(1, "other".into());
+    table.columns.insert(1, vec![1e9; 3_000]);
+    let rows = [1_900, 2_500];
+    let expected = pipeline.predict(panel_of(&forecaster), &rows);
+    assert_eq!(pipeline.predict(&Panel::new(market, &table), &rows), expected);
 }
 
 #[test]
 fn without_a_scale_of_its_own_a_model_gets_the_volatility_times_the_root_of_the_step() {
     let market = market(&generated(3_000, 3));
     let pipeline = fitted(&baseline("naive", &market, TASK));
-    let (_, scales) = pipeline.predict(&closes_only(&market), &[2_000]);
+    let forecasts = pipeline.predict(&closes_only(&market), &[2_000]);
     let expected: Vec<f64> = (1..=HORIZON).map(|h| market.volatility()[2_000] * (h as f64).sqrt()).collect();
-    assert_eq!(scales, expected);
+    assert_eq!(forecasts.scales, expected);
 }
 
 #[test]
@@ -147,12 +169,12 @@ fn a_forecast_does_not_know_what_follows_its_origin() {
     const ROW: usize = 2_500;
     let series = generated(3_000, 3);
     let forecast = |market: &Arc<Market>| {
-        let contender = contender("linear", learner("linear", &json!({})), with_features(market), TASK);
-        let pipeline = fitted(&contender);
-        let fresh = CalibrationState::new(LEVEL, HORIZON);
-        let mut calibrator = pipeline.replay(&contender.panel, fresh, FOLD.fit_row, ROW);
+        let forecaster = linear(with_features(market), TASK);
+        let (pipeline, panel) = (fitted(&forecaster), panel_of(&forecaster));
+        let fresh = CalibrationState::new(LEVEL, &TASK);
+        let mut calibrator = pipeline.replay(panel, fresh, FOLD.fit_row, ROW);
         let known = calibrator.state().clone();
-        (pipeline.forecast(&contender.panel, ROW, &mut calibrator), known)
+        (pipeline.forecast(panel, ROW, &mut calibrator), known)
     };
     let expected = forecast(&market(&series));
     assert_eq!(expected.1.outcomes(), ROW - FOLD.fit_row - HORIZON + 1, "every outcome known by then was learnt");
@@ -160,34 +182,37 @@ fn a_forecast_does_not_know_what_follows_its_origin() {
     assert_ne!(forecast(&market(&with_other_future(&series, ROW))).0, expected.0);
     let market = market(&series);
     let last = market.series().close_time(ROW);
-    assert_eq!(expected.0.origin, last);
-    assert!(expected.0.steps.iter().all(|s| s.lower < s.price && s.price < s.upper && s.target_time > last));
+    assert_eq!((expected.0.origin, expected.0.steps().len()), (last, HORIZON));
+    assert!(expected.0.steps().iter().all(|s| s.lower < s.price && s.price < s.upper && s.target_time > last));
 }
 
 #[test]
 fn a_calibration_that_is_saved_goes_on_as_if_nothing_had_happened() {
     let market = market(&generated(3_000, 3));
-    let contender = contender("linear", learner("linear", &json!({})), with_features(&market), TASK);
-    let pipeline = fitted(&contender);
-    let fresh = CalibrationState::new(LEVEL, HORIZON);
-    let learnt = pipeline.replay(&contender.panel, fresh, 1_800, 2_400).state().clone();
+    let forecaster = linear(with_features(&market), TASK);
+    let (pipeline, panel) = (fitted(&forecaster), panel_of(&forecaster));
+    let fresh = CalibrationState::new(LEVEL, &TASK);
+    let learnt = pipeline.replay(panel, fresh, 1_800, 2_400).state().clone();
     let text = serde_json::to_string(&learnt).unwrap();
     let read: CalibrationState = serde_json::from_str(&text).unwrap();
     let go_on = |state: CalibrationState| {
-        let mut calibrator = pipeline.replay(&contender.panel, state, 2_400, 2_900);
-        pipeline.forecast(&contender.panel, 2_900, &mut calibrator)
+        let mut calibrator = pipeline.replay(panel, state, 2_400, 2_900);
+        pipeline.forecast(panel, 2_900, &mut calibrator)
     };
     let expected = go_on(learnt);
-    assert!(expected.steps.iter().all(|step| step.calibrated), "1,100 outcomes are enough for a confidence");
+    let steps = expected.steps();
+    assert!(
+        steps.len() == HORIZON && steps.iter().all(|step| step.calibrated),
+        "1,100 outcomes are enough for a confidence"
+    );
     assert_eq!(go_on(read), expected);
-    assert_ne!(go_on(CalibrationState::new(LEVEL, HORIZON)), expected, "what was learnt before matters");
+    assert_ne!(go_on(CalibrationState::new(LEVEL, &TASK)), expected, "what was learnt before matters");
 }
 
 #[test]
 fn fits_that_make_no_sense_are_refused() {
     let market = market(&generated(3_000, 3));
-    let linear = |panel: Panel, task: Task| contender("linear", learner("linear", &json!({})), panel, task);
-    let few = Fold { window_start: 1_740, fit_row: 1_800, test: 1_800..1_900 };
+    let few = FoldRows { window_start: 1_740, fit_row: 1_800, test: 1_800..1_900 };
     match refusal(&linear(with_features(&market), TASK), &few) {
         FitError::TooFewSamples { have, need } => assert!(have < need && need == 50, "{have} {need}"),
         other => panic!("{other}"),
@@ -196,7 +221,7 @@ fn fits_that_make_no_sense_are_refused() {
     let error = refusal(&linear(Panel::new(Arc::clone(&market), &constant), TASK), &FOLD);
     assert!(matches!(&error, FitError::Degenerate(text) if text.contains("constant")), "{error}");
     let direction = Task::Direction { horizon: HORIZON, labels: Labels::Fixed { threshold: 0.01 } };
-    let unable = contender("by-rule", by_rule(|_, _, _| 0.0), closes_only(&market), direction);
+    let unable = forecaster("by-rule", by_rule(|_, _, _| 0.0), closes_only(&market), direction);
     let expected = FitError::Unsupported { model: "by-rule".into(), task: "direction".into() };
     assert_eq!(refusal(&unable, &FOLD), expected);
 }
@@ -207,27 +232,24 @@ fn constant_features_are_left_out_and_named() {
     let mut table = features(&market);
     table.names.insert(1, "constant".into());
     table.columns.insert(1, vec![7.0; 3_000]);
-    let panel = Panel::new(Arc::clone(&market), &table);
-    let contender = contender("linear", learner("linear", &Value::Null), panel, TASK);
-    let (pipeline, summary) = contender.fit(&FOLD, Seed(1), 1, &mut Silent).unwrap();
+    let forecaster = model("linear", &Value::Null, Panel::new(Arc::clone(&market), &table), TASK);
+    let fold = Fold::of_rows(&market, &FOLD);
+    let (pipeline, summary) = forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap();
     assert_eq!(summary.dropped, ["constant"]);
-    assert_eq!(pipeline.kept_features(&contender.panel), ["body", "range"]);
-    let without = fitted(&linear_on_features(&market));
+    let kept: Vec<&str> = state_of(&pipeline).scaler.keep.iter().map(|&k| table.names[k].as_str()).collect();
+    assert_eq!(kept, ["body", "range"]);
+    let without = fitted(&model("linear", &Value::Null, with_features(&market), TASK));
     let rows = [2_000, 2_001];
     let expected = without.predict(&with_features(&market), &rows);
-    assert_eq!(pipeline.predict(&contender.panel, &rows), expected, "as if they had not been there");
-}
-
-fn linear_on_features(market: &Arc<Market>) -> Contender {
-    contender("linear", learner("linear", &Value::Null), with_features(market), TASK)
+    assert_eq!(pipeline.predict(panel_of(&forecaster), &rows), expected, "as if they had not been there");
 }
 
 #[test]
 fn rows_are_those_of_the_market_whatever_part_is_forecast() {
     let market = market(&generated(3_000, 3));
-    let contender = contender("row", by_rule(|x, i, _| row_of(x, i) as f64), with_features(&market), TASK);
+    let forecaster = forecaster("row", by_rule(|x, i, _| row_of(x, i) as f64), with_features(&market), TASK);
     let rows = [1_900, 1_950, 2_999];
-    let (means, _) = fitted(&contender).predict(&contender.panel, &rows);
+    let forecasts = fitted(&forecaster).predict(panel_of(&forecaster), &rows);
     let expected: Vec<f64> = rows.iter().flat_map(|&row| [row as f64; HORIZON]).collect();
-    assert_eq!(means, expected);
+    assert_eq!(forecasts.means, expected);
 }

@@ -111,7 +111,7 @@ impl<'a> Pull<'a> {
         }
         let series = CandleSeries::from_unsorted(self.key.clone(), waiting)
             .map_err(|e| Problem::data("exchange-failed", format!("{}: {e}", self.key)))?;
-        let changed = upsert_candles(&self.app, &series).await?.changed;
+        let changed = upsert_candles(self.app, &series).await?.changed;
         self.pulled.received += series.len();
         self.pulled.changed = joined(self.pulled.changed, changed);
         *waiting = Columns::default();

@@ -1,8 +1,6 @@
 //! The schema's history. Migrations are only ever added; one that was applied is checked by its SHA-256.
 
-use std::fmt::Write as _;
-
-use candlecast_core::Timestamp;
+use candlecast_core::{Timestamp, hex};
 use sha2::{Digest, Sha256};
 
 use super::{Record, Statement, Transaction};
@@ -17,12 +15,26 @@ pub(crate) struct Migration {
 }
 
 /// Steps for SQLite.
-pub(crate) const SQLITE: &[Migration] =
-    &[Migration { version: 1, name: "base", sql: include_str!("../../migrations/sqlite/0001_base.sql") }];
+pub(crate) const SQLITE: &[Migration] = &[
+    Migration { version: 1, name: "base", sql: include_str!("../../migrations/sqlite/0001_base.sql") },
+    Migration { version: 2, name: "horizons", sql: include_str!("../../migrations/sqlite/0002_horizons.sql") },
+    Migration {
+        version: 3,
+        name: "prediction_tasks",
+        sql: include_str!("../../migrations/sqlite/0003_prediction_tasks.sql"),
+    },
+];
 
 /// Steps for PostgreSQL.
-pub(crate) const POSTGRES: &[Migration] =
-    &[Migration { version: 1, name: "base", sql: include_str!("../../migrations/postgres/0001_base.sql") }];
+pub(crate) const POSTGRES: &[Migration] = &[
+    Migration { version: 1, name: "base", sql: include_str!("../../migrations/postgres/0001_base.sql") },
+    Migration { version: 2, name: "horizons", sql: include_str!("../../migrations/postgres/0002_horizons.sql") },
+    Migration {
+        version: 3,
+        name: "prediction_tasks",
+        sql: include_str!("../../migrations/postgres/0003_prediction_tasks.sql"),
+    },
+];
 
 /// Where the applied steps are recorded.
 const HISTORY_TABLE: &str = "CREATE TABLE IF NOT EXISTS candlecast_schema (
@@ -75,10 +87,7 @@ impl Migration {
 
     /// SHA-256 of the SQL, hexadecimal. Line ends are those of Unix, so that a checkout on Windows agrees.
     fn checksum(&self) -> String {
-        Sha256::digest(self.sql.replace("\r\n", "\n").as_bytes()).iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("writing to a String does not fail");
-            text
-        })
+        hex(&Sha256::digest(self.sql.replace("\r\n", "\n").as_bytes()))
     }
 }
 

@@ -209,20 +209,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_failed_migration_leaves_the_schema_as_it_was() {
-        const BROKEN: Migration = Migration {
-            version: 2,
-            name: "broken",
-            sql: "CREATE TABLE fresh (a BIGINT); CREATE TABLE ml_runs (a BIGINT);",
-        };
-        const GOOD: Migration = Migration { version: 2, name: "good", sql: "CREATE TABLE fresh (a BIGINT);" };
+        let known = migrate::SQLITE;
+        let version = known.last().unwrap().version + 1;
+        let with =
+            |name, sql| -> Vec<Migration> { known.iter().copied().chain([Migration { version, name, sql }]).collect() };
+        let broken = with("broken", "CREATE TABLE fresh (a BIGINT); CREATE TABLE ml_runs (a BIGINT);");
+        let good = with("good", "CREATE TABLE fresh (a BIGINT);");
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("steps.db");
         SqliteDatabase::open(&file, NOW).await.unwrap().close().await;
-        assert!(SqliteDatabase::open_with(&file, NOW, &[migrate::SQLITE[0], BROKEN]).await.is_err());
-        let db = SqliteDatabase::open_with(&file, NOW, &[migrate::SQLITE[0], GOOD]).await.unwrap();
+        assert!(SqliteDatabase::open_with(&file, NOW, &broken).await.is_err());
+        let db = SqliteDatabase::open_with(&file, NOW, &good).await.unwrap();
         db.change(Statement::new("INSERT INTO fresh (a) VALUES (1)")).await.unwrap();
         db.close().await;
         let newer = SqliteDatabase::open(&file, NOW).await.unwrap_err();
-        assert_eq!(newer, MetaError::Newer { found: 2, known: 1 });
+        assert_eq!(newer, MetaError::Newer { found: version, known: version - 1 });
     }
 }

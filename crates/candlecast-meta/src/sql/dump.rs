@@ -1,7 +1,6 @@
 //! Writing a dump.
 
-use std::fmt::Write as _;
-
+use candlecast_core::hex;
 use futures::TryStreamExt as _;
 use serde_json::{Number, Value};
 
@@ -126,13 +125,6 @@ fn real(number: f64, column: &str) -> Result<Value, MetaError> {
     Number::from_f64(number).map(Value::Number).ok_or_else(damaged)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String does not fail");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,10 +136,5 @@ mod tests {
             let error = real(bad, "sharpe").unwrap_err();
             assert!(matches!(&error, MetaError::Damaged { field, .. } if field == "sharpe"), "{error}");
         }
-    }
-
-    #[test]
-    fn bytes_are_two_digits_each() {
-        assert_eq!(hex(&[0, 10, 255]), "000aff");
     }
 }

@@ -17,7 +17,7 @@ impl ModelStore for SqlStore {
     async fn put_model(&self, model: &Model, now: Timestamp) -> Result<(), MetaError> {
         match self.db.change(upsert(model, now)?).await {
             Err(error) if error.is_rule(Rule::Unique) => {
-                let problem = "is not the only active model of its series: promote it instead";
+                let problem = "is not the only active model of its series and horizon: promote it instead";
                 Err(MetaError::conflict("model", &model.id, problem))
             }
             answer => answer.map(drop),
@@ -30,16 +30,23 @@ impl ModelStore for SqlStore {
         read(&row.ok_or_else(|| MetaError::not_found("model", model_id))?)
     }
 
-    async fn active_model(&self, series: &SeriesKey, model_type: &str, task: &str) -> Result<Option<Model>, MetaError> {
+    async fn active_model(
+        &self,
+        series: &SeriesKey,
+        model_type: &str,
+        task: &str,
+        horizon_steps: u32,
+    ) -> Result<Option<Model>, MetaError> {
         let statement = Statement::new(format!(
             "SELECT {COLUMNS} FROM ml_models WHERE venue = $1 AND symbol = $2 AND \"interval\" = $3 \
-             AND model_type = $4 AND task = $5 AND status = 'active'"
+             AND model_type = $4 AND task = $5 AND horizon_steps = $6 AND status = 'active'"
         ))
         .bind(series.venue.as_str())
         .bind(series.symbol.as_str())
         .bind(series.interval.to_string())
         .bind(model_type)
-        .bind(task);
+        .bind(task)
+        .bind(horizon_steps);
         self.db.row(statement).await?.as_ref().map(read).transpose()
     }
 
@@ -131,7 +138,7 @@ fn promote(model_id: &str, now: Timestamp) -> Vec<Statement> {
          AND EXISTS (SELECT 1 FROM ml_models AS chosen WHERE chosen.id = $1 AND chosen.{trained} \
          AND chosen.venue = ml_models.venue AND chosen.symbol = ml_models.symbol \
          AND chosen.\"interval\" = ml_models.\"interval\" AND chosen.model_type = ml_models.model_type \
-         AND chosen.task = ml_models.task)"
+         AND chosen.task = ml_models.task AND chosen.horizon_steps = ml_models.horizon_steps)"
     );
     let activate = format!(
         "UPDATE ml_models SET activated_at = CASE WHEN status = 'active' THEN activated_at ELSE $2 END, \

@@ -6,22 +6,23 @@ use candlecast_core::{SeriesKey, TimeRange, Timestamp};
 use super::select::Select;
 use crate::db::{Record, Statement};
 use crate::predictions::{
-    LoggedPrediction, NewPrediction, PredictionFilter, PredictionId, PredictionStatus, PredictionStore, PredictionsOf,
-    PriceInterval, RollingAccuracy, Settled,
+    ClassBorders, DIRECTION_TASK, LoggedPrediction, NewPrediction, PRICE_TASK, PredictionFilter, PredictionId,
+    PredictionStatus, PredictionStore, PredictionsOf, PriceInterval, RollingAccuracy, Settled,
 };
 use crate::{MetaError, Page, PageRequest, SqlStore, check};
 
 const COLUMNS: &str = "model_id, venue, symbol, \"interval\", origin, step, target_time, made_at, base_price, \
-    prediction, lower_price, upper_price, interval_level, confidence, status, actual, error, validated_at";
+    prediction, lower_price, upper_price, interval_level, confidence, task, sell_at, buy_at, status, actual, error, \
+    validated_at";
 
 /// Columns that are written when a prediction is logged.
 const MADE_COLUMNS: &str = "model_id, venue, symbol, \"interval\", origin, step, target_time, made_at, base_price, \
-    prediction, lower_price, upper_price, interval_level, confidence, status";
+    prediction, lower_price, upper_price, interval_level, confidence, task, sell_at, buy_at, status";
 
 /// Values a logged prediction takes.
-const MADE_VALUES: usize = 14;
+const MADE_VALUES: usize = 17;
 
-/// Predictions written by one statement; 14 values each, of at most 32,766 that SQLite takes.
+/// Predictions written by one statement; 17 values each, of at most 32,766 that SQLite takes.
 const BATCH: usize = 500;
 
 /// Both sides have a direction.
@@ -41,6 +42,9 @@ impl PredictionStore for SqlStore {
     ) -> Result<Page<LoggedPrediction>, MetaError> {
         let mut select = Select::new(COLUMNS, "ml_predictions", "target_time");
         choose(&mut select, &filter.of, filter.target);
+        if let Some(task) = &filter.task {
+            with_task(&mut select, task);
+        }
         if let Some(status) = filter.status {
             with_status(&mut select, status);
         }
@@ -69,17 +73,12 @@ impl PredictionStore for SqlStore {
     }
 
     async fn reopen_predictions(&self, series: &SeriesKey, target: TimeRange) -> Result<u64, MetaError> {
-        let statement = Statement::new(
-            "UPDATE ml_predictions SET status = 'pending', actual = NULL, error = NULL, validated_at = NULL \
-             WHERE venue = $1 AND symbol = $2 AND \"interval\" = $3 AND target_time >= $4 AND target_time < $5 \
-             AND status <> 'pending'",
-        )
-        .bind(series.venue.as_str())
-        .bind(series.symbol.as_str())
-        .bind(series.interval.to_string())
-        .bind(target.from)
-        .bind(target.to);
-        self.db.change(statement).await
+        let met_there = reopen("target_time >= $4 AND target_time < $5", series).bind(target.from).bind(target.to);
+        // A volatility depends on every close after its origin. The task is a constant for the sake of its index.
+        let reaching_over = reopen("task = 'volatility' AND target_time >= $4 AND origin < $5", series)
+            .bind(target.to)
+            .bind(target.to.plus_ms(-1));
+        Ok(self.db.change_all(vec![met_there, reaching_over]).await?.iter().sum())
     }
 
     async fn rolling_accuracy(
@@ -120,6 +119,25 @@ fn with_status(select: &mut Select, status: PredictionStatus) {
     select.literal(&format!("status = '{status}'"));
 }
 
+/// Of one task. Only with the constant condition is the partial index of other tasks than prices used.
+fn with_task(select: &mut Select, task: &str) {
+    if task != PRICE_TASK {
+        select.literal("task <> 'price'");
+    }
+    select.compare("task =", task);
+}
+
+/// Settled predictions of `series` that meet `condition` wait again; its values `$4` and on are still to be bound.
+fn reopen(condition: &str, series: &SeriesKey) -> Statement {
+    Statement::new(format!(
+        "UPDATE ml_predictions SET status = 'pending', actual = NULL, error = NULL, validated_at = NULL \
+         WHERE venue = $1 AND symbol = $2 AND \"interval\" = $3 AND {condition} AND status <> 'pending'"
+    ))
+    .bind(series.venue.as_str())
+    .bind(series.symbol.as_str())
+    .bind(series.interval.to_string())
+}
+
 fn insert(predictions: &[NewPrediction]) -> Result<Statement, MetaError> {
     let rows: Vec<String> = (0..predictions.len())
         .map(|i| {
@@ -138,6 +156,12 @@ fn bind_made(statement: Statement, made: &NewPrediction) -> Result<Statement, Me
     if let Some(PriceInterval { lower, upper, .. }) = made.interval.filter(|i| i.lower > i.upper) {
         return Err(MetaError::invalid("interval", &format!("{lower}..{upper}"), "give the lower bound first"));
     }
+    if (made.task == DIRECTION_TASK) != made.borders.is_some() {
+        return Err(MetaError::invalid("borders", &made.task, "give them with a direction, and with nothing else"));
+    }
+    if let Some(ClassBorders { sell_at, buy_at }) = made.borders.filter(|b| b.sell_at > b.buy_at) {
+        return Err(MetaError::invalid("borders", &format!("{sell_at}..{buy_at}"), "give the lower border first"));
+    }
     Ok(statement
         .bind(check::id("model_id", &made.model_id)?)
         .bind(made.series.venue.as_str())
@@ -152,18 +176,22 @@ fn bind_made(statement: Statement, made: &NewPrediction) -> Result<Statement, Me
         .bind(check::finite_if_any("lower", made.interval.map(|i| i.lower))?)
         .bind(check::finite_if_any("upper", made.interval.map(|i| i.upper))?)
         .bind(check::finite_if_any("level", made.interval.map(|i| i.level))?)
-        .bind(check::finite_if_any("confidence", made.confidence)?))
+        .bind(check::finite_if_any("confidence", made.confidence)?)
+        .bind(check::id("task", &made.task)?)
+        .bind(check::finite_if_any("sell_at", made.borders.map(|b| b.sell_at))?)
+        .bind(check::finite_if_any("buy_at", made.borders.map(|b| b.buy_at))?))
 }
 
 /// One statement for many: a statement a prediction would cost a switch of threads each. Both databases call the columns
-/// of VALUES `column1`, `column2`.
+/// of VALUES `column1`, `column2`. Between a class and a close there is no difference to record.
 fn validate(scored: &[&Settled], now: Timestamp) -> Result<Statement, MetaError> {
     let rows: Vec<String> = (0..scored.len())
         .map(|i| format!("(CAST(${} AS BIGINT), CAST(${} AS DOUBLE PRECISION))", 2 * i + 2, 2 * i + 3))
         .collect();
     let sql = format!(
         "UPDATE ml_predictions SET status = 'validated', validated_at = $1, actual = outcome.column2, \
-         error = prediction - outcome.column2 FROM (VALUES {}) AS outcome \
+         error = CASE WHEN task = 'direction' THEN NULL ELSE prediction - outcome.column2 END \
+         FROM (VALUES {}) AS outcome \
          WHERE ml_predictions.seq = outcome.column1 AND ml_predictions.status = 'pending'",
         rows.join(", ")
     );
@@ -195,6 +223,7 @@ fn accuracy_select() -> Select {
     );
     let mut select = Select::aggregate(&columns, "ml_predictions");
     with_status(&mut select, PredictionStatus::Validated);
+    select.compare("task =", PRICE_TASK);
     select
 }
 
@@ -221,6 +250,7 @@ fn read(row: &Record) -> Result<LoggedPrediction, MetaError> {
     Ok(LoggedPrediction {
         id: PredictionId(row.int("seq")?),
         made: NewPrediction {
+            task: row.text("task")?,
             model_id: row.text("model_id")?,
             series: row.series()?,
             origin: row.time("origin")?,
@@ -230,6 +260,7 @@ fn read(row: &Record) -> Result<LoggedPrediction, MetaError> {
             base_price: row.real("base_price")?,
             prediction: row.real("prediction")?,
             interval: interval(row)?,
+            borders: borders(row)?,
             confidence: row.real_if_any("confidence")?,
         },
         status: row.parsed("status")?,
@@ -242,4 +273,9 @@ fn read(row: &Record) -> Result<LoggedPrediction, MetaError> {
 fn interval(row: &Record) -> Result<Option<PriceInterval>, MetaError> {
     let Some(lower) = row.real_if_any("lower_price")? else { return Ok(None) };
     Ok(Some(PriceInterval { lower, upper: row.real("upper_price")?, level: row.real("interval_level")? }))
+}
+
+fn borders(row: &Record) -> Result<Option<ClassBorders>, MetaError> {
+    let Some(sell_at) = row.real_if_any("sell_at")? else { return Ok(None) };
+    Ok(Some(ClassBorders { sell_at, buy_at: row.real("buy_at")? }))
 }

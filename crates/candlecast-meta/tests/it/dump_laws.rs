@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use candlecast_core::Action;
 use candlecast_meta::{
     Dump, DumpPiece, Fold, JobFilter, JobStore, Ledger, LogLevel, LogLine, MetaError, ModelStore, NewJob, NewRun,
-    Outcome, PageRequest, PredictionFilter, PredictionStore, PredictionsOf, RunFilter, RunStore, Settled, SqlStore,
-    StudyStore, TrialEnd,
+    Outcome, PRICE_TASK, PageRequest, PredictionFilter, PredictionStore, PredictionsOf, RunFilter, RunStore, Settled,
+    SqlStore, StudyStore, TrialEnd,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::backends::{backends, postgres_url};
-use crate::fixtures::{T0, at, model, prediction, run, study, tried};
+use crate::fixtures::{T0, at, class_prediction, model, prediction, run, study, tried, volatility_prediction};
 
 type Loaded = Result<(), MetaError>;
 
@@ -153,6 +154,66 @@ async fn assert_goes_on(target: &SqlStore) {
         target.predictions(&PredictionFilter::default(), newest).await.unwrap().items.iter().map(|p| p.id.0).collect();
     assert_eq!(ids, [4]);
     assert_eq!(target.retry_job("first", at(200)).await.unwrap().attempt, 1);
+}
+
+#[tokio::test]
+async fn predictions_of_every_task_pass_through_a_dump() {
+    let dir = tempfile::tempdir().unwrap();
+    for (number, source) in backends("dump_tasks").await.stores.iter().enumerate() {
+        let made =
+            [prediction("m", 0, 1, 101.0), class_prediction("c", 0, Action::Sell), volatility_prediction("v", 1, 0.1)];
+        source.append_predictions(&made).await.unwrap();
+        let (dump, pieces) = dumped(source).await;
+        let file = dir.path().join(format!("{number}.db"));
+        load_file(&file, &dump, pieces.clone()).await.unwrap();
+        let mut targets = vec![SqlStore::open_file(&file, T0).await.unwrap()];
+        if let Some(url) = postgres_url(&format!("dump_tasks_{number}")).await {
+            load_server(&url, &dump, pieces).await.unwrap();
+            targets.push(SqlStore::connect(&url, T0).await.unwrap());
+        }
+        for target in &targets {
+            let page = target.predictions(&PredictionFilter::default(), PageRequest::default()).await.unwrap();
+            let mut found: Vec<_> = page.items.into_iter().map(|p| p.made).collect();
+            found.sort_by_key(|made| made.target_time);
+            assert_eq!(found, made, "{}", target.place());
+        }
+    }
+}
+
+/// `line` without the values of the columns that schema 3 added at its end.
+fn before_tasks(line: &str) -> String {
+    let mut values: Vec<Value> = serde_json::from_str(line).unwrap();
+    values.truncate(values.len() - 3);
+    Value::Array(values).to_string()
+}
+
+#[tokio::test]
+async fn predictions_of_a_dump_that_knows_no_tasks_are_of_prices() {
+    let dir = tempfile::tempdir().unwrap();
+    for (number, source) in backends("dump_before_tasks").await.stores.iter().enumerate() {
+        fill(source).await;
+        let (mut dump, mut pieces) = dumped(source).await;
+        dump.schema = 2;
+        let table = dump.tables.iter_mut().find(|table| table.name == "ml_predictions").unwrap();
+        let added: Vec<String> = table.columns.drain(table.columns.len() - 3..).map(|column| column.name).collect();
+        assert_eq!(added, ["task", "sell_at", "buy_at"]);
+        for piece in pieces.iter_mut().filter(|piece| piece.table == "ml_predictions") {
+            piece.lines = piece.lines.lines().map(|line| before_tasks(line) + "\n").collect();
+        }
+        let file = dir.path().join(format!("{number}.db"));
+        load_file(&file, &dump, pieces.clone()).await.unwrap();
+        let mut targets = vec![SqlStore::open_file(&file, T0).await.unwrap()];
+        if let Some(url) = postgres_url(&format!("dump_before_tasks_{number}")).await {
+            load_server(&url, &dump, pieces).await.unwrap();
+            targets.push(SqlStore::connect(&url, T0).await.unwrap());
+        }
+        for target in &targets {
+            assert_equal_lists(source, target).await;
+            let of_prices = PredictionFilter { task: Some(PRICE_TASK.into()), ..PredictionFilter::default() };
+            let found = target.predictions(&of_prices, PageRequest::default()).await.unwrap().items;
+            assert_eq!(found.len(), 3, "{}", target.place());
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! Records to try the laws with.
 
-use candlecast_core::{Interval, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
-use candlecast_meta::{Goal, LedgerEntry, Model, ModelStatus, NewPrediction, NewRun, NewStudy, PriceInterval};
+use candlecast_core::{Action, Interval, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
+use candlecast_meta::{
+    ClassBorders, DIRECTION_TASK, Goal, LedgerEntry, Model, ModelStatus, NewPrediction, NewRun, NewStudy, PRICE_TASK,
+    PriceInterval, VOLATILITY_TASK, class_number,
+};
 use serde_json::json;
 
 /// When the tests begin: 2024-01-01.
@@ -63,6 +66,7 @@ pub(crate) fn model(version: &str, minute: i64) -> Model {
 pub(crate) fn prediction(model: &str, hour: i64, step: u32, price: f64) -> NewPrediction {
     let origin = T0.plus_ms(hour * HOUR_MS);
     NewPrediction {
+        task: PRICE_TASK.into(),
         model_id: model.into(),
         series: series("BTCUSDT"),
         origin,
@@ -72,7 +76,28 @@ pub(crate) fn prediction(model: &str, hour: i64, step: u32, price: f64) -> NewPr
         base_price: 100.0,
         prediction: price,
         interval: Some(PriceInterval { lower: price - 2.0, upper: price + 2.0, level: 0.9 }),
+        borders: None,
         confidence: Some(0.55),
+    }
+}
+
+/// The forecast of a class by `model` from hour `hour`, six hours ahead.
+pub(crate) fn class_prediction(model: &str, hour: i64, class: Action) -> NewPrediction {
+    NewPrediction {
+        task: DIRECTION_TASK.into(),
+        interval: None,
+        borders: Some(ClassBorders { sell_at: 99.0, buy_at: 101.5 }),
+        ..prediction(model, hour, 6, class_number(class))
+    }
+}
+
+/// The forecast of the volatility of the next six hours by `model` from hour `hour`.
+pub(crate) fn volatility_prediction(model: &str, hour: i64, volatility: f64) -> NewPrediction {
+    NewPrediction {
+        task: VOLATILITY_TASK.into(),
+        interval: Some(PriceInterval { lower: volatility / 2.0, upper: 2.0 * volatility, level: 0.8 }),
+        confidence: None,
+        ..prediction(model, hour, 6, volatility)
     }
 }
 

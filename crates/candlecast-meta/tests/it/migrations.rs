@@ -1,13 +1,13 @@
 //! The schema over time.
 
 use candlecast_meta::{
-    JobFilter, JobState, JobStore, Ledger, LogLevel, MetaError, ModelFilter, ModelStore, PageRequest, PredictionFilter,
-    PredictionStore, RunFilter, RunStore, SqlStore, StudyStore,
+    JobFilter, JobState, JobStore, Ledger, LogLevel, MetaError, Model, ModelFilter, ModelStatus, ModelStore,
+    PRICE_TASK, PageRequest, PredictionFilter, PredictionStore, RunFilter, RunStore, SqlStore, StudyStore,
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 
 use crate::backends::postgres_url;
-use crate::fixtures::T0;
+use crate::fixtures::{T0, model};
 
 /// A database of schema 1 with a record in every table, as `.dump` of the sqlite3 shell writes it. It is never
 /// made anew: every later program must open it.
@@ -28,7 +28,13 @@ async fn a_database_of_schema_1_opens_with_all_it_holds() {
     let store = SqlStore::open_file(&file, T0).await.unwrap();
     let page = PageRequest::default();
     assert_eq!(store.runs(&RunFilter::default(), page).await.unwrap().items[0].asked.id, "run-1");
-    assert_eq!(store.models(&ModelFilter::default(), page).await.unwrap().items[0].id, "BTCUSDT_LSTM_1.0.0");
+    let old = store.models(&ModelFilter::default(), page).await.unwrap().items.remove(0);
+    assert_eq!((old.id.as_str(), old.status, old.horizon_steps), ("BTCUSDT_LSTM_1.0.0", ModelStatus::Active, 24));
+    // A model of another horizon may serve beside it.
+    let short = Model { horizon_steps: 6, ..model("2.0.0", 1) };
+    store.put_model(&short, T0).await.unwrap();
+    store.promote_model(&short.id, T0).await.unwrap();
+    assert_eq!(store.model(&old.id).await.unwrap().status, ModelStatus::Active);
     let job = store.jobs(&JobFilter::default(), page).await.unwrap().items.remove(0);
     assert_eq!((job.id.as_str(), job.state, job.attempt), ("job-1", JobState::Interrupted, 1));
     assert_eq!(job.progress.unwrap().fold_of, Some((7, 52)));
@@ -36,6 +42,7 @@ async fn a_database_of_schema_1_opens_with_all_it_holds() {
     assert_eq!(store.checkpoint("job-1").await.unwrap().unwrap().body, [0, 1, 255]);
     let predictions = store.predictions(&PredictionFilter::default(), page).await.unwrap().items;
     assert_eq!((predictions[0].error, predictions[0].made.step), (Some(-250.5), 24));
+    assert_eq!((predictions[0].made.task.as_str(), predictions[0].made.borders), (PRICE_TASK, None));
     assert_eq!(store.trials("study-1").await.unwrap()[0].value, Some(0.125));
     assert_eq!(store.folds("study-1", 0).await.unwrap()[0].duration_ms, 1_500);
     assert_eq!(store.ledger(None, page).await.unwrap().items[0].sharpe, Some(0.05));

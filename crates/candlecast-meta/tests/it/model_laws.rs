@@ -31,14 +31,14 @@ async fn one_model_serves() {
         for one in [&old, &new, &other] {
             store.put_model(one, at(3)).await.unwrap();
         }
-        assert_eq!(store.active_model(&key, "lstm", "price").await, Ok(None));
+        assert_eq!(store.active_model(&key, "lstm", "price", 24).await, Ok(None));
         for (id, minute) in [(&other.id, 4), (&old.id, 5), (&new.id, 6), (&new.id, 7)] {
             store.promote_model(id, at(minute)).await.unwrap();
         }
-        let serving = store.active_model(&key, "lstm", "price").await.unwrap().unwrap();
+        let serving = store.active_model(&key, "lstm", "price", 24).await.unwrap().unwrap();
         assert_eq!((serving.id, serving.activated_at), (new.id.clone(), Some(at(6))));
         assert_eq!(store.model(&old.id).await.unwrap().status, ModelStatus::Archived);
-        assert_eq!(store.active_model(&key, "lstm", "direction").await.unwrap().unwrap().id, "other");
+        assert_eq!(store.active_model(&key, "lstm", "direction", 24).await.unwrap().unwrap().id, "other");
 
         store.put_model(&new, at(8)).await.unwrap();
         assert_eq!(store.model(&new.id).await.unwrap().status, ModelStatus::Active, "a new record keeps the status");
@@ -47,6 +47,31 @@ async fn one_model_serves() {
         assert!(matches!(store.delete_model(&new.id).await, Err(MetaError::Conflict { .. })));
         assert_eq!(store.delete_model(&old.id).await, Ok(true));
         assert_eq!(store.delete_model(&old.id).await, Ok(false));
+    }
+}
+
+#[tokio::test]
+async fn one_model_serves_at_each_horizon() {
+    for store in &backends("model_horizons").await.stores {
+        let key = series("BTCUSDT");
+        let (day, newer) = (model("1.0.0", 1), model("1.0.1", 2));
+        let short = Model { horizon_steps: 6, ..model("2.0.0", 3) };
+        for one in [&day, &newer, &short] {
+            store.put_model(one, at(3)).await.unwrap();
+        }
+        for (id, minute) in [(&day.id, 4), (&short.id, 5), (&newer.id, 6)] {
+            store.promote_model(id, at(minute)).await.unwrap();
+        }
+        let serving = async |horizon| {
+            let found = store.active_model(&key, "lstm", "price", horizon).await.unwrap();
+            found.map(|model| (model.id, model.activated_at))
+        };
+        assert_eq!(serving(24).await, Some((newer.id.clone(), Some(at(6)))));
+        assert_eq!(serving(6).await, Some((short.id.clone(), Some(at(5)))), "another horizon is left alone");
+        assert_eq!(serving(12).await, None);
+        assert_eq!(store.model(&day.id).await.unwrap().status, ModelStatus::Archived);
+        let active = ModelFilter { status: Some(ModelStatus::Active), ..ModelFilter::default() };
+        assert_eq!(store.models(&active, PageRequest::default()).await.unwrap().items.len(), 2);
     }
 }
 

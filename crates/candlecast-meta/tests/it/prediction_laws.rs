@@ -1,13 +1,13 @@
 //! Laws of the prediction log.
 
-use candlecast_core::TimeRange;
+use candlecast_core::{Action, TimeRange};
 use candlecast_meta::{
-    LoggedPrediction, MetaError, NewPrediction, PageRequest, PredictionFilter, PredictionStatus, PredictionStore,
-    PredictionsOf, Settled, SqlStore,
+    ClassBorders, DIRECTION_TASK, LoggedPrediction, MetaError, NewPrediction, PRICE_TASK, PageRequest,
+    PredictionFilter, PredictionStatus, PredictionStore, PredictionsOf, Settled, SqlStore, VOLATILITY_TASK,
 };
 
 use crate::backends::backends;
-use crate::fixtures::{T0, at, prediction, series};
+use crate::fixtures::{T0, at, class_prediction, prediction, series, volatility_prediction};
 
 async fn all(store: &SqlStore, of: PredictionsOf) -> Vec<(i64, u32)> {
     let filter = PredictionFilter { of, ..PredictionFilter::default() };
@@ -172,5 +172,114 @@ async fn accuracy_is_that_of_the_definitions() {
         let part = store.rolling_accuracy(&PredictionsOf::All, first_two, Some(1)).await.unwrap();
         assert_eq!(part[0].n_predictions, 2);
         assert_eq!(store.rolling_accuracy(&PredictionsOf::All, first_two, Some(2)).await, Ok(vec![]));
+    }
+}
+
+#[tokio::test]
+async fn predictions_of_every_task_are_kept_as_they_were_made_and_found_by_task() {
+    for store in &backends("prediction_tasks").await.stores {
+        let classes: Vec<_> = (0..5).map(|hour| class_prediction("c", hour, Action::ALL[hour as usize % 3])).collect();
+        let volatility = volatility_prediction("v", 1, 0.02);
+        let made = [classes.clone(), vec![volatility.clone(), prediction("m", 2, 1, 101.0)]].concat();
+        assert_eq!(store.append_predictions(&made).await, Ok(7));
+        let of_task = async |filter: &PredictionFilter, task: &str| {
+            let filter = PredictionFilter { task: Some(task.into()), ..filter.clone() };
+            let mut page = PageRequest::first(2);
+            let mut found = Vec::new();
+            loop {
+                let part = store.predictions(&filter, page).await.unwrap();
+                found.extend(part.items.into_iter().map(|p| p.made));
+                page.after = part.next;
+                if part.next.is_none() {
+                    return found;
+                }
+            }
+        };
+        let all = PredictionFilter::default();
+        let newest_first: Vec<_> = classes.into_iter().rev().collect();
+        assert_eq!(of_task(&all, DIRECTION_TASK).await, newest_first);
+        assert_eq!(
+            newest_first.iter().map(NewPrediction::class).collect::<Vec<_>>()[..2],
+            [Some(Action::Hold), Some(Action::Sell)]
+        );
+        assert_eq!(of_task(&all, VOLATILITY_TASK).await, [volatility]);
+        assert_eq!(of_task(&all, PRICE_TASK).await, [prediction("m", 2, 1, 101.0)]);
+        assert!(of_task(&all, "regime").await.is_empty());
+        let of_model = PredictionFilter { of: PredictionsOf::Model("c".into()), ..PredictionFilter::default() };
+        assert_eq!(of_task(&of_model, DIRECTION_TASK).await.len(), 5);
+        assert!(of_task(&of_model, PRICE_TASK).await.is_empty());
+        let validated = PredictionFilter { status: Some(PredictionStatus::Validated), ..PredictionFilter::default() };
+        assert!(of_task(&validated, DIRECTION_TASK).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_class_has_borders_in_order_and_nothing_else_has_any() {
+    for store in &backends("prediction_borders").await.stores {
+        let class = class_prediction("c", 0, Action::Buy);
+        let turned = Some(ClassBorders { sell_at: 102.0, buy_at: 101.0 });
+        let endless = Some(ClassBorders { sell_at: 99.0, buy_at: f64::INFINITY });
+        for bad in [
+            NewPrediction { borders: None, ..class.clone() },
+            NewPrediction { borders: turned, ..class.clone() },
+            NewPrediction { borders: endless, ..class.clone() },
+            NewPrediction { borders: class.borders, ..prediction("m", 0, 1, 101.0) },
+            NewPrediction { task: String::new(), ..prediction("m", 0, 1, 101.0) },
+        ] {
+            assert!(matches!(store.append_predictions(&[bad]).await, Err(MetaError::Invalid { .. })));
+        }
+        assert_eq!(store.append_predictions(&[class]).await, Ok(1));
+    }
+}
+
+#[tokio::test]
+async fn a_class_meets_a_close_without_an_error_and_a_volatility_with_one() {
+    for store in &backends("prediction_task_outcomes").await.stores {
+        let made = [class_prediction("c", 0, Action::Buy), volatility_prediction("v", 0, 0.5)];
+        store.append_predictions(&made).await.unwrap();
+        let due = store.due_predictions(&PredictionsOf::All, at(360), PageRequest::default()).await.unwrap();
+        let outcome = |p: &LoggedPrediction| if p.made.task == DIRECTION_TASK { 99.0 } else { 0.75 };
+        let settled: Vec<_> = due.items.iter().map(|p| Settled { id: p.id, actual: Some(outcome(p)) }).collect();
+        assert_eq!(store.settle_predictions(&settled, at(361)).await, Ok(2));
+        let found = store.predictions(&PredictionFilter::default(), PageRequest::default()).await.unwrap().items;
+        let of = |task: &str| found.iter().find(|p| p.made.task == task).unwrap();
+        let class = of(DIRECTION_TASK);
+        assert_eq!((class.status, class.actual, class.error), (PredictionStatus::Validated, Some(99.0), None));
+        assert_eq!((class.made.class(), class.actual_class()), (Some(Action::Buy), Some(Action::Sell)));
+        let volatility = of(VOLATILITY_TASK);
+        assert_eq!((volatility.actual, volatility.error), (Some(0.75), Some(-0.25)));
+        assert_eq!((volatility.made.class(), volatility.actual_class()), (None, None));
+        // Figures of prices have nothing to do with them.
+        assert_eq!(store.rolling_accuracy(&PredictionsOf::All, TimeRange::ALL, None).await, Ok(vec![]));
+    }
+}
+
+#[tokio::test]
+async fn a_volatility_waits_again_when_any_candle_after_its_origin_has_changed() {
+    for store in &backends("prediction_reopen_volatility").await.stores {
+        let made: Vec<_> = (0..10)
+            .flat_map(|hour| [volatility_prediction("v", hour, 0.5), class_prediction("c", hour, Action::Hold)])
+            .collect();
+        store.append_predictions(&made).await.unwrap();
+        let due = store.due_predictions(&PredictionsOf::All, at(100 * 60), PageRequest::default()).await.unwrap();
+        let settled: Vec<_> = due.items.iter().map(|p| Settled { id: p.id, actual: Some(1.0) }).collect();
+        assert_eq!(store.settle_predictions(&settled, at(6_000)).await, Ok(20));
+
+        // The candle that closes at hour 8 has changed: it is the target of what was made at hour 2, and among the six
+        // after the origin of volatilities that were made at hours 2 to 7.
+        let changed = TimeRange { from: at(7 * 60 + 1), to: at(8 * 60).plus_ms(1) };
+        assert_eq!(store.reopen_predictions(&series("ETHUSDT"), changed).await, Ok(0));
+        assert_eq!(store.reopen_predictions(&series("BTCUSDT"), changed).await, Ok(7));
+        assert_eq!(store.reopen_predictions(&series("BTCUSDT"), changed).await, Ok(0), "they wait already");
+        let pending = PredictionFilter { status: Some(PredictionStatus::Pending), ..PredictionFilter::default() };
+        let pending = store.predictions(&pending, PageRequest::default()).await.unwrap().items;
+        let hours = |task: &str| {
+            let of_task = pending.iter().filter(|p| p.made.task == task);
+            let mut hours: Vec<i64> = of_task.map(|p| (p.made.origin.ms() - T0.ms()) / 3_600_000).collect();
+            hours.sort_unstable();
+            hours
+        };
+        assert_eq!(hours(DIRECTION_TASK), [2]);
+        assert_eq!(hours(VOLATILITY_TASK), [2, 3, 4, 5, 6, 7]);
     }
 }

@@ -1,9 +1,15 @@
-//! The machine-readable documents of evaluations, audits and rankings: camelCase; undefined values are null.
+//! The machine-readable documents of forecasts, evaluations, audits and rankings: camelCase; undefined values are null.
 
 mod audit;
+mod forecast;
 mod rank;
 mod report;
 
 pub use audit::{AuditDoc, AuditFindingDoc, leak_name};
+pub use forecast::{DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, ProbabilitiesDoc, VolatilityOutlookDoc};
 pub use rank::{RankedFeatureDoc, RankingDoc};
-pub use report::{EvaluationDoc, MetricsDoc, ModelReportDoc, baselines_value, metrics_value, scored_metrics_value};
+pub use report::{
+    ClassMetricsDoc, DirectionDoc, EvaluationDoc, FitsDoc, MetricsDoc, ModelReportDoc, PriceMetricsDoc,
+    ReliabilityBinDoc, ReliabilityDoc, ReportDoc, StepDoc, TestDoc, VolatilityMetricsDoc, VsNaiveDoc, baselines_value,
+    loss_key, metrics_value, scored_metrics_value,
+};

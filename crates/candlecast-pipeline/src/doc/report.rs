@@ -2,36 +2,64 @@
 
 use candlecast_core::Timestamp;
 use candlecast_learn::significance::Test;
-use candlecast_learn::{Metrics, ModelReport, Report};
+use candlecast_learn::{CLASSES, Metrics, ModelReport, Report, TaskMetrics};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::evaluation::Evaluation;
 use crate::fingerprint::instruction_set;
 
-/// Metrics of one model. Prices in quote units, `mape` and `smape` in percent, shares in 0..1.
+/// Metrics of one model, by task.
 #[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MetricsDoc {
-    mae: Option<f64>,
-    rmse: Option<f64>,
-    mse: Option<f64>,
-    mape: Option<f64>,
-    smape: Option<f64>,
-    r2: Option<f64>,
-    r2_price: Option<f64>,
-    directional_accuracy: Option<f64>,
-    directional_ties: usize,
-    mean_error: Option<f64>,
-    max_error: Option<f64>,
-    min_error: Option<f64>,
-    coverage: Option<f64>,
-    interval_width: Option<f64>,
-    skill: Option<f64>,
-    mase: Option<f64>,
+#[serde(untagged)]
+pub enum MetricsDoc {
+    /// Of prices.
+    Price(PriceMetricsDoc),
+    /// Of classes.
+    Direction(ClassMetricsDoc),
+    /// Of the volatility.
+    Volatility(VolatilityMetricsDoc),
 }
 
-impl From<&Metrics> for MetricsDoc {
+/// Metrics of price forecasts. Prices in quote units, `mape` and `smape` in percent, shares in 0..1.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PriceMetricsDoc {
+    /// Mean absolute error.
+    pub mae: Option<f64>,
+    /// Root mean squared error.
+    pub rmse: Option<f64>,
+    /// Mean squared error.
+    pub mse: Option<f64>,
+    /// Mean absolute percentage error, percent.
+    pub mape: Option<f64>,
+    /// Symmetric MAPE, percent.
+    pub smape: Option<f64>,
+    /// R² of log returns.
+    pub r2: Option<f64>,
+    /// R² of prices.
+    pub r2_price: Option<f64>,
+    /// Share of right directions.
+    pub directional_accuracy: Option<f64>,
+    /// Forecasts or outcomes without a direction.
+    pub directional_ties: usize,
+    /// Mean of forecast minus price.
+    pub mean_error: Option<f64>,
+    /// Greatest absolute error.
+    pub max_error: Option<f64>,
+    /// Least absolute error.
+    pub min_error: Option<f64>,
+    /// Share of outcomes inside the interval.
+    pub coverage: Option<f64>,
+    /// Mean width of the interval over the price at the origin.
+    pub interval_width: Option<f64>,
+    /// 1 - MAE / MAE of naive.
+    pub skill: Option<f64>,
+    /// MAE over the naive forecast's on the training part.
+    pub mase: Option<f64>,
+}
+
+impl From<&Metrics> for PriceMetricsDoc {
     fn from(m: &Metrics) -> Self {
         Self {
             mae: m.mae,
@@ -54,45 +82,143 @@ impl From<&Metrics> for MetricsDoc {
     }
 }
 
+/// Metrics of class forecasts; classes in the order SELL, HOLD, BUY.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassMetricsDoc {
+    /// Share of right classes.
+    pub accuracy: Option<f64>,
+    /// Mean recall.
+    pub balanced_accuracy: Option<f64>,
+    /// By class.
+    pub precision: [Option<f64>; CLASSES],
+    /// By class.
+    pub recall: [Option<f64>; CLASSES],
+    /// By class.
+    pub f1: [Option<f64>; CLASSES],
+    /// Mean F1.
+    pub macro_f1: Option<f64>,
+    /// Matthews correlation coefficient.
+    pub mcc: Option<f64>,
+    /// Mean of `-ln p` of the class that came true.
+    pub log_loss: Option<f64>,
+    /// Multiclass Brier score, 0 to 2.
+    pub brier: Option<f64>,
+    /// Outcomes, `[actual][forecast]`.
+    pub confusion: [[usize; CLASSES]; CLASSES],
+    /// 1 - log loss / log loss of the reference.
+    pub skill: Option<f64>,
+}
+
+/// Metrics of volatility forecasts; volatilities over the horizon, not annualised.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VolatilityMetricsDoc {
+    /// Mean QLIKE of variances.
+    pub qlike: Option<f64>,
+    /// Root mean squared error of volatilities.
+    pub rmse: Option<f64>,
+    /// Mean absolute error of volatilities.
+    pub mae: Option<f64>,
+    /// R² of log variances.
+    pub r2: Option<f64>,
+    /// Share of outcomes inside the interval.
+    pub coverage: Option<f64>,
+    /// Mean width of the interval of the volatility.
+    pub interval_width: Option<f64>,
+    /// Origins without realised variance, left out.
+    pub zero_variance: usize,
+    /// 1 - QLIKE / QLIKE of the reference.
+    pub skill: Option<f64>,
+}
+
+impl MetricsDoc {
+    /// Metrics with the skill over the reference.
+    pub fn new(metrics: &TaskMetrics, skill: Option<f64>) -> Self {
+        match metrics {
+            TaskMetrics::Price(m) => Self::Price(m.into()),
+            TaskMetrics::Direction(m) => Self::Direction(ClassMetricsDoc {
+                accuracy: m.accuracy,
+                balanced_accuracy: m.balanced_accuracy,
+                precision: m.precision,
+                recall: m.recall,
+                f1: m.f1,
+                macro_f1: m.macro_f1,
+                mcc: m.mcc,
+                log_loss: m.log_loss,
+                brier: m.brier,
+                confusion: m.confusion,
+                skill,
+            }),
+            TaskMetrics::Volatility(m) => Self::Volatility(VolatilityMetricsDoc {
+                qlike: m.qlike,
+                rmse: m.rmse,
+                mae: m.mae,
+                r2: m.r2,
+                coverage: m.coverage,
+                interval_width: m.interval_width,
+                zero_variance: m.zero_variance,
+                skill,
+            }),
+        }
+    }
+}
+
 /// Metrics as JSON.
-pub fn metrics_value(m: &Metrics) -> Value {
-    serde_json::to_value(MetricsDoc::from(m)).unwrap_or(Value::Null)
+pub fn metrics_value(m: &ModelReport) -> Value {
+    serde_json::to_value(MetricsDoc::new(&m.metrics, m.skill)).unwrap_or(Value::Null)
+}
+
+/// Name, in [`metrics_value`], of the figure that models of `task` are ranked by.
+pub fn loss_key(task: &str) -> &'static str {
+    match task {
+        "direction" => "logLoss",
+        "volatility" => "qlike",
+        _ => "mae",
+    }
 }
 
 /// Metrics as JSON with the rows they were scored on, so that later figures can be told to be of the same origins.
 pub fn scored_metrics_value(m: &ModelReport, origins: usize) -> Value {
-    let mut value = metrics_value(&m.metrics);
+    let mut value = metrics_value(m);
     if let Some(object) = value.as_object_mut() {
         object.insert("origins".into(), origins.into());
         object.insert("scoredFrom".into(), m.forecasts.from.map_or(Value::Null, |t| t.ms().into()));
         object.insert("scoredTo".into(), m.forecasts.to.map_or(Value::Null, |t| t.ms().into()));
-        object.insert("verdict".into(), m.vs_naive.verdict.clone().into());
+        object.insert("verdict".into(), m.vs_reference.verdict.clone().into());
     }
     value
 }
 
 /// Metrics of every baseline as JSON, by name.
 pub fn baselines_value(report: &Report) -> Value {
-    Value::Object(
-        report.models.iter().filter(|m| m.baseline).map(|m| (m.name.clone(), metrics_value(&m.metrics))).collect(),
-    )
+    Value::Object(report.models.iter().filter(|m| m.baseline).map(|m| (m.name.clone(), metrics_value(m))).collect())
 }
 
+/// Scores of one step.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct StepDoc {
-    step: usize,
-    mae: Option<f64>,
-    coverage: Option<f64>,
-    directional_accuracy: Option<f64>,
-    p_value: Option<f64>,
+pub struct StepDoc {
+    /// Candles ahead.
+    pub step: usize,
+    /// Mean absolute error of prices.
+    pub mae: Option<f64>,
+    /// Share of outcomes inside the interval.
+    pub coverage: Option<f64>,
+    /// Share of right directions.
+    pub directional_accuracy: Option<f64>,
+    /// Holm-corrected over the steps.
+    pub p_value: Option<f64>,
 }
 
+/// A one-sided test.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TestDoc {
-    statistic: f64,
-    p_value: f64,
+pub struct TestDoc {
+    /// The statistic.
+    pub statistic: f64,
+    /// Its p-value.
+    pub p_value: f64,
 }
 
 impl From<Test> for TestDoc {
@@ -101,63 +227,98 @@ impl From<Test> for TestDoc {
     }
 }
 
+/// A model against the reference of its task: the naive forecast of prices.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct VsNaiveDoc {
-    test: &'static str,
-    statistic: Option<f64>,
-    p_value: Option<f64>,
-    p_value_holm: Option<f64>,
-    verdict: String,
-    clark_west: Option<TestDoc>,
+pub struct VsNaiveDoc {
+    /// Which test.
+    pub test: &'static str,
+    /// Its statistic.
+    pub statistic: Option<f64>,
+    /// Its p-value.
+    pub p_value: Option<f64>,
+    /// Holm-corrected over the models.
+    pub p_value_holm: Option<f64>,
+    /// In words.
+    pub verdict: String,
+    /// Clark-West, of price models.
+    pub clark_west: Option<TestDoc>,
 }
 
+/// Direction against the better of a coin toss and the usual sign.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DirectionDoc {
-    reference: f64,
-    statistic: Option<f64>,
-    p_value: Option<f64>,
+pub struct DirectionDoc {
+    /// Accuracy of the reference.
+    pub reference: f64,
+    /// The statistic.
+    pub statistic: Option<f64>,
+    /// Its p-value.
+    pub p_value: Option<f64>,
 }
 
+/// Confidences of one tenth.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ReliabilityBinDoc {
-    confidence: f64,
-    right: f64,
-    count: usize,
+pub struct ReliabilityBinDoc {
+    /// Mean confidence.
+    pub confidence: f64,
+    /// Share right.
+    pub right: f64,
+    /// Forecasts.
+    pub count: usize,
 }
 
+/// Calibration of the confidences.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ReliabilityDoc {
-    ece: Option<f64>,
-    brier: Option<f64>,
-    table: Vec<ReliabilityBinDoc>,
+pub struct ReliabilityDoc {
+    /// Expected calibration error.
+    pub ece: Option<f64>,
+    /// Brier score.
+    pub brier: Option<f64>,
+    /// By tenths of confidence that occur.
+    pub table: Vec<ReliabilityBinDoc>,
 }
 
+/// How the fits went.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FitsDoc {
-    count: usize,
-    mean_steps: f64,
-    mean_train_samples: f64,
-    dropped_features: Vec<String>,
+pub struct FitsDoc {
+    /// Fits.
+    pub count: usize,
+    /// Mean steps behind the weights kept.
+    pub mean_steps: f64,
+    /// Mean training samples.
+    pub mean_train_samples: f64,
+    /// Features dropped as constant by any fit.
+    pub dropped_features: Vec<String>,
 }
 
 /// One model of a report.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelReportDoc {
-    model: String,
-    baseline: bool,
-    metrics: MetricsDoc,
-    per_horizon: Vec<StepDoc>,
-    vs_naive: VsNaiveDoc,
-    direction: Option<DirectionDoc>,
-    reliability: ReliabilityDoc,
-    fits: FitsDoc,
-    fit_seconds: f64,
+    /// Name.
+    pub model: String,
+    /// True for the baselines.
+    pub baseline: bool,
+    /// Over all origins and steps.
+    pub metrics: MetricsDoc,
+    /// By step; empty for tasks with one outcome.
+    pub per_horizon: Vec<StepDoc>,
+    /// Against the reference.
+    pub vs_naive: VsNaiveDoc,
+    /// Direction of price forecasts.
+    pub direction: Option<DirectionDoc>,
+    /// Calibration of the confidences.
+    pub reliability: ReliabilityDoc,
+    /// Scored origins from which it could not forecast, so that it said what is known without any model.
+    pub abstained: usize,
+    /// How the fits went.
+    pub fits: FitsDoc,
+    /// Time spent in fits.
+    pub fit_seconds: f64,
 }
 
 impl From<&ModelReport> for ModelReportDoc {
@@ -169,7 +330,8 @@ impl From<&ModelReport> for ModelReportDoc {
         Self {
             model: m.name.clone(),
             baseline: m.baseline,
-            metrics: (&m.metrics).into(),
+            metrics: MetricsDoc::new(&m.metrics, m.skill),
+            abstained: m.abstained,
             per_horizon: m
                 .per_horizon
                 .iter()
@@ -183,11 +345,11 @@ impl From<&ModelReport> for ModelReportDoc {
                 .collect(),
             vs_naive: VsNaiveDoc {
                 test: "diebold-mariano-hln",
-                statistic: m.vs_naive.test.map(|t| t.statistic),
-                p_value: m.vs_naive.test.map(|t| t.p_value),
-                p_value_holm: m.vs_naive.corrected,
-                verdict: m.vs_naive.verdict.clone(),
-                clark_west: m.vs_naive.clark_west.map(Into::into),
+                statistic: m.vs_reference.test.map(|t| t.statistic),
+                p_value: m.vs_reference.test.map(|t| t.p_value),
+                p_value_holm: m.vs_reference.corrected,
+                verdict: m.vs_reference.verdict.clone(),
+                clark_west: m.vs_reference.clark_west.map(Into::into),
             },
             direction: m.direction.map(|d| DirectionDoc {
                 reference: d.reference,
@@ -215,27 +377,73 @@ impl From<&ModelReport> for ModelReportDoc {
     }
 }
 
+/// Models and baselines on the same origins.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportDoc {
+    /// `price`, `direction` or `volatility`.
+    pub task: &'static str,
+    /// The baseline that verdicts compare with.
+    pub reference: String,
+    /// Steps ahead.
+    pub horizon_steps: usize,
+    /// Origins scored.
+    pub origins: usize,
+    /// Candles that were no origins.
+    pub left_out: usize,
+    /// Share of outcomes that intervals are to cover.
+    pub interval_level: f64,
+    /// Known outcomes that calibration began with.
+    pub calibration_outcomes: usize,
+    /// What differs from what was asked.
+    pub notes: Vec<String>,
+    /// Models, the baselines first.
+    pub models: Vec<ModelReportDoc>,
+}
+
+impl From<&Report> for ReportDoc {
+    fn from(report: &Report) -> Self {
+        Self {
+            task: report.task.id(),
+            reference: report.reference.clone(),
+            horizon_steps: report.horizon,
+            origins: report.origins,
+            left_out: report.left_out,
+            interval_level: report.level,
+            calibration_outcomes: report.calibration_outcomes,
+            notes: report.notes.clone(),
+            models: report.models.iter().map(Into::into).collect(),
+        }
+    }
+}
+
 /// A whole evaluation.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EvaluationDoc {
-    venue: String,
-    symbol: String,
-    interval: String,
-    synthetic: bool,
-    horizon_steps: usize,
-    origins: usize,
-    left_out: usize,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-    interval_level: f64,
-    calibration_outcomes: usize,
-    notes: Vec<String>,
-    models: Vec<ModelReportDoc>,
-    seed: u64,
-    instruction_set: &'static str,
-    program: &'static str,
-    fingerprint: String,
+    /// Venue.
+    pub venue: String,
+    /// Symbol.
+    pub symbol: String,
+    /// Candle length.
+    pub interval: String,
+    /// True for generated markets.
+    pub synthetic: bool,
+    /// Open of the first scored origin.
+    pub from: Option<Timestamp>,
+    /// Close of the last.
+    pub to: Option<Timestamp>,
+    /// Scores.
+    #[serde(flatten)]
+    pub report: ReportDoc,
+    /// Root of all randomness.
+    pub seed: u64,
+    /// Vector instructions in use.
+    pub instruction_set: &'static str,
+    /// Version of the program.
+    pub program: &'static str,
+    /// Hash of data, configuration and seed.
+    pub fingerprint: String,
 }
 
 impl EvaluationDoc {
@@ -246,15 +454,9 @@ impl EvaluationDoc {
             symbol: e.key.symbol.to_string(),
             interval: e.key.interval.to_string(),
             synthetic: e.key.venue.is_synthetic(),
-            horizon_steps: e.report.horizon,
-            origins: e.report.origins,
-            left_out: e.report.left_out,
             from: e.scored.map(|r| r.from),
             to: e.scored.map(|r| r.to),
-            interval_level: e.report.level,
-            calibration_outcomes: e.report.calibration_outcomes,
-            notes: e.report.notes.clone(),
-            models: e.report.models.iter().map(Into::into).collect(),
+            report: (&e.report).into(),
             seed,
             instruction_set: instruction_set(),
             program: env!("CARGO_PKG_VERSION"),

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use candlecast_core::Problem;
 use candlecast_learn::{
-    Contender, Dataset, FitObserver, FitSummary, FittedPipeline, Fold, PipelineState, Progress, SampleId, Samples,
-    Stop, TrainState,
+    Dataset, FitObserver, FitSummary, FittedPipeline, Fold, Forecaster, Panel, PipelineState, Progress, SampleId,
+    Samples, Start, Stop, TrainState,
 };
 use candlecast_models::permutation_importance;
 use rayon::prelude::*;
@@ -32,23 +32,27 @@ impl Run<'_> {
     /// Importances by the model fitted on the fold, `[feature]`.
     pub(super) fn importances(
         &self,
-        contender: &Contender,
+        forecaster: &Forecaster,
         fold: &Fold,
         valid: &[SampleId],
     ) -> Result<(Vec<Importance>, FitSummary), Problem> {
         // The seed of the fit that a training saves: what is ranked is that model.
-        let seed = self.seed.derive(&contender.config.model, u64::MAX);
-        let (pipeline, fit) = contender.fit(fold, seed, self.threads, &mut Steps(self))?;
+        let seed = self.seed.derive(&forecaster.name, u64::MAX);
+        let (fitted, fit) = forecaster.fit(fold, seed, self.threads, Start::default(), &mut Steps(self))?;
         if fit.stopped == Stop::Cancelled {
             return Err(Problem::cancelled());
         }
+        let Some((unfitted, pipeline)) = forecaster.as_pipeline().zip(fitted.as_pipeline()) else {
+            return Ok((vec![], fit));
+        };
         let state = pipeline.state();
-        let mut importances = vec![Importance::default(); contender.panel.width()];
+        let panel = &unfitted.data.panels()[0];
+        let mut importances = vec![Importance::default(); panel.width()];
         let own = pipeline.model().importances();
         for (k, &j) in state.scaler.keep.iter().enumerate() {
             importances[j].own = own.as_ref().and_then(|own| own.get(k).copied());
         }
-        let rises = self.permuted(contender, &pipeline, &state, valid)?;
+        let rises = self.permuted(panel, pipeline, &state, valid)?;
         for (k, &j) in state.scaler.keep.iter().enumerate() {
             let shuffles: Vec<f64> = rises.iter().filter_map(|r| r.get(k).copied()).collect();
             importances[j].permutation = Permutation::of(&shuffles);
@@ -59,15 +63,15 @@ impl Run<'_> {
     /// Rises of the loss, `[repeat][feature that is kept]`; repeats run in parallel.
     fn permuted(
         &self,
-        contender: &Contender,
+        panel: &Panel,
         pipeline: &FittedPipeline,
         state: &PipelineState,
         valid: &[SampleId],
     ) -> Result<Vec<Vec<f64>>, Problem> {
         let (Some(first), Some(last)) = (valid.first(), valid.last()) else { return Ok(vec![]) };
         let rows = first.row as usize + 1 - pipeline.lookback()..last.row as usize + 1;
-        let data = Dataset::single(state.scaler.apply_panel(&contender.panel, rows));
-        let samples = Samples::new(&data, valid, pipeline.lookback(), contender.config.task, state.thresholds);
+        let data = Dataset::single(state.scaler.apply_panel(panel, rows));
+        let samples = Samples::new(&data, valid, pipeline.lookback(), pipeline.config.task, state.thresholds);
         let (done, n) = (AtomicU64::new(0), self.options.repeats);
         (0..n)
             .into_par_iter()

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use candlecast_core::Problem;
 use candlecast_features::{AgainstChance, Classes, Ranks, circular_shifts, equal_count_bins, mutual_information};
-use candlecast_learn::{Contender, Dataset, SampleId, Samples};
+use candlecast_learn::{Pipeline, SampleId, Samples};
 use rayon::prelude::*;
 
 use crate::rank::Run;
@@ -22,12 +22,12 @@ impl Run<'_> {
     /// Statistics of every feature over the origins `ids`, `[feature]`.
     pub(super) fn columns(
         &self,
-        contender: &Contender,
+        pipeline: &Pipeline,
         ids: &[SampleId],
         overlap: usize,
     ) -> Result<Vec<Column>, Problem> {
-        let data = Dataset::single(contender.panel.clone());
-        let samples = Samples::new(&data, ids, contender.learner.lookback(), contender.config.task, None);
+        let data = pipeline.data.clone();
+        let samples = Samples::new(&data, ids, pipeline.learner.lookback(), pipeline.config.task, None);
         let returns: Vec<f64> = (0..samples.len()).map(|i| samples.return_over_horizon(i)).collect();
         let mut rng = self.seed.derive("rank-shifts", 0).stream();
         let bins = equal_count_bins(returns.len());

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use candlecast_registry::{Activate, RegistryError, Status, Version};
+use candlecast_registry::{Activate, RegistryError, Status, Version, Why};
 use serde_json::json;
 
-use crate::model::{Tiny, lstm, new_model, registry, save, tiny};
+use crate::model::{Tiny, at_horizon, day, lstm, new_model, now, registry, save, save_at, tiny};
 
 const PAYLOAD: &str = "BTCUSDT_LSTM_1.0.1.json";
 const META: &str = "BTCUSDT_LSTM_1.0.1.meta.json";
@@ -49,8 +49,8 @@ fn cut(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn assert_falls_back(root: &Path, names: &str) {
-    let loaded = registry(root).load::<Tiny>(&lstm(), None).expect("the version before is whole");
-    assert_eq!((loaded.meta.version, loaded.meta.status), (Version::FIRST, Status::Archived));
+    let loaded = registry(root).load::<Tiny>(&day()).expect("the version before is whole");
+    assert_eq!((loaded.manifest.version, loaded.manifest.status), (Version::FIRST, Status::Archived));
     assert_eq!(loaded.payload, tiny(1));
     let reason = loaded.fell_back.expect("falling back is never silent");
     assert!(reason.contains(names), "{reason}");
@@ -61,7 +61,7 @@ fn an_altered_or_cut_payload_is_refused() {
     let dir = two_versions();
     for variants in [one_byte_altered, cut] {
         with_each(dir.path(), PAYLOAD, variants, |i| {
-            let refused = registry(dir.path()).load::<Tiny>(&lstm(), Some(newest())).unwrap_err();
+            let refused = registry(dir.path()).load_version::<Tiny>(&lstm(), newest()).unwrap_err();
             assert!(matches!(refused, RegistryError::Corrupt { .. }), "{i}: {refused}");
             let text = refused.to_string();
             assert!(text.contains(PAYLOAD) && text.contains("train again"), "{text}");
@@ -70,15 +70,15 @@ fn an_altered_or_cut_payload_is_refused() {
     }
     let grown = |bytes: &[u8]| vec![[bytes, &b" "[..]].concat()];
     with_each(dir.path(), PAYLOAD, grown, |_| assert_falls_back(dir.path(), PAYLOAD));
-    assert_eq!(registry(dir.path()).load::<Tiny>(&lstm(), None).unwrap().payload, tiny(2));
+    assert_eq!(registry(dir.path()).load::<Tiny>(&day()).unwrap().payload, tiny(2));
 }
 
 #[test]
 fn an_altered_meta_is_refused_or_reads_the_same() {
     let dir = two_versions();
-    let whole = registry(dir.path()).load::<Tiny>(&lstm(), Some(newest())).unwrap();
+    let whole = registry(dir.path()).load_version::<Tiny>(&lstm(), newest()).unwrap();
     with_each(dir.path(), META, one_byte_altered, |i| {
-        if let Ok(loaded) = registry(dir.path()).load::<Tiny>(&lstm(), Some(newest())) {
+        if let Ok(loaded) = registry(dir.path()).load_version::<Tiny>(&lstm(), newest()) {
             assert_eq!(loaded, whole, "byte {}", i / 2);
         } else {
             assert_falls_back(dir.path(), META);
@@ -86,7 +86,7 @@ fn an_altered_meta_is_refused_or_reads_the_same() {
     });
     with_each(dir.path(), META, cut, |i| {
         // Without the line break at its end the document is still complete.
-        assert!(registry(dir.path()).load::<Tiny>(&lstm(), Some(newest())).is_err(), "{i} bytes");
+        assert!(registry(dir.path()).load_version::<Tiny>(&lstm(), newest()).is_err(), "{i} bytes");
     });
 }
 
@@ -94,16 +94,16 @@ fn an_altered_meta_is_refused_or_reads_the_same() {
 fn a_lost_or_damaged_pointer_is_recovered() {
     let dir = two_versions();
     with_each(dir.path(), POINTER, one_byte_altered, |_| {
-        let loaded = registry(dir.path()).load::<Tiny>(&lstm(), None).unwrap();
-        assert_eq!((loaded.meta.version, loaded.payload), (newest(), tiny(2)));
+        let loaded = registry(dir.path()).load::<Tiny>(&day()).unwrap();
+        assert_eq!((loaded.manifest.version, loaded.payload), (newest(), tiny(2)));
         assert!(loaded.fell_back.is_none_or(|reason| reason.contains(POINTER)));
     });
     fs::write(dir.path().join(POINTER), b"").unwrap();
-    assert_eq!(registry(dir.path()).active(&lstm()).unwrap(), Some(newest()));
-    assert_eq!(registry(dir.path()).rollback(&lstm()).unwrap().version, Version::FIRST);
+    assert_eq!(registry(dir.path()).active(&day()).unwrap(), Some(newest()));
+    assert_eq!(registry(dir.path()).rollback(&day(), now()).unwrap().version, Version::FIRST);
     fs::remove_file(dir.path().join(POINTER)).unwrap();
-    let loaded = registry(dir.path()).load::<Tiny>(&lstm(), None).unwrap();
-    assert_eq!((loaded.meta.version, loaded.fell_back), (Version::FIRST, None));
+    let loaded = registry(dir.path()).load::<Tiny>(&day()).unwrap();
+    assert_eq!((loaded.manifest.version, loaded.fell_back), (Version::FIRST, None));
     assert_eq!(save(dir.path(), 3).version.to_string(), "1.0.2");
 }
 
@@ -125,7 +125,7 @@ fn lists_name_what_is_damaged_and_read_no_payload() {
         |_| vec![b"{}".to_vec()],
         |_| {
             let listed = registry(dir.path()).list().unwrap();
-            assert_eq!((listed[1].status, &listed[1].meta), (Status::Corrupt, &None));
+            assert_eq!((listed[1].status, &listed[1].manifest), (Status::Corrupt, &None));
             assert!(listed[1].reason.as_ref().unwrap().contains(META));
         },
     );
@@ -141,7 +141,7 @@ fn files_under_another_name_are_refused() {
             fs::copy(dir.path().join(format!("{from}{end}")), dir.path().join(format!("{to}{end}"))).unwrap();
         }
         let name: candlecast_registry::ModelName = to.parse().unwrap();
-        let text = registry(dir.path()).load::<Tiny>(&name.slot, Some(name.version)).unwrap_err().to_string();
+        let text = registry(dir.path()).load_version::<Tiny>(&name.family, name.version).unwrap_err().to_string();
         assert!(text.contains("it belongs to BTCUSDT_LSTM_1.0.0"), "{text}");
     }
     // A swapped payload does not agree with the meta of its new name.
@@ -159,8 +159,8 @@ fn a_payload_of_another_shape_is_refused() {
         (json!({"weights": [1.0], "bias": 0.0, "clip": null, "extra": 1}), "unknown field `extra`"),
         (json!({"bias": 0.0, "clip": null}), "missing field `weights`"),
     ] {
-        let meta = registry(dir.path()).save(&lstm(), new_model(1), &payload, Activate::Never, 9).unwrap();
-        let refused = registry(dir.path()).load::<Tiny>(&lstm(), Some(meta.version)).unwrap_err();
+        let saved = registry(dir.path()).save(&lstm(), new_model(1), &payload, Activate::Never, 9, now()).unwrap();
+        let refused = registry(dir.path()).load_version::<Tiny>(&lstm(), saved.version).unwrap_err();
         assert!(matches!(refused, RegistryError::Unreadable { .. }));
         let text = refused.to_string();
         assert!(text.contains(reason) && text.contains("candlecast 0.1.0"), "{text}");
@@ -173,8 +173,59 @@ fn when_nothing_is_whole_the_error_is_that_of_the_active_version() {
     for file in [PAYLOAD, "BTCUSDT_LSTM_1.0.0.json"] {
         fs::write(dir.path().join(file), b"{").unwrap();
     }
-    let text = registry(dir.path()).load::<Tiny>(&lstm(), None).unwrap_err().to_string();
+    let text = registry(dir.path()).load::<Tiny>(&day()).unwrap_err().to_string();
     assert!(text.contains(PAYLOAD), "{text}");
-    let missing = registry(dir.path()).load::<Tiny>(&lstm(), Some(Version { major: 9, ..newest() })).unwrap_err();
+    let missing = registry(dir.path()).load_version::<Tiny>(&lstm(), Version { major: 9, ..newest() }).unwrap_err();
     assert!(missing.to_string().contains("`BTCUSDT_LSTM_9.0.1` is not stored"), "{missing}");
+}
+
+#[test]
+fn each_slot_falls_back_by_itself() {
+    let dir = two_versions();
+    // 2.0.0 and 2.0.1 serve 12 steps, the latter is damaged.
+    for seed in [3, 4] {
+        save_at(dir.path(), seed, 12);
+    }
+    fs::write(dir.path().join("BTCUSDT_LSTM_2.0.1.json"), b"{}").unwrap();
+    let loaded = registry(dir.path()).load::<Tiny>(&lstm().slot(12)).unwrap();
+    assert_eq!((loaded.manifest.version.to_string().as_str(), loaded.payload), ("2.0.0", tiny(3)));
+    assert!(loaded.fell_back.unwrap().contains("BTCUSDT_LSTM_2.0.1.json"));
+    let loaded = registry(dir.path()).load::<Tiny>(&day()).unwrap();
+    assert_eq!((loaded.manifest.version, loaded.fell_back), (newest(), None));
+    // A version of another horizon does not take its place.
+    fs::write(dir.path().join("BTCUSDT_LSTM_2.0.0.json"), b"{}").unwrap();
+    let text = registry(dir.path()).load::<Tiny>(&lstm().slot(12)).unwrap_err().to_string();
+    assert!(text.contains("BTCUSDT_LSTM_2.0.1.json"), "{text}");
+}
+
+#[test]
+fn a_fall_back_and_its_end_are_recorded_once() {
+    let dir = two_versions();
+    let registry = registry(dir.path());
+    let path = dir.path().join(PAYLOAD);
+    let whole = fs::read(&path).unwrap();
+    assert_eq!(registry.record_serving(&day(), now()).unwrap(), None);
+    fs::write(&path, b"{}").unwrap();
+    let change = registry.record_serving(&day(), now()).unwrap().unwrap();
+    assert_eq!((change.from, change.to, change.why), (Some(newest()), Some(Version::FIRST), Why::FellBack));
+    assert_eq!(registry.record_serving(&day(), now()).unwrap(), None);
+    assert_eq!(registry.active(&day()).unwrap(), Some(newest()), "it is still the one that should serve");
+    fs::write(&path, whole).unwrap();
+    let change = registry.record_serving(&day(), now()).unwrap().unwrap();
+    assert_eq!((change.from, change.to, change.why), (Some(Version::FIRST), Some(newest()), Why::Restored));
+    assert_eq!(registry.history(&lstm()).unwrap().last(), Some(&change));
+    assert_eq!(registry.record_serving(&lstm().slot(12), now()).unwrap(), None, "nothing serves there");
+}
+
+#[test]
+fn files_of_another_horizon_under_the_name_of_the_active_version_do_not_serve() {
+    let dir = two_versions();
+    let other = tempfile::tempdir().unwrap();
+    for seed in [7, 8] {
+        registry(other.path()).save(&lstm(), at_horizon(seed, 12), &tiny(seed), Activate::Never, 9, now()).unwrap();
+    }
+    for file in [PAYLOAD, META] {
+        fs::copy(other.path().join(file), dir.path().join(file)).unwrap();
+    }
+    assert_falls_back(dir.path(), META);
 }

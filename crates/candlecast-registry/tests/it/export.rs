@@ -4,7 +4,7 @@ use std::fs;
 
 use candlecast_registry::{Registry, RegistryError, Status};
 
-use crate::model::{Tiny, files, lstm, registry, save, slot_of, tiny};
+use crate::model::{Tiny, day, family_of, files, lstm, registry, save, tiny};
 
 #[test]
 fn an_exported_model_serves_in_another_registry() {
@@ -12,12 +12,12 @@ fn an_exported_model_serves_in_another_registry() {
     let saved = save(dir.path(), 7);
     let folder = other.path().join("copies").join("deep");
     let exported = registry(dir.path()).export(&lstm(), saved.version, &folder).unwrap();
-    assert_eq!(exported.meta, saved);
+    assert_eq!(exported.manifest, saved);
     assert_eq!(files(&folder), ["BTCUSDT_LSTM_1.0.0.json", "BTCUSDT_LSTM_1.0.0.meta.json"]);
     let original = fs::read(dir.path().join("BTCUSDT_LSTM_1.0.0.json")).unwrap();
     assert_eq!(fs::read(&exported.payload_path).unwrap(), original);
-    let loaded = Registry::open(folder).unwrap().load::<Tiny>(&lstm(), None).unwrap();
-    assert_eq!((loaded.payload, loaded.meta.status), (tiny(7), Status::Active));
+    let loaded = Registry::open(folder).unwrap().load::<Tiny>(&day()).unwrap();
+    assert_eq!((loaded.payload, loaded.manifest.status), (tiny(7), Status::Active));
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_damaged_model_is_not_exported_and_nothing_is_replaced() {
     fs::write(other.path().join("BTCUSDT_LSTM_1.0.1.meta.json"), "mine").unwrap();
     assert!(matches!(export(second), Err(RegistryError::Taken { .. })));
     assert_eq!(files(other.path()), ["BTCUSDT_LSTM_1.0.1.meta.json"]);
-    let elsewhere = slot_of("binance", "4h", "lstm", "price");
+    let elsewhere = family_of("binance", "4h", "lstm", "price");
     let missing = registry(dir.path()).export(&elsewhere, first, other.path());
     assert!(matches!(missing, Err(RegistryError::NoVersion { .. })));
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use candlecast_registry::{Activate, ModelName, Status};
 
-use crate::model::{lstm, new_model, registry, save, slot_of, tiny};
+use crate::model::{at_horizon, day, family_of, lstm, new_model, now, registry, save, tiny};
 
 const MANY: u32 = 10_000;
 
@@ -28,7 +28,7 @@ fn pages_of_ten_thousand_models_are_cut_from_their_names() {
     }
     assert_eq!(walked, names);
     let first = registry.listed(&names[..2]).unwrap();
-    assert_eq!((first[0].status, first[0].meta.as_ref()), (Status::Active, Some(&whole)));
+    assert_eq!((first[0].status, first[0].manifest.as_ref()), (Status::Active, Some(&whole)));
     assert!(first[1].reason.as_deref().unwrap().contains("it belongs to BTCUSDT_LSTM_1.0.0"), "{first:?}");
 }
 
@@ -38,15 +38,17 @@ fn a_part_of_a_list_is_as_in_the_whole_also_without_a_pointer() {
     for seed in 0..4 {
         save(dir.path(), seed);
     }
-    let other = slot_of("binanceus", "4h", "gru", "price");
-    registry(dir.path()).save(&other, new_model(5), &tiny(5), Activate::Never, 100).unwrap();
+    registry(dir.path()).save(&lstm(), at_horizon(4, 12), &tiny(4), Activate::Always, 100, now()).unwrap();
+    let other = family_of("binanceus", "4h", "gru", "price");
+    registry(dir.path()).save(&other, new_model(5), &tiny(5), Activate::Never, 100, now()).unwrap();
     let registry = registry(dir.path());
     for lost in [false, true] {
         if lost {
             fs::remove_file(dir.path().join("BTCUSDT_LSTM.active.json")).unwrap();
         }
         let whole = registry.list().unwrap();
-        assert_eq!(whole.len(), 5);
+        assert_eq!(whole.len(), 6);
+        assert_eq!(whole.iter().filter(|entry| entry.status == Status::Active).count(), 2);
         let names: Vec<ModelName> = whole.iter().map(|entry| entry.name.clone()).collect();
         for from in 0..names.len() {
             for to in from..=names.len() {
@@ -62,17 +64,26 @@ fn slots_that_should_serve_are_named_whatever_was_damaged() {
     let registry = registry(dir.path());
     assert!(registry.serving_slots().unwrap().is_empty());
     save(dir.path(), 1);
-    let candidate = slot_of("binance", "4h", "lstm", "price");
-    registry.save(&candidate, new_model(1), &tiny(1), Activate::Never, 100).unwrap();
-    assert_eq!(registry.serving_slots().unwrap(), [lstm()], "a candidate does not serve");
-    for (file, damage) in
-        [("BTCUSDT_LSTM_1.0.0.json", "{}"), ("BTCUSDT_LSTM_1.0.0.meta.json", "{}"), ("BTCUSDT_LSTM.active.json", "{}")]
-    {
-        fs::write(dir.path().join(file), damage).unwrap();
-        assert_eq!(registry.serving_slots().unwrap(), [lstm()], "{file}");
+    let candidate = family_of("binance", "4h", "lstm", "price");
+    registry.save(&candidate, new_model(1), &tiny(1), Activate::Never, 100, now()).unwrap();
+    registry.save(&lstm(), at_horizon(2, 12), &tiny(2), Activate::Never, 100, now()).unwrap();
+    let both = || (registry.serving_slots().unwrap(), registry.serving_families().unwrap());
+    assert_eq!(both(), (vec![day()], vec![lstm()]), "candidates do not serve");
+    let pointer = dir.path().join("BTCUSDT_LSTM.active.json");
+    let whole = fs::read(&pointer).unwrap();
+    fs::write(&pointer, "{}").unwrap();
+    assert_eq!(both(), (vec![day()], vec![lstm()]), "the manifest has a copy of its status");
+    fs::write(&pointer, whole).unwrap();
+    for file in ["BTCUSDT_LSTM_1.0.0.json", "BTCUSDT_LSTM_1.0.0.meta.json"] {
+        fs::write(dir.path().join(file), "{}").unwrap();
+        assert_eq!(both(), (vec![day()], vec![lstm()]), "{file}");
     }
+    fs::write(&pointer, "{}").unwrap();
+    assert_eq!(both(), (vec![], vec![lstm()]), "which slot it was is lost with both files");
     fs::remove_file(dir.path().join("BTCUSDT_LSTM_1.0.0.meta.json")).unwrap();
-    assert_eq!(registry.serving_slots().unwrap(), [lstm()], "the meta is gone, the damaged pointer is there");
+    assert_eq!(both(), (vec![], vec![lstm()]), "the meta is gone, the damaged pointer is there");
+    let reason = registry.reaching(&lstm(), None).unwrap_err().to_string();
+    assert!(reason.contains("BTCUSDT_LSTM.active.json"), "{reason}");
 }
 
 #[test]

@@ -1,70 +1,34 @@
 //! Replacing a file so that a crash at any moment leaves the old one or the new one.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::Path;
 
 use candlecast_core::SeriesKey;
+use candlecast_files as files;
 
-use super::layout::{partition_path, series_folder, temporary_path};
+use super::layout::{partition_file, series_folder};
 use crate::StoreError;
 
 /// Makes `bytes` the partition of `year`: writes a neighbour, makes it durable, renames it. On failure the
-/// neighbour is removed and the old partition stands.
+/// neighbour is removed and the old partition stands; a leftover is removed at the next opening.
 pub(super) fn replace(root: &Path, key: &SeriesKey, year: i32, bytes: &[u8]) -> Result<(), StoreError> {
-    let folder = series_folder(root, key);
-    create_folders(root, &folder).map_err(|e| StoreError::io(&folder, e))?;
-    let (path, temporary) = (partition_path(root, key, year), temporary_path(&folder, year));
-    let done = write_durably(&temporary, bytes)
-        .and_then(|()| fs::rename(&temporary, &path))
-        .and_then(|()| sync_folder(&folder));
-    done.map_err(|e| {
-        // The failure that counts is the first one; a leftover is removed at the next opening.
-        let _ = fs::remove_file(&temporary);
-        StoreError::io(&path, e)
-    })
+    let (folder, file) = (series_folder(root, key), partition_file(year));
+    files::create_folder(&folder).map_err(|e| StoreError::io(&folder, e.source))?;
+    files::write(&folder, &file, bytes).map_err(|e| StoreError::io(&folder.join(&file), e.source))
 }
 
 /// Removes the partition of `year` durably.
 pub(super) fn remove(root: &Path, key: &SeriesKey, year: i32) -> Result<(), StoreError> {
-    let path = partition_path(root, key, year);
-    fs::remove_file(&path).and_then(|()| sync_folder(&series_folder(root, key))).map_err(|e| StoreError::io(&path, e))
-}
-
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Creates `folder` and its parents up to `root`, each durable in its own parent.
-fn create_folders(root: &Path, folder: &Path) -> io::Result<()> {
-    if folder == root || folder.is_dir() {
-        return Ok(());
-    }
-    let parent = folder.parent().unwrap_or(root);
-    create_folders(root, parent)?;
-    match fs::create_dir(folder) {
-        Ok(()) => sync_folder(parent),
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(e),
-    }
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Other systems make a rename durable with the file and offer no handle on folders.
-#[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
-    Ok(())
+    let folder = series_folder(root, key);
+    let path = folder.join(partition_file(year));
+    files::remove(&path).and_then(|()| files::sync_folder(&folder)).map_err(|e| StoreError::io(&path, e.source))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::lake::layout::{partition_path, temporary_path};
     use candlecast_core::{Interval, Symbol, Venue};
 
     #[test]

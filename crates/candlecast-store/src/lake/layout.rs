@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use candlecast_core::{Interval, SeriesKey, Symbol, Venue};
+use candlecast_files::of_temp_name;
 
 use crate::StoreError;
 use crate::years::{FIRST_YEAR, LAST_YEAR};
@@ -20,12 +21,18 @@ pub(super) fn series_folder(root: &Path, key: &SeriesKey) -> PathBuf {
 
 /// The file that holds the candles of one year.
 pub(super) fn partition_path(root: &Path, key: &SeriesKey, year: i32) -> PathBuf {
-    series_folder(root, key).join(format!("year={year}.parquet"))
+    series_folder(root, key).join(partition_file(year))
+}
+
+/// The name of that file.
+pub(super) fn partition_file(year: i32) -> String {
+    format!("year={year}.parquet")
 }
 
 /// The hidden neighbour in which the next version of a partition is written. Readers of folders skip it.
+#[cfg(test)]
 pub(super) fn temporary_path(folder: &Path, year: i32) -> PathBuf {
-    folder.join(format!(".year={year}.parquet.tmp"))
+    folder.join(candlecast_files::temp_name(&partition_file(year)))
 }
 
 /// Years of which a partition exists, in order; empty for a series that is not stored.
@@ -51,7 +58,7 @@ pub(super) fn remove_leftovers(root: &Path) -> Result<(), StoreError> {
     for key in key_folders(root)? {
         let folder = series_folder(root, &key);
         for name in names(&folder)? {
-            if name.starts_with(".year=") && name.ends_with(".parquet.tmp") {
+            if of_temp_name(&name).is_some_and(|file| file.starts_with("year=") && file.ends_with(".parquet")) {
                 let path = folder.join(name);
                 fs::remove_file(&path).map_err(|e| StoreError::io(&path, e))?;
             }

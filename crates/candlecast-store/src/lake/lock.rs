@@ -1,22 +1,16 @@
 //! The lake's lock: one writer at a time, across threads and programs.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use candlecast_files::{FileLock, LOCK_FILE};
+
 use crate::StoreError;
 
-const FILE_NAME: &str = ".lock";
 const RETRY_AFTER: Duration = Duration::from_millis(5);
 
-/// The lock while it is held; the system frees it with the file, also when the program is killed.
-#[derive(Debug)]
-pub(super) struct LakeLock {
-    _file: File,
-}
-
 /// Waits for the lock of the lake at `root`, at most `wait`.
-pub(super) fn acquire(root: &Path, wait: Duration) -> Result<LakeLock, StoreError> {
+pub(super) fn acquire(root: &Path, wait: Duration) -> Result<FileLock, StoreError> {
     let start = Instant::now();
     loop {
         if let Some(lock) = try_acquire(root)? {
@@ -30,19 +24,8 @@ pub(super) fn acquire(root: &Path, wait: Duration) -> Result<LakeLock, StoreErro
 }
 
 /// Takes the lock unless somebody has it.
-pub(super) fn try_acquire(root: &Path) -> Result<Option<LakeLock>, StoreError> {
-    let path = root.join(FILE_NAME);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|e| StoreError::io(&path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(LakeLock { _file: file })),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(e)) => Err(StoreError::io(&path, e)),
-    }
+pub(super) fn try_acquire(root: &Path) -> Result<Option<FileLock>, StoreError> {
+    FileLock::try_exclusive(&root.join(LOCK_FILE)).map_err(|e| StoreError::io(&e.path, e.source))
 }
 
 #[cfg(test)]

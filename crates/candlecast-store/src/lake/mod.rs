@@ -17,7 +17,6 @@ mod seal;
 mod span;
 mod survey;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -25,6 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use candlecast_core::{CandleSeries, SeriesKey, TimeRange};
+use candlecast_files::create_folder;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 
 use crate::{CandlePieces, CandleStore, Coverage, StoreError, years};
@@ -74,7 +74,7 @@ impl ParquetLake {
     /// [`open`](Self::open) with other settings.
     pub fn open_with(folder: impl AsRef<Path>, config: &LakeConfig) -> Result<Self, StoreError> {
         let root: PathBuf = folder.as_ref().to_owned();
-        fs::create_dir_all(&root).map_err(|e| StoreError::io(&root, e))?;
+        create_folder(&root).map_err(|e| StoreError::io(&root, e.source))?;
         clean(&root);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(config.threads.unwrap_or_else(cores).clamp(1, N_COLUMNS))

@@ -63,7 +63,7 @@ pub(crate) async fn run(args: &AuditArgs, app: &Host, output: Output) -> Result<
     let options = AuditOptions { cuts: args.cuts, candles: args.candles };
     let audited = {
         let bar = Arc::new(Bar::new(output));
-        audit_features(&app, key.as_ref(), &FeatureSet(args.features.clone()), options, bar).await?
+        audit_features(app, key.as_ref(), &FeatureSet(args.features.clone()), options, bar).await?
     };
     output.result(&AuditDoc::new(&audited, app.seed.0), || tables::audit(&audited))?;
     audited.verdict()

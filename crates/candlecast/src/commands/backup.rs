@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &BackupArgs, app: &Host, output: Output) -> Result
     let options = BackupOptions { candles: !args.without_candles, replace: args.force };
     let made = {
         let bar = Arc::new(Bar::new(output));
-        back_up(&app, &args.file, options, bar).await?
+        back_up(app, &args.file, options, bar).await?
     };
     output.result(&BackupDoc::from(&made), || text(&made))
 }

@@ -1,5 +1,6 @@
 //! `candlecast compare`.
 
+use candlecast_app::text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,14 +16,14 @@ use super::jobs;
 use super::jobs::JobArgs;
 use crate::cli::time;
 use crate::output::Output;
+use crate::plot;
 use crate::progress::Bar;
 use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs};
-use crate::{plot, tables};
 
 /// Walk models forward side by side, the naive forecasts among them
 #[derive(Debug, Args)]
 #[command(
-    after_help = "How to read the table: docs/reading-the-table.md\n\nExample:\n  candlecast compare --symbol BTCUSDT --models hybrid,linear --horizon 24h --from 2023-01-01 --to 2024-01-01"
+    after_help = "How to read the table: docs/reading-the-table.md\n\nExample:\n  candlecast compare --symbol BTCUSDT --models hybrid,linear --horizon 24h --from 2023-01-01 --to 2024-01-01\n  candlecast compare --symbol BTCUSDT --task direction --models linear,gbdt --horizon 24h --from 2023-01-01 --to 2024-01-01"
 )]
 pub(crate) struct CompareArgs {
     #[command(flatten)]
@@ -111,11 +112,12 @@ pub(crate) async fn run(args: &CompareArgs, app: &Host, output: Output) -> Resul
     }
     let evaluation = {
         let bar = Arc::new(Bar::new(output));
-        run_job(&app, &JOBS, &request, &args.job.options(), bar).await?
+        run_job(app, &JOBS, &request, &args.job.options(), bar).await?
     };
     if let Some(path) = &args.plot {
         plot::evaluation(&evaluation, path)?;
         output.remark(&format!("plot: {}", path.display()));
     }
-    output.result(&EvaluationDoc::new(&evaluation, app.seed.0), || tables::evaluation(&evaluation))
+    let document = EvaluationDoc::new(&evaluation, app.seed.0);
+    output.result(&document, || text::evaluation(&document))
 }

@@ -60,7 +60,7 @@ pub(crate) async fn run(args: DataArgs, app: &Host, output: Output) -> Result<()
             let mut docs = Vec::new();
             for coverage in candlecast_app::data::coverage(app).await? {
                 if symbol.as_ref().is_none_or(|s| *s == coverage.key.symbol) {
-                    docs.push(CheckDoc::from(&check(&app, &coverage.key).await?));
+                    docs.push(CheckDoc::from(&check(app, &coverage.key).await?));
                 }
             }
             if let Some(symbol) = symbol.filter(|_| docs.is_empty()) {
@@ -84,7 +84,7 @@ pub(crate) async fn run(args: DataArgs, app: &Host, output: Output) -> Result<()
         }
         DataCommand::Resample { series, to } => {
             let key = app.find_series(&series.wanted()).await?;
-            let (made, rows, incomplete) = resample(&app, &key, to).await?;
+            let (made, rows, incomplete) = resample(app, &key, to).await?;
             let doc = json!({
                 "venue": made.venue, "symbol": made.symbol, "interval": made.interval, "rows": rows, "incomplete": incomplete
             });

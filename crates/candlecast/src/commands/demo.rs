@@ -1,5 +1,6 @@
 //! `candlecast demo`.
 
+use candlecast_app::text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,14 +11,15 @@ use candlecast_core::market::{MarketConfig, generate};
 use candlecast_core::{ModelRequest, Problem, TimeRange, Timestamp};
 use candlecast_host::Host;
 use candlecast_jobs::{JobOptions, run_job};
+use candlecast_monitor::family;
 use candlecast_pipeline::catalog::models;
 use candlecast_pipeline::{Method, PipelineOptions};
 use clap::Args;
 use serde_json::json;
 
 use crate::output::Output;
+use crate::plot;
 use crate::progress::Bar;
-use crate::{plot, tables};
 
 /// The main job end to end on a generated market: candles, features, models beside naive forecasts, the best
 /// saved, a forecast
@@ -45,7 +47,7 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
     let config = MarketConfig { n_candles: CANDLES, seed: app.seed, ..MarketConfig::default() };
     let market = app.compute(move || Ok(generate(&config))).await?;
     for coin in &market {
-        store_series(&app, &coin.series).await?;
+        store_series(app, &coin.series).await?;
         output.remark(&format!(
             "market in: {} {} candles, {} planted events [synthetic market]",
             coin.series.key(),
@@ -72,10 +74,10 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
         let (models, common, method) = (models.clone(), common.clone(), Method::WalkForward { range });
         let request = EvaluateJob { series: key.clone(), models, common, method, seed: app.seed };
         let bar = Arc::new(Bar::new(output));
-        run_job(&app, &JOBS, &request, &JobOptions::default(), bar).await?
+        run_job(app, &JOBS, &request, &JobOptions::default(), bar).await?
     };
     if !output.is_json() {
-        Output::line(&tables::evaluation(&evaluation))?;
+        Output::line(&text::evaluation(&EvaluationDoc::new(&evaluation, app.seed.0)))?;
     }
     if let Some(path) = &args.plot {
         plot::evaluation(&evaluation, path)?;
@@ -86,19 +88,19 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
         .models
         .iter()
         .filter(|m| !m.baseline)
-        .min_by(|a, b| a.metrics.mae.unwrap_or(f64::MAX).total_cmp(&b.metrics.mae.unwrap_or(f64::MAX)))
+        .min_by(|a, b| a.metrics.loss().unwrap_or(f64::MAX).total_cmp(&b.metrics.loss().unwrap_or(f64::MAX)))
         .map(|m| m.name.clone())
         .ok_or_else(|| Problem::usage("no-model", "models", "name at least one model that is no baseline"))?;
     output.remark(&format!("\ntraining {best}, the model of least error, to be saved ..."));
     let model =
         models.into_iter().find(|m| m.id == best).unwrap_or(ModelRequest { id: best.clone(), params: json!({}) });
-    let (series, range) = (key.clone(), TimeRange::ALL);
+    let (series, range) = (vec![key.clone()], TimeRange::ALL);
     let request = TrainJob { series, model, common, range, warm_start: false, seed: app.seed };
     let trained = {
         let bar = Arc::new(Bar::new(output));
-        run_job(&app, &JOBS, &request, &JobOptions::default(), bar).await?
+        run_job(app, &JOBS, &request, &JobOptions::default(), bar).await?
     };
-    let predicted = candlecast_app::predict::predict(app, &key, &best, None).await?;
+    let predicted = candlecast_app::predict::predict(app, &family(&key, &best, "price")?, None).await?;
     if output.is_json() {
         let doc = json!({
             "evaluation": EvaluationDoc::new(&evaluation, app.seed.0),
@@ -110,7 +112,7 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
     let folder = app.settings.data_dir.display();
     Output::line(&format!(
         "saved {}\n\n{}\n\neverything is in {folder}",
-        trained.path.display(),
-        tables::forecast(&predicted)
+        trained.models[0].path.display(),
+        text::forecast(&predicted)
     ))
 }

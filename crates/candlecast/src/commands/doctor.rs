@@ -3,6 +3,7 @@
 use candlecast_app::data::check;
 use candlecast_app::doc::ConfigDoc;
 use candlecast_app::models::verify_models;
+use candlecast_app::text;
 use candlecast_config::Settings;
 use candlecast_core::{Blame, Problem, ProgressSink};
 use candlecast_host::Host;
@@ -13,7 +14,6 @@ use serde_json::json;
 
 use crate::output::Output;
 use crate::progress::Bar;
-use crate::tables;
 
 /// Check the data folder, memory, processor and records, read every candle and every model, and say what to fix
 #[derive(Debug, Args)]
@@ -49,10 +49,10 @@ pub(crate) async fn run(_: &DoctorArgs, app: &Host, output: Output) -> Result<()
             .iter()
             .map(|f| vec![f.what.to_owned(), if f.ok { "ok" } else { "FIX" }.to_owned(), f.detail.clone()])
             .collect();
-        tables::plain(&["check", "", "detail"], rows)
+        text::plain(&["check", "", "detail"], rows)
     })?;
     if bad > 0 {
-        Err(Problem::data("unhealthy", format!("{} failed, see above", tables::count(bad, "check"))))
+        Err(Problem::data("unhealthy", format!("{} failed, see above", text::count(bad, "check"))))
     } else {
         Ok(())
     }
@@ -71,7 +71,7 @@ fn config_tables(doc: &ConfigDoc) -> String {
         .map(|s| vec![s.key.to_owned(), s.shown.clone(), s.source.text.clone(), s.note.clone().unwrap_or_default()]);
     let variables =
         doc.without_effect.iter().map(|v| vec![v.name.clone(), v.value.clone(), v.source.text.clone(), v.note.into()]);
-    let mut text = tables::plain(&["setting", "value", "source", "note"], settings.chain(variables).collect());
+    let mut text = text::plain(&["setting", "value", "source", "note"], settings.chain(variables).collect());
     if !doc.schedule.is_empty() {
         let rows = doc.schedule.iter().map(|t| {
             let set = if t.set.is_empty() { "-".to_owned() } else { json!(t.set).to_string() };
@@ -81,7 +81,7 @@ fn config_tables(doc: &ConfigDoc) -> String {
             texts.map(str::to_owned).to_vec()
         });
         let header = ["model", "symbol", "interval", "venue", "horizon", "when (UTC)", "priority", "set"];
-        text = format!("{text}\n\n{}", tables::plain(&header, rows.collect()));
+        text = format!("{text}\n\n{}", text::plain(&header, rows.collect()));
     }
     text
 }
@@ -141,7 +141,7 @@ async fn candles(app: &Host, output: Output) -> Result<Finding, Problem> {
     for (done, coverage) in list.iter().enumerate() {
         app.check_cancelled()?;
         bar.progress(&coverage.key.to_string(), done as u64, list.len() as u64);
-        match check(&app, &coverage.key).await {
+        match check(app, &coverage.key).await {
             Ok(checked) => {
                 rows += checked.rows;
                 damaged.extend(checked.damaged);
@@ -155,10 +155,10 @@ async fn candles(app: &Host, output: Output) -> Result<Finding, Problem> {
 
 /// Opens the database of records, which brings its schema up to date, and asks it something.
 async fn records(app: &Host) -> Finding {
-    match count_pending_predictions(&app).await {
+    match count_pending_predictions(app).await {
         Ok(pending) => {
             let place = if app.settings.database_url.is_some() { "DATABASE_URL" } else { "candlecast.db" };
-            let waiting = tables::count(usize::try_from(pending).unwrap_or(usize::MAX), "prediction");
+            let waiting = text::count(usize::try_from(pending).unwrap_or(usize::MAX), "prediction");
             Finding { what: "records", ok: true, detail: format!("{place} answers, {waiting} to be validated") }
         }
         Err(e) => Finding { what: "records", ok: false, detail: e.detail },
@@ -167,7 +167,7 @@ async fn records(app: &Host) -> Finding {
 
 /// Reads every model file, so that every digest is compared.
 fn models(app: &Host, output: Output) -> Result<Finding, Problem> {
-    match verify_models(&app, &Bar::new(output)) {
+    match verify_models(app, &Bar::new(output)) {
         Ok((saved, damaged)) => {
             let detail = if damaged.is_empty() { format!("{saved} saved") } else { damaged.join("; ") };
             Ok(Finding { what: "models", ok: damaged.is_empty(), detail })

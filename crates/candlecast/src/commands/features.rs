@@ -1,5 +1,6 @@
 //! `candlecast features`.
 
+use candlecast_app::text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -117,7 +118,7 @@ async fn rank(args: &RankArgs, app: &Host, output: Output) -> Result<(), Problem
     let options = RankOptions { max_correlation: args.max_correlation, ..RankOptions::default() };
     let ranking = {
         let bar = Arc::new(Bar::new(output));
-        rank_features(&app, &key, request, common, args.range.range(), options, bar).await?
+        rank_features(app, &key, request, common, args.range.range(), options, bar).await?
     };
     let doc = RankingDoc::new(&ranking, app.seed.0);
     if let Some(path) = &args.output {
@@ -189,7 +190,7 @@ fn list(group: Option<&str>, output: Output) -> Result<(), Problem> {
             .map(|s| vec![s.group.to_string(), ids(s).join(" "), s.summary.to_owned(), s.cost.to_owned()])
             .collect();
         let aliases = candlecast_features::aliases().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        format!("{}\nother names and sets: {aliases}", tables::plain(&["group", "features", "what", "cost"], rows))
+        format!("{}\nother names and sets: {aliases}", text::plain(&["group", "features", "what", "cost"], rows))
     })
 }
 

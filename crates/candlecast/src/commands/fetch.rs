@@ -1,6 +1,7 @@
 //! `candlecast fetch`.
 
 use candlecast_app::doc::FetchDoc;
+use candlecast_app::text;
 use candlecast_core::{Blame, Interval, KeyError, Problem, SeriesKey, Symbol, Timestamp};
 use candlecast_host::Host;
 use candlecast_live::{ExchangeOptions, FetchRequest, fetch};
@@ -9,7 +10,6 @@ use clap::Args;
 use crate::cli::time;
 use crate::output::Output;
 use crate::progress::Bar;
-use crate::tables;
 
 /// Fetch candles from an exchange; the same command again goes on where they end
 #[derive(Debug, Args)]
@@ -87,7 +87,7 @@ pub(crate) async fn run(args: &FetchArgs, app: &Host, output: Output) -> Result<
         let request = FetchRequest { key, since: args.since, to: args.to, fill_gaps: args.fill_gaps };
         let fetched = {
             let bar = Bar::new(output);
-            fetch(&app, exchange.as_ref(), &request, &bar).await
+            fetch(app, exchange.as_ref(), &request, &bar).await
         };
         match fetched {
             Ok(fetched) => docs.push(FetchDoc::from(&fetched)),
@@ -121,16 +121,16 @@ fn text(doc: &FetchDoc) -> String {
         doc.venue,
         doc.symbol,
         doc.interval,
-        tables::count(doc.received, "candle"),
+        text::count(doc.received, "candle"),
         doc.added,
-        tables::count(usize::try_from(doc.requests).unwrap_or(usize::MAX), "request"),
+        text::count(usize::try_from(doc.requests).unwrap_or(usize::MAX), "request"),
         doc.rows,
         doc.gaps.count,
         doc.gaps.longest,
         doc.gaps.missing,
     );
     if doc.rejected > 0 {
-        text.push_str(&format!("\n  {} not valid and left out", tables::count(doc.rejected, "candle")));
+        text.push_str(&format!("\n  {} not valid and left out", text::count(doc.rejected, "candle")));
     }
     if let (Some(from), Some(to)) = (doc.out_of_reach_from, doc.out_of_reach_to) {
         text.push_str(&format!("\n  {} does not hand out candles from {from} to {to}", doc.venue));

@@ -53,7 +53,7 @@ pub(crate) async fn run(args: &ImportArgs, app: &Host, output: Output) -> Result
     for file in &files {
         let imported = {
             let bar = Bar::new(output);
-            import_file(&app, file, &options, &bar).await
+            import_file(app, file, &options, &bar).await
         };
         match imported {
             Ok(imported) => docs.push(ImportDoc::from(&imported)),

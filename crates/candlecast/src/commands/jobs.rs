@@ -5,21 +5,19 @@ mod listing;
 use std::sync::Arc;
 use std::time::Duration;
 
+use candlecast_app::JOBS;
 use candlecast_app::doc::{JobDetailDoc, JobDoc, LogLineDoc};
-use candlecast_app::{JOBS, Trained};
 use candlecast_core::Problem;
 use candlecast_host::Host;
 use candlecast_jobs::{
-    Cursor, JobFilter, JobKind, JobOptions, JobOutput, JobState, LogLine, cancel_job, find_job, job_log, list_jobs,
-    queue_job, requeue_job, retry_job_here, show_job,
+    Cursor, JobFilter, JobKind, JobOptions, JobState, LogLine, cancel_job, find_job, job_log, list_jobs, queue_job,
+    requeue_job, retry_job_here, show_job,
 };
 use candlecast_monitor::PageRequest;
-use candlecast_pipeline::Evaluation;
 use clap::{Args, Subcommand};
 
 use crate::output::Output;
 use crate::progress::Bar;
-use crate::tables;
 
 /// How work is done that is on record as a job.
 #[derive(Debug, Clone, Args)]
@@ -114,30 +112,30 @@ pub(crate) async fn run(args: JobsArgs, app: &Host, output: Output) -> Result<()
     match args.command {
         JobsCommand::List { state, kind, limit, after } => {
             let filter = JobFilter { states: state, kinds: kind };
-            let page = list_jobs(&app, &JOBS, &filter, PageRequest { after, limit }).await?;
+            let page = list_jobs(app, &JOBS, &filter, PageRequest { after, limit }).await?;
             output.result(&page, || listing::page(&page))
         }
         JobsCommand::Show { id } => {
-            let job: JobDetailDoc = show_job(&app, &JOBS, &id).await?;
+            let job: JobDetailDoc = show_job(app, &JOBS, &id).await?;
             output.result(&job, || listing::detail(&job))
         }
         JobsCommand::Cancel { id } => {
-            let job = cancel_job(&app, &JOBS, &id).await?;
+            let job = cancel_job(app, &JOBS, &id).await?;
             output.result(&job, || match job.state {
                 JobState::Running => format!("{} is asked to stop, which takes some seconds", job.id),
                 state => format!("{} is {state}", job.id),
             })
         }
         JobsCommand::Retry { id, queue: true } => {
-            let job = requeue_job(&app, &JOBS, &id).await?;
+            let job = requeue_job(app, &JOBS, &id).await?;
             output.result(&job, || queued(&job))
         }
         JobsCommand::Retry { id, queue: false } => {
             let done = {
                 let bar = Arc::new(Bar::new(output));
-                retry_job_here(&app, &JOBS, &id, bar).await?
+                retry_job_here(app, &JOBS, &id, bar).await?
             };
-            output.result(&done.document, || result(&done))
+            output.result(&done.document, || done.text.clone())
         }
         JobsCommand::Logs { id, follow: false } => {
             let lines = all_lines(&id, app).await?;
@@ -150,7 +148,7 @@ pub(crate) async fn run(args: JobsArgs, app: &Host, output: Output) -> Result<()
 
 /// Queues `request` and prints its job.
 pub(crate) async fn queue<K: JobKind>(request: &K, args: &JobArgs, app: &Host, output: Output) -> Result<(), Problem> {
-    let queued_job = queue_job(&app, &JOBS, request, &args.options()).await?;
+    let queued_job = queue_job(app, &JOBS, request, &args.options()).await?;
     if !queued_job.is_new {
         output.remark("an equal job is queued or running already: this is it");
     }
@@ -164,22 +162,11 @@ fn queued(job: &JobDoc) -> String {
     }
 }
 
-/// The table that the command of the job's kind prints.
-fn result(done: &JobOutput) -> String {
-    if let Some(trained) = done.downcast_ref::<Trained>() {
-        tables::trained(trained, &trained.series())
-    } else if let Some(evaluation) = done.downcast_ref::<Evaluation>() {
-        tables::evaluation(evaluation)
-    } else {
-        format!("{:#}", done.document)
-    }
-}
-
 async fn all_lines(id: &str, app: &Host) -> Result<Vec<LogLine>, Problem> {
-    let id = find_job(&app, id).await?.id;
+    let id = find_job(app, id).await?.id;
     let mut lines = Vec::new();
     loop {
-        let more = job_log(&app, &id, lines.last().map(place)).await?;
+        let more = job_log(app, &id, lines.last().map(place)).await?;
         if more.is_empty() {
             return Ok(lines);
         }
@@ -194,12 +181,12 @@ fn place(line: &LogLine) -> (u32, u64) {
 
 /// Prints lines as they come, until the job has ended.
 async fn follow_log(id: &str, app: &Host, output: Output) -> Result<(), Problem> {
-    let id = find_job(&app, id).await?.id;
+    let id = find_job(app, id).await?.id;
     let mut after = None;
     loop {
         // Read before the lines: a job that has ended has written all of them.
-        let state = find_job(&app, &id).await?.state;
-        let lines = job_log(&app, &id, after).await?;
+        let state = find_job(app, &id).await?.state;
+        let lines = job_log(app, &id, after).await?;
         for line in &lines {
             Output::line(&if output.is_json() { json_line(line)? } else { listing::log_line(line) })?;
         }

@@ -1,27 +1,28 @@
 //! `candlecast models`.
 
+use candlecast_app::text;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use candlecast_app::doc::{DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, ValidationDoc};
+use candlecast_app::doc::{DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, ServingChangeDoc, ValidationDoc};
 use candlecast_app::models::{
-    ModelQuery, SlotQuery, Status, Validated, delete_model, download_model, find_slot, model, model_path, models_page,
-    parse_id, promote_model, reindex_models, roll_back_model, serving_models, surplus_models, validate_model,
+    FamilyQuery, ModelQuery, Status, Validated, delete_model, download_model, find_family, find_slot, model,
+    model_path, models_page, parse_id, promote_model, reindex_models, roll_back_model, serving_history, serving_models,
+    surplus_models, validate_model,
 };
 use candlecast_core::{Interval, Problem, Symbol, Venue};
-use candlecast_host::Host;
-use candlecast_pipeline::catalog::find;
+use candlecast_host::{Host, LOCAL};
+use candlecast_pipeline::catalog::canonical;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::output::Output;
 use crate::progress::Bar;
-use crate::tables;
 
 /// Look after saved models
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  candlecast models list --symbol BTCUSDT --status active\n  candlecast models rollback BTCUSDT/linear\n  candlecast models validate --all --days 30\n  candlecast models download BTCUSDT_LINEAR_1.0.0 copies"
+    after_help = "Examples:\n  candlecast models list --symbol BTCUSDT --status active\n  candlecast models rollback BTCUSDT/linear --horizon 24h\n  candlecast models history BTCUSDT/linear\n  candlecast models validate --all --days 30\n  candlecast models download BTCUSDT_LINEAR_1.0.0 copies"
 )]
 pub(crate) struct ModelsArgs {
     #[command(subcommand)]
@@ -44,6 +45,11 @@ enum ModelsCommand {
     },
     /// Let the version serve that served before
     Rollback(RollbackArgs),
+    /// What served when, why it changed and who changed it, newest first
+    #[command(
+        after_help = "Examples:\n  candlecast models history BTCUSDT/linear\n  candlecast models history BTCUSDT/lstm --interval 4h --json"
+    )]
+    History(FamilyArgs),
     /// Delete a version
     Delete {
         /// Id, such as BTCUSDT_LINEAR_1.0.0
@@ -91,6 +97,9 @@ struct ListArgs {
     /// Only this type of model
     #[arg(long, short)]
     model: Option<String>,
+    /// Only this task: price, direction or volatility
+    #[arg(long)]
+    task: Option<String>,
     /// Only this status: candidate, active, archived, corrupt
     #[arg(long)]
     status: Option<Status>,
@@ -104,9 +113,19 @@ struct ListArgs {
 
 #[derive(Debug, Args)]
 struct RollbackArgs {
+    #[command(flatten)]
+    family: FamilyArgs,
+    /// Horizon of the model: a duration (24h) or a number of steps [default: the only one there is]
+    #[arg(long)]
+    horizon: Option<String>,
+}
+
+/// Models of one type on one series.
+#[derive(Debug, Args)]
+struct FamilyArgs {
     /// Model, such as BTCUSDT/linear
     #[arg(value_name = "SYMBOL/TYPE", required_unless_present = "symbol", conflicts_with_all = ["symbol", "model"])]
-    slot: Option<String>,
+    family: Option<String>,
     /// Symbol
     #[arg(long, short, requires = "model")]
     symbol: Option<Symbol>,
@@ -119,6 +138,9 @@ struct RollbackArgs {
     /// Venue [default: the only one there is]
     #[arg(long)]
     venue: Option<Venue>,
+    /// Task: price, direction or volatility [default: the only one there is]
+    #[arg(long)]
+    task: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -139,27 +161,32 @@ pub(crate) async fn run(args: ModelsArgs, app: &Host, output: Output) -> Result<
         ModelsCommand::List(args) => list(&args, app, output),
         ModelsCommand::Show { id } => {
             let name = parse_id(&id)?;
-            let (meta, _) = model(&app, &id)?;
-            let path = model_path(&app, &name);
-            output.result(&ModelDoc::of(&meta, &path), || tables::model(&meta, &path))
+            let (manifest, _) = model(app, &id)?;
+            let path = model_path(app, &name);
+            output.result(&ModelDoc::of(&manifest, &path), || text::model(&manifest, &path))
         }
         ModelsCommand::Promote { id } => {
-            let meta = promote_model(&app, &id).await?;
-            let path = model_path(&app, &parse_id(&id)?);
-            output.result(&ModelDoc::of(&meta, &path), || format!("{} serves now", meta.id))
+            let manifest = promote_model(app, &id, LOCAL).await?;
+            let path = model_path(app, &parse_id(&id)?);
+            output.result(&ModelDoc::of(&manifest, &path), || format!("{} serves now", manifest.id))
         }
         ModelsCommand::Rollback(args) => rollback(args, app, output).await,
+        ModelsCommand::History(args) => {
+            let changes = serving_history(app, &find_family(app, &args.wanted()?)?)?;
+            let docs: Vec<ServingChangeDoc> = changes.iter().map(Into::into).collect();
+            output.result(&docs, || text::serving_history(&changes))
+        }
         ModelsCommand::Delete { id, yes, force } => delete(&id, yes, force, app, output).await,
         ModelsCommand::Validate(args) => validate(&args, app, output).await,
         ModelsCommand::Download { id, dir } => {
-            let copied = download_model(&app, &id, &dir)?;
+            let copied = download_model(app, &id, &dir)?;
             output.result(&DownloadDoc::from(&copied), || {
                 format!("{}\n{}", copied.payload_path.display(), copied.meta_path.display())
             })
         }
         ModelsCommand::KeepVersions { n, yes } => keep_versions(n, yes, app, output).await,
         ModelsCommand::Reindex => {
-            let done = reindex_models(&app, &Bar::new(output)).await?;
+            let done = reindex_models(app, &Bar::new(output)).await?;
             output.result(&IndexedDoc::from(&done), || {
                 format!("{} added, {} changed, {} removed", done.added, done.changed, done.removed)
             })
@@ -168,23 +195,24 @@ pub(crate) async fn run(args: ModelsArgs, app: &Host, output: Output) -> Result<
 }
 
 fn list(args: &ListArgs, app: &Host, output: Output) -> Result<(), Problem> {
-    let model = args.model.as_deref().map(find).transpose()?.map(|entry| entry.id.to_owned());
+    let model = args.model.as_deref().map(canonical).transpose()?.map(str::to_owned);
     let wanted = ModelQuery {
         symbol: args.symbol.clone(),
         venue: args.venue.clone(),
         interval: args.interval,
         model,
+        task: args.task.clone(),
         status: args.status,
     };
     let after = args.after.as_deref().map(parse_id).transpose()?;
     let limit = args.limit.map(|limit| limit as usize);
-    let listed = models_page(&app, &wanted, after.as_ref(), limit)?;
-    let docs: Vec<ModelDoc> = listed.iter().map(|l| ModelDoc::listed(l, &model_path(&app, &l.name))).collect();
+    let listed = models_page(app, &wanted, after.as_ref(), limit)?;
+    let docs: Vec<ModelDoc> = listed.iter().map(|l| ModelDoc::listed(l, &model_path(app, &l.name))).collect();
     output.result(&docs, || {
         if listed.is_empty() && (args.is_filtered() || after.is_some()) {
             return "no saved model is like that: see `candlecast models list`".into();
         }
-        let mut text = tables::models(&listed);
+        let mut text = text::models(&listed);
         if let Some(last) = listed.last().filter(|_| Some(listed.len()) == limit) {
             text.push_str(&format!("\nthere may be more: --after {}", last.name));
         }
@@ -195,21 +223,26 @@ fn list(args: &ListArgs, app: &Host, output: Output) -> Result<(), Problem> {
 impl ListArgs {
     fn is_filtered(&self) -> bool {
         let by_series = self.symbol.is_some() || self.interval.is_some() || self.venue.is_some();
-        by_series || self.model.is_some() || self.status.is_some()
+        by_series || self.model.is_some() || self.task.is_some() || self.status.is_some()
+    }
+}
+
+impl FamilyArgs {
+    fn wanted(self) -> Result<FamilyQuery, Problem> {
+        let Self { family, symbol, model, interval, venue, task } = self;
+        match (family, symbol, model) {
+            (Some(text), _, _) => Ok(FamilyQuery { interval, venue, task, ..FamilyQuery::parse(&text)? }),
+            (None, Some(symbol), Some(model)) => Ok(FamilyQuery { symbol, model, interval, venue, task }),
+            _ => Err(Problem::usage("bad-usage", "symbol", "pass SYMBOL/TYPE, or --symbol and --model")),
+        }
     }
 }
 
 async fn rollback(args: RollbackArgs, app: &Host, output: Output) -> Result<(), Problem> {
-    let RollbackArgs { slot, symbol, model, interval, venue } = args;
-    let wanted = match (slot, symbol, model) {
-        (Some(text), _, _) => SlotQuery { interval, venue, ..SlotQuery::parse(&text)? },
-        (None, Some(symbol), Some(model)) => SlotQuery { symbol, model, interval, venue },
-        _ => return Err(Problem::usage("bad-usage", "symbol", "pass SYMBOL/TYPE, or --symbol and --model")),
-    };
-    let slot = find_slot(&app, &wanted)?;
-    let meta = roll_back_model(&app, &slot).await?;
-    let path = model_path(&app, &slot.at(meta.version));
-    output.result(&ModelDoc::of(&meta, &path), || format!("{} serves now", meta.id))
+    let slot = find_slot(app, &args.family.wanted()?, args.horizon.as_deref())?;
+    let manifest = roll_back_model(app, &slot, LOCAL).await?;
+    let path = model_path(app, &slot.family.at(manifest.version));
+    output.result(&ModelDoc::of(&manifest, &path), || format!("{} serves now", manifest.id))
 }
 
 async fn delete(id: &str, yes: bool, force: bool, app: &Host, output: Output) -> Result<(), Problem> {
@@ -217,7 +250,7 @@ async fn delete(id: &str, yes: bool, force: bool, app: &Host, output: Output) ->
     if !confirmed(yes, output, &format!("delete {name}"))? {
         return Ok(());
     }
-    let deleted = delete_model(&app, id, force).await?;
+    let deleted = delete_model(app, id, force, LOCAL).await?;
     output.result(&DeletedDoc::from(&deleted), || {
         let serves = deleted.serves.as_ref().map_or_else(
             || "nothing serves there: promote a version or train again".to_owned(),
@@ -229,7 +262,7 @@ async fn delete(id: &str, yes: bool, force: bool, app: &Host, output: Output) ->
 
 async fn keep_versions(n: Option<u32>, yes: bool, app: &Host, output: Output) -> Result<(), Problem> {
     let keep = n.map_or(app.settings.keep_versions, |n| n as usize);
-    let surplus: Vec<String> = surplus_models(&app, keep)?.iter().map(ToString::to_string).collect();
+    let surplus: Vec<String> = surplus_models(app, keep)?.iter().map(ToString::to_string).collect();
     if !surplus.is_empty() && !confirmed(yes, output, &format!("delete {}", surplus.join(", ")))? {
         return Ok(());
     }
@@ -264,17 +297,17 @@ fn confirmed(yes: bool, output: Output, what: &str) -> Result<bool, Problem> {
 /// One model, or every active one; one that fails does not keep the others from being scored.
 async fn validate(args: &ValidateArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let Some(id) = args.id.as_deref() else { return validate_all(args.days, app, output).await };
-    let validation = validate_model(&app, id, args.days).await?;
-    output.result(&ValidationDoc::from(&validation), || text(&validation))
+    let validation = validate_model(app, id, args.days).await?;
+    output.result(&ValidationDoc::from(&validation), || validation_text(&validation))
 }
 
 async fn validate_all(days: u32, app: &Host, output: Output) -> Result<(), Problem> {
-    let (serving, mut failures) = serving_models(&app)?;
+    let (serving, mut failures) = serving_models(app)?;
     let of = serving.len() + failures.len();
     let mut validations = Vec::new();
     for name in serving {
         app.check_cancelled()?;
-        match validate_model(&app, &name.to_string(), days).await {
+        match validate_model(app, &name.to_string(), days).await {
             Ok(validation) => validations.push(validation),
             Err(e) => failures.push(e.context(name)),
         }
@@ -283,26 +316,26 @@ async fn validate_all(days: u32, app: &Host, output: Output) -> Result<(), Probl
         return Err(Problem::data("model-not-trained", "no model is active: run `candlecast train` first"));
     }
     let docs: Vec<ValidationDoc> = validations.iter().map(Into::into).collect();
-    output.result(&docs, || validations.iter().map(text).collect::<Vec<_>>().join("\n\n"))?;
+    output.result(&docs, || validations.iter().map(validation_text).collect::<Vec<_>>().join("\n\n"))?;
     Problem::joined(&failures, of, "validations").map_or(Ok(()), Err)
 }
 
-fn text(validated: &Validated) -> String {
-    let (meta, v) = (&validated.meta, &validated.validation);
-    let synthetic = if meta.venue.is_synthetic() { " [synthetic market]" } else { "" };
+fn validation_text(validated: &Validated) -> String {
+    let (manifest, v) = (&validated.manifest, &validated.validation);
+    let synthetic = if manifest.venue.is_synthetic() { " [synthetic market]" } else { "" };
     let mut text = format!(
         "{} on the newest {} of {}{synthetic}; learnt up to {}",
-        meta.id,
-        tables::count(v.days as usize, "day"),
-        meta.key(),
+        manifest.id,
+        text::count(v.days as usize, "day"),
+        manifest.key(),
         v.trained_to
     );
     if v.seen > 0 {
-        text.push_str(&format!("; {} that it has learnt from left out", tables::count(v.seen, "candle")));
+        text.push_str(&format!("; {} that it has learnt from left out", text::count(v.seen, "candle")));
     }
     if let Some(report) = &v.report {
         text.push('\n');
-        text.push_str(&tables::report(report));
+        text.push_str(&text::report(&report.into()));
     }
     text.push('\n');
     text.push_str(&v.remark);

@@ -1,23 +1,26 @@
 //! `candlecast predict`.
 
+use candlecast_app::text;
 use std::path::PathBuf;
 
 use candlecast_app::doc::ForecastDoc;
+use candlecast_app::models::Family;
 use candlecast_app::predict::Predicted;
 use candlecast_core::{Interval, Problem, Symbol, Venue};
 use candlecast_host::Host;
-use candlecast_monitor::active_models;
-use candlecast_pipeline::catalog::find;
+use candlecast_learn::task_kind;
+use candlecast_monitor::{active_models, family};
+use candlecast_pipeline::catalog::canonical;
 use clap::Args;
 
 use crate::output::Output;
+use crate::plot;
 use crate::requests::SeriesArgs;
-use crate::{plot, tables};
 
 /// Forecast from the last stored candle with a saved model
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each forecast is kept in the prediction log, unless its model has seen the future of the origin or its first target has closed already; see `candlecast predictions`.\n\nExamples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --all --json"
+    after_help = "Each forecast is kept in the prediction log, unless its model has seen the future of the origin or its first target has closed already; see `candlecast predictions`.\n\nExamples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --symbol BTCUSDT --model linear --task volatility\n  candlecast predict --all --json"
 )]
 pub(crate) struct PredictArgs {
     /// Symbol, such as BTCUSDT
@@ -32,10 +35,13 @@ pub(crate) struct PredictArgs {
     /// Model
     #[arg(long, short, required_unless_present = "all")]
     model: Option<String>,
+    /// What is forecast: price, direction or volatility [default: price; with --all every task]
+    #[arg(long, value_name = "TASK")]
+    task: Option<String>,
     /// With every active model (of the symbol, interval, venue and model given)
     #[arg(long)]
     all: bool,
-    /// How far ahead [default: as far as the model was trained for]
+    /// How far ahead; the active model of the shortest horizon that reaches it answers [default: as far as any reaches]
     #[arg(long)]
     horizon: Option<String>,
     /// Draw the forecast into a .png, .svg or .html file
@@ -44,6 +50,12 @@ pub(crate) struct PredictArgs {
     /// Do not keep the forecast in the prediction log
     #[arg(long)]
     no_log: bool,
+}
+
+impl PredictArgs {
+    fn task(&self) -> &str {
+        self.task.as_deref().unwrap_or("price")
+    }
 }
 
 pub(crate) async fn run(args: &PredictArgs, app: &Host, output: Output) -> Result<(), Problem> {
@@ -57,12 +69,12 @@ pub(crate) async fn run(args: &PredictArgs, app: &Host, output: Output) -> Resul
     let series = SeriesArgs { symbol, interval: args.interval, venue: args.venue.clone() };
     let key = app.find_series(&series.wanted()).await?;
     let horizon = args.horizon.as_deref().map(|h| key.interval.horizon_steps(h)).transpose()?;
-    let predicted = candlecast_app::predict::predict(app, &key, model, horizon).await?;
+    let predicted = candlecast_app::predict::predict(app, &family(&key, model, args.task())?, horizon).await?;
     if let Some(path) = &args.plot {
         plot::forecast(&predicted, path)?;
         output.remark(&format!("plot: {}", path.display()));
     }
-    output.result(&ForecastDoc::from(&predicted), || tables::forecast(&predicted))?;
+    output.result(&ForecastDoc::from(&predicted), || text::forecast(&predicted))?;
     log(args, std::slice::from_ref(&predicted), app, output).await;
     Ok(())
 }
@@ -91,28 +103,36 @@ async fn log(args: &PredictArgs, predicted: &[Predicted], app: &Host, output: Ou
 
 /// Every active model; one that fails does not keep the others from answering.
 async fn all(args: &PredictArgs, app: &Host, output: Output) -> Result<(), Problem> {
-    let model = args.model.as_deref().map(find).transpose()?.map(|e| e.id);
-    let active = active_models(&app, |key| {
+    let model = args.model.as_deref().map(canonical).transpose()?;
+    if let Some(task) = &args.task {
+        task_kind(task).map_err(|e| Problem::usage("unknown-task", "task", e))?;
+    }
+    let active = active_models(app, |key| {
         args.symbol.as_ref().is_none_or(|s| *s == key.symbol)
             && args.interval.is_none_or(|i| i == key.interval)
             && args.venue.as_ref().is_none_or(|v| *v == key.venue)
     })?;
     let (mut predicted, mut failures): (Vec<Predicted>, Vec<Problem>) = (vec![], vec![]);
-    for (key, id) in active.into_iter().filter(|(_, id)| model.is_none_or(|m| m == id)) {
+    let asked = |family: &Family| {
+        model.is_none_or(|model| model == family.model())
+            && args.task.as_deref().is_none_or(|task| task == family.task())
+    };
+    for family in active.into_iter().filter(asked) {
+        let key = family.key();
         let answer = match args.horizon.as_deref().map(|h| key.interval.horizon_steps(h)).transpose() {
-            Ok(horizon) => candlecast_app::predict::predict(app, &key, &id, horizon).await,
+            Ok(horizon) => candlecast_app::predict::predict(app, &family, horizon).await,
             Err(e) => Err(e.into()),
         };
         match answer {
             Ok(p) => predicted.push(p),
-            Err(e) => failures.push(e.context(format!("{key} {id}"))),
+            Err(e) => failures.push(e.context(format!("{key} {} {}", family.model(), family.task()))),
         }
     }
     if predicted.is_empty() && failures.is_empty() {
         return Err(Problem::data("model-not-trained", "no model is active: run `candlecast train` first"));
     }
     let docs: Vec<ForecastDoc> = predicted.iter().map(Into::into).collect();
-    output.result(&docs, || predicted.iter().map(tables::forecast_line).collect::<Vec<_>>().join("\n"))?;
+    output.result(&docs, || predicted.iter().map(text::forecast_line).collect::<Vec<_>>().join("\n"))?;
     log(args, &predicted, app, output).await;
     Problem::joined(&failures, predicted.len() + failures.len(), "forecasts").map_or(Ok(()), Err)
 }

@@ -2,19 +2,21 @@
 
 use candlecast_app::doc::{AccuracyDoc, PredictionsDoc, SettlementDoc};
 use candlecast_app::models::parse_id;
+use candlecast_app::text;
 use candlecast_core::{Interval, Problem, Symbol, Venue};
 use candlecast_host::{Host, SeriesQuery};
 use candlecast_jobs::Cursor;
+use candlecast_learn::task_kind;
 use candlecast_monitor::{
-    LoggedPrediction, MAX_PAGE, Page, PageRequest, PredictionFilter, PredictionStatus, PredictionsOf, Settlement,
-    count_pending_predictions, prediction_accuracy, predictions, revalidate_predictions, validate_predictions,
+    DIRECTION_TASK, LoggedPrediction, MAX_PAGE, Page, PageRequest, PredictionFilter, PredictionStatus, PredictionsOf,
+    Settlement, VOLATILITY_TASK, count_pending_predictions, predictions, revalidate_predictions, task_accuracy,
+    validate_predictions,
 };
-use candlecast_pipeline::{Accuracy, GroupAccuracy};
+use candlecast_pipeline::{Accuracy, DirectionFigures, GroupAccuracy, TaskAccuracy, TaskFigures, VolatilityFigures};
 use clap::{Args, Subcommand};
 
 use crate::output::Output;
 use crate::requests::RangeArgs;
-use crate::tables;
 
 /// Predictions settled before a list is shown; the rest with the next one.
 const SETTLED_AT_ONCE: u64 = 10_000;
@@ -22,7 +24,7 @@ const SETTLED_AT_ONCE: u64 = 10_000;
 /// Look at logged forecasts and at what became of them
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  candlecast predictions list --symbol BTCUSDT --status validated\n  candlecast predictions accuracy --window 90"
+    after_help = "Examples:\n  candlecast predictions list --symbol BTCUSDT --status validated\n  candlecast predictions list --task direction\n  candlecast predictions accuracy --window 90"
 )]
 pub(crate) struct PredictionsArgs {
     #[command(subcommand)]
@@ -31,11 +33,11 @@ pub(crate) struct PredictionsArgs {
 
 #[derive(Debug, Subcommand)]
 enum PredictionsCommand {
-    /// Logged forecasts, a line a step, last target first
+    /// Logged forecasts, of prices a line a step, last target first
     List(ListArgs),
     /// Set every prediction beside its outcome whose candle is stored
     Validate(ValidateArgs),
-    /// How the models did, by group of steps, beside the naive forecast on the same targets
+    /// How the models did; of prices by group of steps, beside the naive forecast on the same targets
     Accuracy(AccuracyArgs),
 }
 
@@ -54,6 +56,9 @@ struct OfArgs {
     /// Venue of the series [default: binance, or the only one stored]
     #[arg(long, requires = "symbol")]
     venue: Option<Venue>,
+    /// Only this task's: price, direction, volatility
+    #[arg(long, value_parser = task)]
+    task: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -90,6 +95,10 @@ struct AccuracyArgs {
     window: Option<u32>,
 }
 
+fn task(text: &str) -> Result<String, String> {
+    task_kind(text).map(|kind| kind.id().to_owned())
+}
+
 impl OfArgs {
     async fn of(&self, app: &Host) -> Result<PredictionsOf, Problem> {
         if let Some(id) = &self.model {
@@ -106,17 +115,18 @@ pub(crate) async fn run(args: PredictionsArgs, app: &Host, output: Output) -> Re
         PredictionsCommand::List(args) => list(&args, app, output).await,
         PredictionsCommand::Validate(args) => {
             let settled = if args.again {
-                revalidate_predictions(&app).await?
+                revalidate_predictions(app).await?
             } else {
-                validate_predictions(&app, u64::MAX).await?
+                validate_predictions(app, u64::MAX).await?
             };
-            let pending = count_pending_predictions(&app).await?;
+            let pending = count_pending_predictions(app).await?;
             output.result(&SettlementDoc::new(&settled, pending), || settlement(&settled, pending))?;
             problems(&settled)
         }
         PredictionsCommand::Accuracy(args) => {
             settle_first(app, output).await;
-            let accuracy = prediction_accuracy(&app, args.of.of(app).await?, args.window).await?;
+            let (of, task) = (args.of.of(app).await?, args.of.task.clone());
+            let accuracy = task_accuracy(app, of, task, args.window).await?;
             output.result(&AccuracyDoc::new(&accuracy, args.window), || accuracy_text(&accuracy))
         }
     }
@@ -124,14 +134,19 @@ pub(crate) async fn run(args: PredictionsArgs, app: &Host, output: Output) -> Re
 
 async fn list(args: &ListArgs, app: &Host, output: Output) -> Result<(), Problem> {
     settle_first(app, output).await;
-    let filter = PredictionFilter { of: args.of.of(app).await?, status: args.status, target: args.range.range() };
-    let page = predictions(&app, &filter, PageRequest { after: args.after, limit: args.limit }).await?;
+    let filter = PredictionFilter {
+        of: args.of.of(app).await?,
+        task: args.of.task.clone(),
+        status: args.status,
+        target: args.range.range(),
+    };
+    let page = predictions(app, &filter, PageRequest { after: args.after, limit: args.limit }).await?;
     output.result(&PredictionsDoc::from(&page), || list_text(&page))
 }
 
 /// Brings the log up to date before it is shown. Where that cannot be done it is shown as it is.
 async fn settle_first(app: &Host, output: Output) {
-    let problems = match validate_predictions(&app, SETTLED_AT_ONCE).await {
+    let problems = match validate_predictions(app, SETTLED_AT_ONCE).await {
         Ok(settled) => settled.problems,
         Err(e) => vec![e.detail],
     };
@@ -164,8 +179,9 @@ fn list_text(page: &Page<LoggedPrediction>) -> String {
         return "no logged prediction is like that: `candlecast predict` logs its forecasts".into();
     }
     let rows = page.items.iter().map(row).collect();
-    let header = ["model", "series", "origin", "step", "target", "price", "interval", "conf.", "actual", "error", ""];
-    let mut text = tables::plain(&header, rows);
+    let header =
+        ["model", "series", "task", "origin", "step", "target", "forecast", "interval", "conf.", "actual", "error", ""];
+    let mut text = text::plain(&header, rows);
     if let Some(next) = page.next {
         text.push_str(&format!("\nthere are more: --after {next}"));
     }
@@ -173,27 +189,64 @@ fn list_text(page: &Page<LoggedPrediction>) -> String {
 }
 
 fn row(p: &LoggedPrediction) -> Vec<String> {
-    let interval = p
-        .made
-        .interval
-        .map_or_else(dash, |i| format!("{} .. {}", tables::price(Some(i.lower)), tables::price(Some(i.upper))));
-    let error = p.error.map_or_else(dash, |error| {
-        let sign = if error < 0.0 { "-" } else { "" };
-        format!("{sign}{}", tables::price(Some(error.abs())))
-    });
+    let Told { forecast, interval, actual, error } = match p.made.task.as_str() {
+        DIRECTION_TASK => told_class(p),
+        VOLATILITY_TASK => told_number(p, volatility),
+        _ => told_number(p, |value| text::price(Some(value))),
+    };
     vec![
         p.made.model_id.clone(),
         p.made.series.to_string(),
+        p.made.task.clone(),
         p.made.origin.to_string(),
         p.made.step.to_string(),
         p.made.target_time.to_string(),
-        tables::price(Some(p.made.prediction)),
+        forecast,
         interval,
         p.made.confidence.map_or_else(dash, |c| format!("{c:.2}")),
-        tables::price(p.actual),
+        actual,
         error,
         p.status.to_string(),
     ]
+}
+
+/// The cells of a prediction that its task decides.
+struct Told {
+    forecast: String,
+    interval: String,
+    actual: String,
+    error: String,
+}
+
+/// Prices and volatilities, as `number` writes them.
+fn told_number(p: &LoggedPrediction, number: impl Fn(f64) -> String) -> Told {
+    let error = |error: f64| {
+        let sign = if error < 0.0 { "-" } else { "" };
+        format!("{sign}{}", number(error.abs()))
+    };
+    Told {
+        forecast: number(p.made.prediction),
+        interval: p.made.interval.map_or_else(dash, |i| format!("{} .. {}", number(i.lower), number(i.upper))),
+        actual: p.actual.map_or_else(dash, &number),
+        error: p.error.map_or_else(dash, error),
+    }
+}
+
+/// A class with the prices between which it is HOLD, and the one that came true with the close.
+fn told_class(p: &LoggedPrediction) -> Told {
+    let price = |value: f64| text::price(Some(value));
+    let (named, came) = (p.made.class(), p.actual_class());
+    Told {
+        forecast: named.map_or_else(dash, |class| class.to_string()),
+        interval: p.made.borders.map_or_else(dash, |b| format!("HOLD {} .. {}", price(b.sell_at), price(b.buy_at))),
+        actual: came.zip(p.actual).map_or_else(dash, |(class, close)| format!("{class} {}", price(close))),
+        error: came.map_or_else(dash, |came| if named == Some(came) { "right".into() } else { "wrong".into() }),
+    }
+}
+
+/// A volatility over the horizon, in percent.
+fn volatility(value: f64) -> String {
+    format!("{:.3} %", 100.0 * value)
 }
 
 fn dash() -> String {
@@ -204,6 +257,18 @@ fn accuracy_text(a: &Accuracy) -> String {
     let Some(range) = a.range else {
         return "no prediction has met its outcome yet: `candlecast predict` logs forecasts, `candlecast import` brings the candles that they are set beside".into();
     };
+    let cut =
+        if a.cut { "\nonly the newest predictions were read: there are too many; take a shorter --window" } else { "" };
+    let mut text = format!("targets {range}{cut}");
+    for part in [prices_text(a), classes_text(a), volatilities_text(a)].into_iter().flatten() {
+        text.push('\n');
+        text.push_str(&part);
+    }
+    text
+}
+
+/// How predictions of prices did; `None` without any.
+fn prices_text(a: &Accuracy) -> Option<String> {
     let mut rows = Vec::new();
     let mut verdicts = Vec::new();
     for model in &a.models {
@@ -213,26 +278,104 @@ fn accuracy_text(a: &Accuracy) -> String {
         }
     }
     let header = ["model", "steps", "n", "indep.", "MAE", "naive", "skill", "RMSE", "MAPE", "direct.", "cover", "of"];
-    let cut =
-        if a.cut { "\nonly the newest predictions were read: there are too many; take a shorter --window" } else { "" };
-    format!(
-        "targets {range}{cut}\n{}\n{}\nindep. = outcomes that do not overlap; naive = MAE of \"the price stays\" on the same targets; skill = 1 - MAE / that; p-values are corrected for the number of lines.",
-        tables::plain(&header, rows),
-        verdicts.join("\n")
-    )
+    let notes = "indep. = outcomes that do not overlap; naive = MAE of \"the price stays\" on the same targets; skill = 1 - MAE / that; p-values are corrected for the number of lines.";
+    table_with_verdicts(&header, rows, &verdicts, notes)
+}
+
+/// How predicted classes did; `None` without any.
+fn classes_text(a: &Accuracy) -> Option<String> {
+    let mut rows = Vec::new();
+    let mut verdicts = Vec::new();
+    for (model_id, whole) in wholes(a) {
+        let TaskFigures::Direction(figures) = &whole.figures else { continue };
+        rows.push(class_row(model_id, whole, figures));
+        verdicts.push(format!("{model_id} {}: {}", whole.step, whole.verdict));
+    }
+    let header =
+        ["model", "step", "n", "indep.", "right", "majority", "balanced", "F1", "MCC", "conf.", "came true", "Brier"];
+    let notes = "indep. = outcomes that do not overlap; majority = share of the most frequent outcome, which was known only afterwards; conf. = mean confidence, came true = share of right classes among those that have one: the two should be alike; Brier is that of the confidence.";
+    table_with_verdicts(&header, rows, &verdicts, notes)
+}
+
+/// How predicted volatilities did; `None` without any.
+fn volatilities_text(a: &Accuracy) -> Option<String> {
+    let mut rows = Vec::new();
+    let mut verdicts = Vec::new();
+    for (model_id, whole) in wholes(a) {
+        let TaskFigures::Volatility(figures) = &whole.figures else { continue };
+        rows.push(volatility_row(model_id, whole, figures));
+        verdicts.push(format!("{model_id} {}: {}", whole.step, whole.verdict));
+    }
+    let header = ["model", "step", "n", "indep.", "QLIKE", "MAE", "RMSE", "R2 log", "cover", "of"];
+    let notes = "indep. = outcomes that do not overlap; QLIKE: 0 is perfect; MAE and RMSE of the volatility over the horizon; R2 of log variances.";
+    table_with_verdicts(&header, rows, &verdicts, notes)
+}
+
+/// What is known of models of tasks without steps, with their ids.
+fn wholes(a: &Accuracy) -> impl Iterator<Item = (&str, &TaskAccuracy)> {
+    a.models.iter().filter_map(|model| Some((model.model_id.as_str(), model.whole.as_ref()?)))
+}
+
+fn table_with_verdicts(header: &[&str], rows: Vec<Vec<String>>, verdicts: &[String], notes: &str) -> Option<String> {
+    if rows.is_empty() {
+        return None;
+    }
+    Some(format!("{}\n{}\n{notes}", text::plain(header, rows), verdicts.join("\n")))
+}
+
+fn class_row(model_id: &str, whole: &TaskAccuracy, figures: &DirectionFigures) -> Vec<String> {
+    let metrics = &figures.metrics;
+    let confidence = figures.confidence;
+    vec![
+        model_id.to_owned(),
+        whole.step.to_string(),
+        whole.n.to_string(),
+        whole.independent.to_string(),
+        percent(metrics.accuracy),
+        format!("{} {}", percent(Some(figures.majority_share)), figures.majority),
+        percent(metrics.balanced_accuracy),
+        decimals(metrics.macro_f1),
+        decimals(metrics.mcc),
+        decimals(confidence.map(|c| c.mean)),
+        decimals(confidence.map(|c| c.right)),
+        decimals(confidence.map(|c| c.brier)),
+    ]
+}
+
+fn volatility_row(model_id: &str, whole: &TaskAccuracy, figures: &VolatilityFigures) -> Vec<String> {
+    let metrics = &figures.metrics;
+    vec![
+        model_id.to_owned(),
+        whole.step.to_string(),
+        whole.n.to_string(),
+        whole.independent.to_string(),
+        metrics.qlike.map_or_else(dash, |v| format!("{v:.4}")),
+        metrics.mae.map_or_else(dash, volatility),
+        metrics.rmse.map_or_else(dash, volatility),
+        decimals(metrics.r2),
+        percent(figures.coverage),
+        percent(figures.level),
+    ]
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(dash, |v| format!("{:.1} %", 100.0 * v))
+}
+
+fn decimals(value: Option<f64>) -> String {
+    value.map_or_else(dash, |v| format!("{v:.3}"))
 }
 
 fn group_row(model_id: &str, g: &GroupAccuracy) -> Vec<String> {
-    let percent = |share: Option<f64>| share.map_or_else(dash, |v| format!("{:.1} %", 100.0 * v));
     vec![
         model_id.to_owned(),
         steps(g),
         g.n.to_string(),
         g.independent.to_string(),
-        tables::price(g.metrics.mae),
-        tables::price(g.naive.mae),
+        text::price(g.metrics.mae),
+        text::price(g.naive.mae),
         g.skill.map_or_else(dash, |v| format!("{:.2} %", 100.0 * v)),
-        tables::price(g.metrics.rmse),
+        text::price(g.metrics.rmse),
         g.metrics.mape.map_or_else(dash, |v| format!("{v:.3} %")),
         percent(g.metrics.directional_accuracy),
         percent(g.coverage),
@@ -244,5 +387,106 @@ fn steps(g: &GroupAccuracy) -> String {
     match g.steps {
         (first, last) if first == last => first.to_string(),
         (first, last) => format!("{first}-{last}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candlecast_core::{Action, SeriesKey, TimeRange, Timestamp};
+    use candlecast_monitor::{ClassBorders, NewPrediction, PRICE_TASK, PredictionId, PriceInterval};
+    use candlecast_pipeline::{ScoredClass, ScoredLog, ScoredVolatility, accuracy};
+
+    use super::*;
+
+    fn key() -> SeriesKey {
+        SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1)
+    }
+
+    fn logged(task: &str, prediction: f64, actual: f64) -> LoggedPrediction {
+        let origin = Timestamp::year_start(2024);
+        let made = NewPrediction {
+            task: task.into(),
+            model_id: "m".into(),
+            series: key(),
+            origin,
+            step: 6,
+            target_time: origin.plus_ms(6 * Interval::H1.ms()),
+            made_at: origin,
+            base_price: 100.0,
+            prediction,
+            interval: Some(PriceInterval { lower: prediction / 2.0, upper: 2.0 * prediction, level: 0.9 }),
+            borders: None,
+            confidence: None,
+        };
+        LoggedPrediction {
+            id: PredictionId(1),
+            made,
+            status: PredictionStatus::Validated,
+            actual: Some(actual),
+            error: Some(prediction - actual),
+            validated_at: None,
+        }
+    }
+
+    /// The cells from the forecast to the error.
+    fn cells(p: &LoggedPrediction) -> [String; 5] {
+        let row = row(p);
+        assert_eq!((row.len(), row[2].as_str()), (12, p.made.task.as_str()));
+        [6, 7, 8, 9, 10].map(|i| row[i].clone())
+    }
+
+    #[test]
+    fn a_row_is_written_in_the_unit_of_its_task() {
+        assert_eq!(
+            cells(&logged(PRICE_TASK, 101.0, 102.5)),
+            ["101.0000", "50.5000 .. 202.0000", "-", "102.5000", "-1.5000"]
+        );
+        assert_eq!(
+            cells(&logged(VOLATILITY_TASK, 0.02, 0.0125)),
+            ["2.000 %", "1.000 % .. 4.000 %", "-", "1.250 %", "0.750 %"]
+        );
+        let class = |number: f64| {
+            let mut p = logged(DIRECTION_TASK, number, 101.0);
+            p.made.borders = Some(ClassBorders { sell_at: 99.0, buy_at: 101.0 });
+            p.made.confidence = Some(0.4);
+            p.error = None;
+            p
+        };
+        assert_eq!(cells(&class(1.0)), ["BUY", "HOLD 99.0000 .. 101.0000", "0.40", "BUY 101.0000", "right"]);
+        assert_eq!(cells(&class(-1.0))[4], "wrong");
+        let open = LoggedPrediction { actual: None, ..class(0.0) };
+        assert_eq!(cells(&open), ["HOLD", "HOLD 99.0000 .. 101.0000", "0.40", "-", "-"]);
+    }
+
+    #[test]
+    fn figures_of_each_task_stand_in_a_table_of_their_own() {
+        let classes = (0..3)
+            .map(|i| ScoredClass {
+                origin: i * Interval::H1.ms(),
+                step: 1,
+                class: Action::Buy,
+                actual: if i == 0 { Action::Buy } else { Action::Hold },
+                confidence: Some(0.5),
+            })
+            .collect();
+        let volatility = vec![ScoredVolatility { origin: 0, step: 1, prediction: 0.02, actual: 0.03, interval: None }];
+        let models = accuracy(
+            [
+                (("c".to_owned(), key()), ScoredLog { direction: classes, ..ScoredLog::default() }),
+                (("v".to_owned(), key()), ScoredLog { volatility, ..ScoredLog::default() }),
+            ]
+            .into(),
+        );
+        let text = accuracy_text(&Accuracy { range: Some(TimeRange::ALL), cut: false, models });
+        assert!(text.contains("66.7 % HOLD") && text.contains("33.3 %"), "{text}");
+        assert!(text.contains("QLIKE") && text.contains("1.000 %"), "{text}");
+        assert!(text.contains("c 1: too few to tell: 3 ") && text.contains("v 1: too few to tell: 1 "), "{text}");
+        assert!(!text.contains("MAPE"), "there are no prices: {text}");
+    }
+
+    #[test]
+    fn a_task_that_there_is_not_is_refused_with_those_there_are() {
+        assert_eq!(task("direction"), Ok("direction".to_owned()));
+        assert!(task("prize").unwrap_err().contains("price, direction, volatility"));
     }
 }

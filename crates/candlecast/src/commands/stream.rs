@@ -1,11 +1,12 @@
 //! `candlecast stream`.
 
+use candlecast_app::text;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use candlecast_app::doc::StreamDoc;
-use candlecast_core::{ForecastStep, Interval, Problem, ProgressSink, Symbol, Timestamp, Venue};
+use candlecast_core::{ForecastStep, Interval, Outlook, Problem, ProgressSink, Symbol, Timestamp, Venue};
 use candlecast_host::Host;
 use candlecast_live::{
     ExchangeOptions, Listener, LiveForecast, LogSteps, ReplayRequest, StreamEvent, StreamOpened, StreamRequest,
@@ -17,7 +18,6 @@ use crate::cli::time;
 use crate::commands::fetch::ExchangeArgs;
 use crate::output::Output;
 use crate::progress::Bar;
-use crate::tables;
 
 /// Follow a market: store candles as they close, forecast from each, and set forecasts beside what came true
 #[derive(Debug, Args)]
@@ -40,6 +40,9 @@ pub(crate) struct StreamArgs {
     /// Models whose active versions forecast, by comma; all for every active one
     #[arg(long, short, value_delimiter = ',', value_name = "LIST")]
     model: Vec<String>,
+    /// Task of the models named: price, direction or volatility
+    #[arg(long, requires = "model", default_value = "price")]
+    task: String,
     /// Venue of the series that the models were trained on [default: that of the candles]
     #[arg(long, requires = "model")]
     model_venue: Option<Venue>,
@@ -85,6 +88,7 @@ impl StreamArgs {
             interval: self.interval,
             source,
             models: self.model.clone(),
+            task: self.task.clone(),
             model_venue: self.model_venue.clone(),
             predict_every: self.predict_every.unwrap_or(1),
             log: self.log_steps.clone().unwrap_or_default(),
@@ -97,7 +101,7 @@ pub(crate) async fn run(args: &StreamArgs, app: &Host, output: Output) -> Result
     let request = args.request(app)?;
     let catch_up = Arc::new(CatchUp { bar: Mutex::new(Some(Bar::new(output))) });
     let printer = Arc::new(Printer { output, catch_up: Arc::clone(&catch_up) });
-    let summary = stream(&app, request, printer, &*catch_up).await?;
+    let summary = stream(app, request, printer, &*catch_up).await?;
     if output.is_json() {
         return json_line(&StreamDoc::from(&summary));
     }
@@ -185,7 +189,7 @@ impl Listener for Printer {
             }
             StreamEvent::Book(top) => {
                 let side = |level: Option<(f64, f64)>| {
-                    level.map_or_else(|| "-".to_owned(), |(price, n)| format!("{} x {n}", tables::price(Some(price))))
+                    level.map_or_else(|| "-".to_owned(), |(price, n)| format!("{} x {n}", text::price(Some(price))))
                 };
                 let (bid, ask) = (top.bid.map(|l| (l.price, l.quantity)), top.ask.map(|l| (l.price, l.quantity)));
                 return Output::line(&format!("  bid {}, ask {}", side(bid), side(ask)));
@@ -201,7 +205,7 @@ impl Printer {
     fn remark_opened(&self, opened: &StreamOpened) {
         let models: Vec<String> = opened.models.iter().map(|m| format!("{} {}", m.model, m.version)).collect();
         let with = if models.is_empty() { "no models".to_owned() } else { models.join(", ") };
-        let history = tables::count(opened.history, "candle");
+        let history = text::count(opened.history, "candle");
         self.output.remark(&format!("{}: {with}, {history} of history", opened.key));
         opened.remarks.iter().for_each(|remark| self.output.remark(remark));
     }
@@ -216,24 +220,35 @@ fn candle_text(streamed: &StreamedCandle) -> String {
     let candle = &streamed.candle;
     let close_time = candle.open_time.plus_ms(streamed.key.interval.ms());
     let late = if streamed.backfilled { "  (back-filled)" } else { "" };
-    format!("{}  close {}  volume {}{late}", minute(close_time), tables::price(Some(candle.close)), candle.volume)
+    format!("{}  close {}  volume {}{late}", minute(close_time), text::price(Some(candle.close)), candle.volume)
 }
 
-/// The first and the last step.
 fn forecast_text(live: &LiveForecast) -> String {
-    let steps = &live.forecast.steps;
-    let ends = steps.first().into_iter().chain(steps.last().filter(|_| steps.len() > 1));
-    let shown: Vec<String> = ends.map(step_text).collect();
     let why = match (live.has_seen_future(), live.in_time) {
         (true, _) => "  (not logged: the model has seen the future)",
         (false, false) => "  (not logged: too late)",
         (false, true) => "",
     };
-    format!("  {} {}  {}{why}", live.model.model, live.model.version, shown.join("  "))
+    format!("  {} {}  {}{why}", live.model.model, live.model.version, outlook_text(&live.forecast.outlook))
+}
+
+/// Of a price the first and the last step.
+fn outlook_text(outlook: &Outlook) -> String {
+    match outlook {
+        Outlook::Price(steps) => {
+            let ends = steps.first().into_iter().chain(steps.last().filter(|_| steps.len() > 1));
+            ends.map(step_text).collect::<Vec<_>>().join("  ")
+        }
+        Outlook::Direction(d) => format!("+{} {} {:.0} %", d.step, d.action, 100.0 * d.confidence),
+        Outlook::Volatility(v) => {
+            let [volatility, lower, upper] = [v.volatility, v.lower, v.upper].map(|x| 100.0 * x);
+            format!("+{} volatility {volatility:.3} % [{lower:.3} to {upper:.3}]", v.step)
+        }
+    }
 }
 
 fn step_text(step: &ForecastStep) -> String {
-    let price = |value: f64| tables::price(Some(value));
+    let price = |value: f64| text::price(Some(value));
     let confidence = if step.calibrated { format!(" {:.0} %", 100.0 * step.confidence) } else { String::new() };
     format!("+{} {} [{} to {}]{confidence}", step.step, price(step.price), price(step.lower), price(step.upper))
 }

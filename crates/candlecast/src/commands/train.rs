@@ -1,5 +1,6 @@
 //! `candlecast train`.
 
+use candlecast_app::text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,18 +15,18 @@ use clap::Args;
 use super::jobs;
 use super::jobs::JobArgs;
 use crate::output::Output;
+use crate::plot;
 use crate::progress::Bar;
-use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs};
-use crate::{plot, tables};
+use crate::requests::{PipelineArgs, RangeArgs, SeveralSeriesArgs};
 
 /// Train a model, say how far it can be trusted, and save it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Learns from the newest 365 days, or, with --days or --from, from the range as a whole (an expanding window); --window or --train-days decide otherwise.\n\nThe training is a job: `candlecast jobs` lists it, and goes on with it when it was interrupted.\n\nExamples:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h\n  candlecast train --symbol BTCUSDT --model lstm --queue --priority 5"
+    after_help = "Of several symbols one model learns, and is scored, calibrated and saved for each.\n\nLearns from the newest 365 days, or, with --days or --from, from the range as a whole (an expanding window); --window or --train-days decide otherwise.\n\nThe training is a job: `candlecast jobs` lists it, and goes on with it when it was interrupted.\n\nExamples:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h\n  candlecast train --symbols BTCUSDT,ETHUSDT --model gbdt --horizon 24h\n  candlecast train --symbol BTCUSDT --task volatility --model linear --horizon 24h\n  candlecast train --symbol BTCUSDT --model ensemble --set members=lstm,hybrid\n  candlecast train --symbol BTCUSDT --model lstm --queue --priority 5"
 )]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
-    series: SeriesArgs,
+    series: SeveralSeriesArgs,
     /// Model
     #[arg(long, short)]
     model: String,
@@ -48,7 +49,11 @@ pub(crate) struct TrainArgs {
 
 pub(crate) async fn run(args: &TrainArgs, app: &Host, output: Output) -> Result<(), Problem> {
     plot::check_path(args.plot.as_deref())?;
-    let key = app.find_series(&args.series.wanted()).await?;
+    let mut series = Vec::with_capacity(args.series.symbols.len());
+    for wanted in args.series.wanted() {
+        series.push(app.find_series(&wanted).await?);
+    }
+    let key = series[0].clone();
     let request = args.pipeline.fit.models(std::slice::from_ref(&args.model))?.remove(0);
     let mut common = args.pipeline.common(&key, args.days.is_some() || args.range.from.is_some())?;
     let mut range = args.range.range();
@@ -59,18 +64,18 @@ pub(crate) async fn run(args: &TrainArgs, app: &Host, output: Output) -> Result<
         let end = range.to.min(stored.to);
         range = TimeRange { from: end.plus_ms(-i64::from(days) * 86_400_000), to: range.to };
     }
-    let request =
-        TrainJob { series: key.clone(), model: request, common, range, warm_start: args.warm_start, seed: app.seed };
+    let request = TrainJob { series, model: request, common, range, warm_start: args.warm_start, seed: app.seed };
     if args.job.queue {
         return jobs::queue(&request, &args.job, app, output).await;
     }
     let trained = {
         let bar = Arc::new(Bar::new(output));
-        run_job(&app, &JOBS, &request, &args.job.options(), bar).await?
+        run_job(app, &JOBS, &request, &args.job.options(), bar).await?
     };
     if let Some(path) = &args.plot {
         plot::training(&trained, path)?;
         output.remark(&format!("plot: {}", path.display()));
     }
-    output.result(&TrainDoc::from(&trained), || tables::trained(&trained, &key))
+    let document = TrainDoc::from(&trained);
+    output.result(&document, || text::trained(&document))
 }

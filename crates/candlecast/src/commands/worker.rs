@@ -1,5 +1,6 @@
 //! `candlecast worker`.
 
+use candlecast_app::text;
 use std::sync::Arc;
 
 use candlecast_app::JOBS;
@@ -9,7 +10,6 @@ use candlecast_jobs::{WorkerOptions, work};
 use clap::Args;
 
 use crate::output::Output;
-use crate::tables;
 
 /// Do queued jobs until interrupted
 #[derive(Debug, Args)]
@@ -41,11 +41,11 @@ impl ProgressSink for Remarks {
 
 pub(crate) async fn run(args: &WorkerArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let options = WorkerOptions { jobs: usize::from(args.jobs), once: args.once, kinds: args.kinds.clone() };
-    let worked = work(&app, &JOBS, &options, Arc::new(Remarks(output))).await?;
+    let worked = work(app, &JOBS, &options, Arc::new(Remarks(output))).await?;
     output.result(&worked, || {
         format!(
             "{} done, {} failed, {} cancelled, {} given back",
-            tables::count(usize::try_from(worked.succeeded).unwrap_or(usize::MAX), "job"),
+            text::count(usize::try_from(worked.succeeded).unwrap_or(usize::MAX), "job"),
             worked.failed,
             worked.cancelled,
             worked.given_back

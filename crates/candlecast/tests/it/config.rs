@@ -188,7 +188,12 @@ fn defaults_of_models_are_what_is_trained_hashed_and_recorded() {
     let train = line(&[&["train", "--model", "lstm"], SERIES, SHORT]);
     stdout(&run(&program, &small, &train));
     let model = json_of(&program, &[], &["models", "show", "BTCUSDT_LSTM_1.0.0"]);
-    assert_eq!(model["config"]["params"], json!({"hiddenSize": 4, "sequenceLength": 4, "epochs": 1}));
+    let asked = json!({"hiddenSize": 4, "sequenceLength": 4, "epochs": 1});
+    assert_eq!(model["pipeline"]["params"], asked);
+    for (name, value) in asked.as_object().unwrap() {
+        assert_eq!(&model["config"][name], value, "{name}");
+    }
+    assert_eq!(model["config"]["optimizer"], "adamw", "what was not asked for is told too");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::program::{N_CANDLES, Program, SERIES, SHORT, line};
 use crate::shape::instant as is_instant;
 use crate::shape::{
     Is, assert_fields, count, elements, flag, list, number, number_or_null, object, share, share_or_null, text,
+    text_or_null,
 };
 
 /// Half an hour after the last candle closed.
@@ -35,8 +36,17 @@ const VALIDATION: &[(&str, Is)] = &[
     ("remark", text),
     ("models", list),
 ];
+const CHANGE: &[(&str, Is)] = &[
+    ("at", is_instant),
+    ("horizonSteps", count),
+    ("from", text_or_null),
+    ("to", text_or_null),
+    ("why", text),
+    ("by", text),
+];
 const PREDICTION: &[(&str, Is)] = &[
     ("modelId", text),
+    ("task", text),
     ("venue", text),
     ("symbol", text),
     ("interval", text),
@@ -123,6 +133,62 @@ fn versions_are_promoted_and_rolled_back() {
     program.refuse(&["models", "rollback", "ETHUSDT/linear"], 1, "model-not-trained", &["ETHUSDT", "models list"]);
     let run = program.run(&["models", "promote", FIRST]);
     assert_eq!((run.code, run.stdout.trim()), (Some(0), format!("{FIRST} serves now").as_str()), "{run:?}");
+}
+
+#[test]
+fn two_horizons_serve_side_by_side_and_the_history_says_since_when() {
+    let program = Program::with_candles();
+    let day: &[&str] = &["--horizon", "24h", "--train-days", "60", "--retrain-days", "30"];
+    program.json(&line(&[&["train", "--model", "linear"], SERIES, day, NOW]));
+    for version in ["2.0.0", "2.0.1"] {
+        assert_eq!(train(&program)["model"]["version"], version);
+    }
+    let predict: &[&str] = &["predict", "--model", "linear", "--no-log"];
+    let answers = |horizon: &str| program.json(&line(&[predict, SERIES, NOW, &["--horizon", horizon]]));
+    for (horizon, steps, version) in
+        [("3h", 3, "2.0.1"), ("6h", 6, "2.0.1"), ("12h", 12, "1.0.0"), ("24h", 24, "1.0.0")]
+    {
+        let forecast = answers(horizon);
+        assert_eq!(
+            (&forecast["modelVersion"], &forecast["horizonSteps"]),
+            (&json!(version), &json!(steps)),
+            "{horizon}"
+        );
+    }
+    assert_eq!(serving(&program), FIRST, "the one that reaches farthest");
+    let too_long = line(&[predict, SERIES, &["--horizon", "25h"]]);
+    program.refuse(&too_long, 1, "horizon-too-long", &["24 steps", "25", "--horizon"]);
+    let all = program.json(&line(&[&["predict", "--all", "--no-log"], NOW]));
+    assert_eq!((all.as_array().unwrap().len(), &all[0]["modelId"]), (1, &json!(FIRST)));
+    let listed = program.json(&["models", "list", "--status", "active"]);
+    let horizons: Vec<&Value> = elements("models list", &listed).iter().map(|m| &m["horizonSteps"]).collect();
+    assert_eq!(horizons, [&json!(24), &json!(6)]);
+
+    let rollback: &[&str] = &["models", "rollback", "BTCUSDT/linear"];
+    program.refuse(rollback, 2, "ambiguous-model", &["--horizon", "6, 24"]);
+    program.refuse(&line(&[rollback, &["--horizon", "12h"]]), 1, "model-not-trained", &["12", "6, 24"]);
+    program.refuse(&line(&[rollback, &["--horizon", "24h"]]), 1, "nothing-before", &["24 steps"]);
+    assert_eq!(program.json(&line(&[rollback, &["--horizon", "6h"]]))["version"], "2.0.0");
+
+    let history = program.json(&["models", "history", "BTCUSDT/linear"]);
+    let changes = elements("models history", &history);
+    changes.iter().for_each(|change| assert_fields("models history", change, CHANGE));
+    let told = |c: &Value| (c["horizonSteps"].clone(), c["from"].clone(), c["to"].clone(), c["why"].clone());
+    let change = |steps: u32, from: Value, to: &str, why: &str| (json!(steps), from, json!(to), json!(why));
+    assert_eq!(
+        changes.iter().map(told).collect::<Vec<_>>(),
+        [
+            change(6, json!("2.0.1"), "2.0.0", "rolled-back"),
+            change(6, json!("2.0.0"), "2.0.1", "saved"),
+            change(6, Value::Null, "2.0.0", "saved"),
+            change(24, Value::Null, "1.0.0", "saved"),
+        ]
+    );
+    assert_eq!((&changes[0]["by"], &changes[3]["at"]), (&json!("local"), &json!("2024-03-24T10:30:00Z")));
+    assert!(changes[3]["by"].as_str().unwrap().starts_with("job "), "{}", changes[3]);
+    let run = program.run(&["models", "history", "--symbol", "BTCUSDT", "--model", "ridge"]);
+    assert!(run.code == Some(0) && run.stdout.contains("rolled-back") && run.stdout.contains("local"), "{run:?}");
+    program.refuse(&["models", "history", "ETHUSDT/linear"], 1, "model-not-trained", &["ETHUSDT", "models list"]);
 }
 
 #[test]
@@ -299,7 +365,17 @@ fn predictions_are_logged_and_meet_their_candles() {
         assert_fields("group", group, GROUP);
         assert!(group["verdict"].as_str().unwrap().starts_with("too few to tell: 1 "), "{group}");
     }
+    assert_eq!(
+        (&model["task"], &model["direction"], &model["volatility"]),
+        (&json!("price"), &Value::Null, &Value::Null)
+    );
     let all = program.json(&line(&[&["predictions", "list"], LATER]));
+    assert_eq!(program.json(&line(&[&["predictions", "list", "--task", "price"], LATER])), all);
+    let others = program.json(&line(&[&["predictions", "list", "--task", "direction"], LATER]));
+    assert_eq!(others["predictions"], json!([]));
+    let others = program.json(&line(&[&["predictions", "accuracy", "--task", "volatility"], LATER]));
+    assert_eq!(others["models"], json!([]));
+    program.refuse(&["predictions", "list", "--task", "prize"], 2, "bad-usage", &["price, direction, volatility"]);
     let errors = elements("predictions", &all["predictions"]).iter().map(|p| p["error"].as_f64().unwrap().abs());
     assert!((groups[0]["mae"].as_f64().unwrap() - errors.sum::<f64>() / 6.0).abs() < 1e-6, "{accuracy}");
     for command in ["list", "validate", "accuracy"] {

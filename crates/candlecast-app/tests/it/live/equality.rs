@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candlecast_core::{CandleSeries, Columns, FeatureTable, FilledSeries, Forecast, Interval, ModelRequest, Seed};
+use candlecast_core::{
+    CandleSeries, Columns, FeatureTable, FilledSeries, Forecast, Interval, ModelRequest, Seed, TimeRange, Timestamp,
+};
 use candlecast_features::Engine;
 use candlecast_ingest::ImportOptions;
-use candlecast_learn::{CalibrationState, Contender, FittedPipeline, Fold, Market, Panel, Silent};
+use candlecast_learn::{CalibrationState, FittedForecaster, Fold, Forecaster, Market, Panel, Silent, Start};
 use candlecast_pipeline::{FeatureFrames, LiveForecaster, LoadedModel, PipelineOptions};
 use serde_json::{Value, json};
 
@@ -19,7 +21,7 @@ const HORIZON: usize = 5;
 /// A model fitted on the first rows of a market, what the batch needs to replay it, and its features over all rows.
 struct Case {
     market: Arc<Market>,
-    contender: Contender,
+    forecaster: Forecaster,
     fit_row: usize,
     table: FeatureTable,
 }
@@ -28,46 +30,50 @@ impl Case {
     fn new(series: &CandleSeries, request: &ModelRequest, fit_row: usize) -> Self {
         let common = PipelineOptions { min_candles: 500, ..PipelineOptions::new(HORIZON) };
         let market = Arc::new(Market::new(FilledSeries::new(series, common.max_fill)));
-        let contender = FeatureFrames::new(Arc::clone(&market)).contender(request, &common).unwrap();
-        let features = &contender.config.features;
+        let forecaster = FeatureFrames::new(Arc::clone(&market)).forecaster(request, &common).unwrap();
+        let features = forecaster.recipe().features();
         let table = if features.ids().is_empty() {
             FeatureTable::default()
         } else {
-            Engine::new(features).unwrap().compute(market.series())
+            Engine::new(&features).unwrap().compute(market.series())
         };
-        Self { market, contender, fit_row, table }
+        Self { market, forecaster, fit_row, table }
     }
 
     fn panel(&self) -> &Panel {
-        &self.contender.panel
+        &self.forecaster.as_pipeline().unwrap().data.panels()[0]
     }
 
-    fn fitted(&self) -> FittedPipeline {
-        let fold = Fold { window_start: 0, fit_row: self.fit_row, test: self.fit_row..self.fit_row };
-        self.contender.fit(&fold, Seed(1), 1, &mut Silent).unwrap().0
+    fn fitted(&self) -> FittedForecaster {
+        let series = self.market.series();
+        let fit_at = Timestamp(series.columns().open_time[self.fit_row]);
+        let test = TimeRange { from: fit_at, to: fit_at };
+        let fold = Fold { learn_from: Timestamp(series.columns().open_time[0]), fit_at, test };
+        self.forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap().0
     }
 
     fn live(&self, history: &CandleSeries) -> LiveForecaster {
         let model = LoadedModel {
             id: "a-model".into(),
-            model: self.contender.name.clone(),
+            model: self.forecaster.name.clone(),
             version: "1.0.0".into(),
-            pipeline: self.fitted(),
-            calibration: CalibrationState::new(0.9, HORIZON),
+            forecaster: self.fitted(),
+            calibration: CalibrationState::new(0.9, &self.forecaster.task()),
             trained_to: self.market.series().close_time(self.fit_row - 1),
             fell_back: None,
         };
         LiveForecaster::open(model, history).unwrap()
     }
 
-    fn batch(&self, pipeline: &FittedPipeline, row: usize) -> Forecast {
-        let mut calibrator = pipeline.replay(self.panel(), CalibrationState::new(0.9, HORIZON), self.fit_row - 1, row);
-        pipeline.forecast(self.panel(), row, &mut calibrator)
+    fn batch(&self, fitted: &FittedForecaster, row: usize) -> Forecast {
+        let mut calibrator =
+            fitted.replay(self.panel(), CalibrationState::new(0.9, &self.forecaster.task()), self.fit_row - 1, row);
+        fitted.forecast(self.panel(), row, &mut calibrator)
     }
 
     /// Goes through `series` behind its first `history` candles; how many forecasts were compared.
     fn compare(&self, series: &CandleSeries, history: usize) -> usize {
-        let pipeline = self.fitted();
+        let fitted = self.fitted();
         let mut live = self.live(&rows(series, 0..history, series.key()));
         let largest: Vec<f64> = self.table.columns.iter().map(|column| largest(column)).collect();
         let mut compared = 0;
@@ -78,9 +84,9 @@ impl Case {
             for (k, column) in self.table.columns.iter().enumerate() {
                 assert_near(live.features()[k], column[row], 1e-12 * largest[k], &self.table.names[k], row);
             }
-            assert_eq!(forecast.is_some(), self.panel().is_origin(row, pipeline.lookback()), "row {row}");
+            assert_eq!(forecast.is_some(), self.panel().is_origin(row, fitted.lookback()), "row {row}");
             if let Some(forecast) = forecast.filter(|_| i < history + 40 || i % 29 == 0) {
-                assert_same_forecast(&forecast, &self.batch(&pipeline, row));
+                assert_same_forecast(&forecast, &self.batch(&fitted, row));
                 compared += 1;
             }
         }
@@ -100,8 +106,8 @@ fn assert_near(live: f64, batch: f64, slack: f64, name: &str, row: usize) {
 
 fn assert_same_forecast(live: &Forecast, batch: &Forecast) {
     assert_eq!((&live.key, live.origin, live.origin_price), (&batch.key, batch.origin, batch.origin_price));
-    assert_eq!((live.level, live.steps.len()), (batch.level, batch.steps.len()));
-    for (a, b) in live.steps.iter().zip(&batch.steps) {
+    assert_eq!((live.level, live.steps().len()), (batch.level, batch.steps().len()));
+    for (a, b) in live.steps().iter().zip(batch.steps()) {
         assert_eq!((a.step, a.target_time, a.calibrated), (b.step, b.target_time, b.calibrated));
         for (x, y) in [(a.price, b.price), (a.lower, b.lower), (a.upper, b.upper), (a.confidence, b.confidence)] {
             assert!((x - y).abs() <= 1e-6 * y.abs(), "origin {}, step {}: {x} {y}", live.origin, a.step);

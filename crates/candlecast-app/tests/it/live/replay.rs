@@ -1,5 +1,7 @@
 //! A day of one-minute candles replayed: predictions made, logged and validated, and the real series left alone.
 
+use candlecast_app::TrainJob;
+use candlecast_monitor::family;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,9 +38,17 @@ impl Stage {
         let common = PipelineOptions { min_candles: 500, ..PipelineOptions::new(HORIZON) };
         let range = TimeRange::ALL;
         let linear = model("linear", json!({}));
-        candlecast_app::train(&stage.world.app, &key, linear, common, range, false, Arc::new(NoProgress))
-            .await
-            .unwrap();
+        candlecast_app::train(
+            &stage.world.app,
+            TrainJob {
+                range,
+                warm_start: false,
+                ..TrainJob::new(vec![key.clone()], linear, common, stage.world.app.seed)
+            },
+            Arc::new(NoProgress),
+        )
+        .await
+        .unwrap();
         stage
     }
 
@@ -60,6 +70,7 @@ impl Stage {
     ) -> Result<(StreamSummary, Arc<Recorder>), Problem> {
         let mut replay = ReplayRequest { files: vec![file], venue: None, speed: 0.0, since: None, store_as: None };
         let mut request = StreamRequest {
+            task: "price".into(),
             symbol: Symbol::new("BTCUSDT").unwrap(),
             interval: self.series.key().interval,
             source: StreamSource::Replay(replay.clone()),
@@ -139,19 +150,21 @@ async fn a_day_replayed_is_forecast_logged_and_validated() {
 
 /// Every 31st forecast is that of `predict` over the same candles, and the log holds what was told.
 async fn assert_live_equals_batch(stage: &Stage, recorder: &Recorder) {
-    let served = candlecast_monitor::load_active(&stage.world.app, &minutes(), "linear").await.unwrap();
-    let LoadedModel { id, pipeline, calibration, trained_to, .. } = served;
+    let served = candlecast_monitor::load_active(&stage.world.app, &family(&minutes(), "linear", "price").unwrap())
+        .await
+        .unwrap();
+    let LoadedModel { id, forecaster, calibration, trained_to, .. } = served;
     let whole = rows(&stage.series, 0..stage.series.len(), &replayed());
-    let market = Arc::new(Market::new(FilledSeries::new(&whole, pipeline.config.max_fill)));
-    let panel = FeatureFrames::new(Arc::clone(&market)).panel(&pipeline.config.features).unwrap();
+    let market = Arc::new(Market::new(FilledSeries::new(&whole, forecaster.max_fill())));
+    let panel = FeatureFrames::new(Arc::clone(&market)).panel(&forecaster.features()).unwrap();
     let from = market.series().first_row_from(trained_to.plus_ms(-60_000));
     let logged = stage.logged(None).await;
     for live in recorder.forecasts().iter().step_by(31) {
         let row = market.series().row_at(live.forecast.origin.plus_ms(-60_000)).unwrap();
-        let mut calibrator = pipeline.replay(&panel, calibration.clone(), from, row);
-        let batch = pipeline.forecast(&panel, row, &mut calibrator);
-        assert_eq!(live.forecast.steps.len(), HORIZON);
-        for (a, b) in live.forecast.steps.iter().zip(&batch.steps) {
+        let mut calibrator = forecaster.replay(&panel, calibration.clone(), from, row);
+        let batch = forecaster.forecast(&panel, row, &mut calibrator);
+        assert_eq!(live.forecast.steps().len(), HORIZON);
+        for (a, b) in live.forecast.steps().iter().zip(batch.steps()) {
             assert_eq!((a.step, a.target_time, a.calibrated), (b.step, b.target_time, b.calibrated));
             for (x, y) in [(a.price, b.price), (a.lower, b.lower), (a.upper, b.upper), (a.confidence, b.confidence)] {
                 assert!((x - y).abs() <= 1e-6 * y.abs(), "{} step {}: {x} {y}", live.forecast.origin, a.step);

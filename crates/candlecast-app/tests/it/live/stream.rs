@@ -19,6 +19,7 @@ const RETRIES: u32 = 12;
 fn request(scene: &Scene, book: bool) -> StreamRequest {
     let key = scene.server.market().series.key().clone();
     StreamRequest {
+        task: "price".into(),
         symbol: key.symbol,
         interval: key.interval,
         source: StreamSource::Exchange { exchange: Arc::clone(&scene.exchange), book },
@@ -32,7 +33,7 @@ fn request(scene: &Scene, book: bool) -> StreamRequest {
 
 async fn stream(app: &Host, request: StreamRequest, recorder: &Arc<Recorder>) -> Result<StreamSummary, Problem> {
     let listener = Arc::clone(recorder);
-    tokio::time::timeout(Duration::from_secs(120), candlecast_live::stream(&app, request, listener, &NoProgress))
+    tokio::time::timeout(Duration::from_secs(120), candlecast_live::stream(app, request, listener, &NoProgress))
         .await
         .expect("the stream should have ended")
 }

@@ -1,11 +1,11 @@
 //! Jobs as text for people.
 
+use candlecast_app::doc::loss_key;
 use candlecast_app::doc::{JobDetailDoc, JobDoc, JobsDoc, ProgressDoc};
+use candlecast_app::text;
 use candlecast_core::Timestamp;
 use candlecast_jobs::{JobState, LogLine};
 use serde_json::Value;
-
-use crate::tables;
 
 /// A page of the list.
 pub(super) fn page(page: &JobsDoc) -> String {
@@ -13,7 +13,7 @@ pub(super) fn page(page: &JobsDoc) -> String {
         return "no jobs".into();
     }
     let header = ["id", "state", "kind", "what", "done", "stage", "ETA", "age", "took"];
-    let mut text = tables::plain(&header, page.jobs.iter().map(row).collect());
+    let mut text = text::plain(&header, page.jobs.iter().map(row).collect());
     if let Some(next) = &page.next {
         text.push_str(&format!("\nmore: --after {next}"));
     }
@@ -97,22 +97,40 @@ pub(super) fn detail(d: &JobDetailDoc) -> String {
     text.join("\n")
 }
 
-/// The scores in a result document, the naive forecasts among them.
+/// The scores in a result document, the baselines among them; of a training of several series one table each.
 fn scores(result: &Value) -> Option<String> {
+    match result["trained"].as_array() {
+        Some(several) => Some(several.iter().filter_map(scores_of_one).collect::<Vec<_>>().join("\n\n")),
+        None => scores_of_one(result),
+    }
+}
+
+fn scores_of_one(result: &Value) -> Option<String> {
     let share = |v: &Value| v.as_f64().map_or_else(|| "-".into(), |v| format!("{:.2} %", 100.0 * v));
+    let task = result["task"].as_str().unwrap_or("price");
+    let loss = |v: &Value| match task {
+        "price" => text::price(v.as_f64()),
+        _ => text::fixed(v.as_f64(), 4),
+    };
     let rows = result["models"].as_array()?.iter().map(|m| {
         let name = m["model"].as_str().unwrap_or("-");
         vec![
             if m["baseline"] == true { format!("{name} *") } else { name.to_owned() },
-            tables::price(m["metrics"]["mae"].as_f64()),
+            loss(&m["metrics"][loss_key(task)]),
             share(&m["metrics"]["skill"]),
             share(&m["metrics"]["coverage"]),
             m["vsNaive"]["verdict"].as_str().unwrap_or("-").to_owned(),
         ]
     });
-    let table = tables::plain(&["model", "MAE", "skill", "coverage", "against naive"], rows.collect());
+    let name = match task {
+        "direction" => "log loss",
+        "volatility" => "QLIKE",
+        _ => "MAE",
+    };
+    let against = format!("against {}", result["reference"].as_str().unwrap_or("naive"));
+    let table = text::plain(&["model", name, "skill", "coverage", &against], rows.collect());
     let saved = result["model"]["id"].as_str().map_or_else(String::new, |id| format!("\nsaved as {id}"));
-    Some(format!("{table}\n* naive forecasts{saved}"))
+    Some(format!("{table}\n* baselines{saved}"))
 }
 
 /// A line of a log.

@@ -33,6 +33,7 @@ const MODEL: &[(&str, Is)] = &[
     ("metrics", object),
     ("baselineMetrics", object),
     ("config", object),
+    ("pipeline", object),
     ("features", list),
     ("seed", count),
     ("programVersion", text),
@@ -194,13 +195,13 @@ fn the_window_is_what_was_asked_for() {
     };
     assert_eq!(points(&["--days", "60"]), 60 * 24);
     assert_eq!(points(&["--days", "60", "--train-days", "45"]), 45 * 24);
-    let config = |more: &[&str]| {
+    let window = |more: &[&str]| {
         points(more);
         let listed = program.json(&["models", "list"]);
-        listed.as_array().unwrap().last().unwrap()["config"]["window"]["kind"].clone()
+        listed.as_array().unwrap().last().unwrap()["pipeline"]["window"]["kind"].clone()
     };
-    assert_eq!(config(&["--days", "60", "--window", "rolling"]), "rolling");
-    assert_eq!(config(&["--days", "60"]), "expanding");
+    assert_eq!(window(&["--days", "60", "--window", "rolling"]), "rolling");
+    assert_eq!(window(&["--days", "60"]), "expanding");
 }
 
 #[test]

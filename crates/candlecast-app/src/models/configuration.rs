@@ -1,0 +1,141 @@
+//! The configuration of a saved model as its manifest has it: the learner's parameters by name, and the rest of what it
+//! was made with.
+//!
+//! Of a pipeline `config` holds the learner's parameters, defaults included, and `pipeline` the rest, with the parameters
+//! that were asked for under `params`. Of a model that is made of models `config` holds the parameters that were asked
+//! for, and `pipeline` the recipes of the members under `ensemble`. In format 1 `config` holds all of a pipeline.
+
+use candlecast_learn::{PipelineConfig, Recipe};
+use candlecast_pipeline::catalog;
+use candlecast_registry::ModelManifest;
+use serde_json::{Value, json};
+
+/// The name of the members of a model that is made of models.
+const ENSEMBLE: &str = "ensemble";
+
+/// `recipe`, asked for with `params`, in the two parts that manifests have.
+pub(crate) fn parts_of(recipe: &Recipe, params: &Value) -> Result<(Value, Value), serde_json::Error> {
+    Ok(match recipe {
+        Recipe::Pipeline(config) => (parameters(config), serde_json::to_value(config)?),
+        Recipe::Ensemble(config) => (params.clone(), json!({ ENSEMBLE: config })),
+    })
+}
+
+/// The learner's parameters, defaults included.
+fn parameters(config: &PipelineConfig) -> Value {
+    match catalog::find(&config.model) {
+        Ok(entry) => catalog::with_defaults(entry, &config.params),
+        Err(_) => config.params.clone(),
+    }
+}
+
+/// The learner's parameters and the rest of the configuration, which manifests of format 1 have in one.
+pub fn config_and_pipeline(manifest: &ModelManifest) -> (Value, Value) {
+    if !manifest.pipeline.is_null() {
+        return (manifest.config.clone(), manifest.pipeline.clone());
+    }
+    let whole = manifest.config.clone();
+    match serde_json::from_value::<PipelineConfig>(whole.clone()) {
+        Ok(config) => (parameters(&config), whole),
+        Err(_) => (whole, Value::Null),
+    }
+}
+
+/// The recipe and the parameters that it was asked for with; `None` if it is of a form that this program does not know.
+pub(crate) fn recipe_and_params(manifest: &ModelManifest) -> Option<(Recipe, Value)> {
+    let (params, whole) = config_and_pipeline(manifest);
+    if let Some(members) = whole.get(ENSEMBLE) {
+        return Some((Recipe::Ensemble(serde_json::from_value(members.clone()).ok()?), params));
+    }
+    let config: PipelineConfig = serde_json::from_value(whole).ok()?;
+    let asked = config.params.clone();
+    Some((Recipe::Pipeline(config), asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use candlecast_core::{FeatureSet, Interval, SeriesKey, Symbol, Timestamp, Venue};
+    use candlecast_learn::{Combine, EnsembleConfig, ScalerKind, Task, TrainWindow};
+    use candlecast_registry::{DataRange, Status, Version};
+    use serde_json::json;
+
+    use super::*;
+
+    fn config() -> PipelineConfig {
+        PipelineConfig {
+            model: "gbdt".into(),
+            params: json!({ "rounds": 20, "learningRate": 0.1 }),
+            features: FeatureSet::of(&["rsi_14"]),
+            scaler: ScalerKind::Robust,
+            clip: Some(10.0),
+            max_fill: 3,
+            task: Task::Price { horizon: 24 },
+            level: 0.9,
+            window: TrainWindow::Expanding,
+            retrain_days: 7,
+            valid_share: 0.15,
+            min_candles: 1_000,
+        }
+    }
+
+    fn manifest(format: u32, config: Value, pipeline: Value) -> ModelManifest {
+        let key = SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1);
+        ModelManifest {
+            format,
+            id: "BTCUSDT_GBDT_1.0.0".into(),
+            name: "gbdt".into(),
+            symbol: key.symbol,
+            venue: key.venue,
+            interval: key.interval,
+            model_type: "GBDT".into(),
+            task: "price".into(),
+            version: Version::FIRST,
+            status: Status::Active,
+            trained_at: Timestamp(0),
+            accuracy: None,
+            training_duration_ms: 0,
+            data_points: 0,
+            config,
+            pipeline,
+            horizon_steps: 24,
+            features: vec![],
+            data_range: DataRange { from: Timestamp(0), to: Timestamp(0) },
+            data_fingerprint: String::new(),
+            trained_on: vec![],
+            out_of_fold: false,
+            seed: 0,
+            program_version: String::new(),
+            instruction_set: String::new(),
+            metrics: Value::Null,
+            baseline_metrics: Value::Null,
+            feature_histograms: Value::Null,
+            payload_bytes: 0,
+            sha256: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_configuration_comes_back_from_manifests_of_both_formats() {
+        let recipe = Recipe::Pipeline(config());
+        let (params, rest) = parts_of(&recipe, &Value::Null).unwrap();
+        assert_eq!((&params["rounds"], &rest["scaler"]), (&json!(20), &json!("robust")));
+        assert!(params["maxDepth"].is_number(), "defaults are told: {params}");
+        let in_one = manifest(1, serde_json::to_value(config()).unwrap(), Value::Null);
+        let in_two = manifest(2, params.clone(), rest.clone());
+        for manifest in [in_one, in_two] {
+            assert_eq!(config_and_pipeline(&manifest), (params.clone(), rest.clone()));
+            assert_eq!(recipe_and_params(&manifest), Some((recipe.clone(), config().params)));
+        }
+        assert_eq!(recipe_and_params(&manifest(1, json!({ "epochs": 3 }), Value::Null)), None);
+    }
+
+    #[test]
+    fn a_model_made_of_models_keeps_what_was_asked_for() {
+        let members = vec![Recipe::Pipeline(config()), Recipe::Pipeline(config())];
+        let recipe = Recipe::Ensemble(EnsembleConfig { combine: Combine::Average, members });
+        let asked = json!({ "members": "gbdt,gbdt" });
+        let (params, rest) = parts_of(&recipe, &asked).unwrap();
+        assert_eq!(params, asked);
+        assert_eq!(recipe_and_params(&manifest(2, params, rest)), Some((recipe, asked)));
+    }
+}

@@ -1,0 +1,75 @@
+//! Cells and tables for people.
+
+use candlecast_core::{TimeRange, Timestamp};
+use comfy_table::presets::ASCII_MARKDOWN;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+/// A table in Markdown, so that it can be pasted as it is; `numeric` columns are right-aligned.
+pub fn table(header: &[&str], numeric: impl IntoIterator<Item = usize>) -> Table {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    for i in numeric {
+        if let Some(column) = table.column_mut(i) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// A number with as many decimals as its size asks for; `-` where undefined.
+pub fn price(value: Option<f64>) -> String {
+    value.map_or_else(
+        || "-".into(),
+        |v| match v.abs() {
+            a if a >= 1_000.0 => format!("{v:.2}"),
+            a if a >= 1.0 => format!("{v:.4}"),
+            a if a > 0.0 => format!("{v:.8}"),
+            _ => "0".into(),
+        },
+    )
+}
+
+/// A number of things: `1 step`, `24 steps`.
+pub fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// `decimals` decimals; `-` where undefined.
+pub fn fixed(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(|| "-".into(), |v| format!("{v:.decimals$}"))
+}
+
+/// The same with its sign.
+pub fn signed(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(|| "-".into(), |v| format!("{v:+.decimals$}"))
+}
+
+/// A share in percent; `-` where undefined.
+pub fn percent(share: Option<f64>, decimals: usize) -> String {
+    share.map_or_else(|| "-".into(), |v| format!("{:.decimals$} %", v * 100.0))
+}
+
+/// To the minute.
+pub fn day(t: Timestamp) -> String {
+    let text = t.to_string();
+    text.get(..16).unwrap_or(&text).replace('T', " ")
+}
+
+/// From when to when.
+pub fn span(range: Option<TimeRange>) -> String {
+    range.map_or_else(|| "-".into(), |r| format!("{} to {}", day(r.from), day(r.to)))
+}
+
+/// What marks generated markets wherever they are shown.
+pub fn synthetic(is_synthetic: bool) -> &'static str {
+    if is_synthetic { " [synthetic market]" } else { "" }
+}
+
+/// A plain table of text cells.
+pub fn plain(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut t = table(header, []);
+    for row in rows {
+        t.add_row(row);
+    }
+    t.to_string()
+}

@@ -1,0 +1,12 @@
+//! Documents as text for people, in Markdown tables that can be pasted as they are. Every model stands beside the
+//! baselines.
+
+mod cells;
+mod forecast;
+mod model;
+mod report;
+
+pub use cells::{count, day, fixed, percent, plain, price, signed, span, synthetic, table};
+pub use forecast::{forecast, forecast_line};
+pub use model::{model, models, serving_history};
+pub use report::{evaluation, report, trained};

@@ -1,0 +1,80 @@
+//! Stored models for people.
+
+use std::path::Path;
+
+use candlecast_core::TimeRange;
+use candlecast_pipeline::doc::loss_key;
+use candlecast_registry::{Listed, ModelManifest, ServingChange};
+use serde_json::Value;
+
+use crate::models::config_and_pipeline;
+use crate::text::{count, day, percent, price, span, table};
+
+/// The list of models.
+pub fn models(listed: &[Listed]) -> String {
+    if listed.is_empty() {
+        return "no model is saved yet: try `candlecast train`".into();
+    }
+    let mut t = table(&["id", "status", "trained", "horizon", "loss", "skill", "right"], [3, 4, 5, 6]);
+    for l in listed {
+        let manifest = l.manifest.as_ref();
+        let metric = |name: &str| manifest.and_then(|m| m.metrics.get(name)).and_then(Value::as_f64);
+        t.add_row([
+            l.name.to_string(),
+            l.reason.as_ref().map_or_else(|| l.status.to_string(), |r| format!("{}: {r}", l.status)),
+            manifest.map_or_else(|| "-".into(), |m| day(m.trained_at)),
+            manifest.map_or_else(|| "-".into(), |m| m.horizon_steps.to_string()),
+            price(manifest.and_then(|m| metric(loss_key(&m.task)))),
+            percent(metric("skill"), 2),
+            percent(metric("directionalAccuracy").or_else(|| metric("accuracy")), 1),
+        ]);
+    }
+    let mut text = t.to_string();
+    text.push_str(
+        "\nloss: MAE of prices, log loss of directions, QLIKE of volatilities; right: share of right directions.",
+    );
+    text
+}
+
+/// What served when in the slots of a series and type.
+pub fn serving_history(changes: &[ServingChange]) -> String {
+    if changes.is_empty() {
+        return "no change of what serves is on record".into();
+    }
+    let mut t = table(&["time", "horizon", "from", "to", "why", "by"], [1]);
+    for c in changes {
+        let [from, to] = [c.from, c.to].map(|version| version.map_or_else(|| "-".into(), |v| v.to_string()));
+        t.add_row([day(c.at), c.horizon.to_string(), from, to, c.why.to_string(), c.by.clone()]);
+    }
+    t.to_string()
+}
+
+/// One model.
+pub fn model(m: &ModelManifest, path: &Path) -> String {
+    let pretty = |v: &Value| serde_json::to_string_pretty(v).unwrap_or_default();
+    let (config, pipeline) = config_and_pipeline(m);
+    format!(
+        "{} ({}), {}\ntrained {} on {} candles, {}\nhorizon {}, seed {}, {}, {}\nfeatures: {}\nmetrics {}\nbaselines {}\nconfiguration {}\npipeline {}\nsha256 {}\n{}",
+        m.id,
+        m.status,
+        m.name,
+        day(m.trained_at),
+        m.data_points,
+        span(Some(TimeRange { from: m.data_range.from, to: m.data_range.to })),
+        count(m.horizon_steps, "step"),
+        m.seed,
+        m.program_version,
+        m.instruction_set,
+        if m.features.is_empty() {
+            "closes only".into()
+        } else {
+            m.features.iter().map(|f| f.id.as_str()).collect::<Vec<_>>().join(", ")
+        },
+        pretty(&m.metrics),
+        pretty(&m.baseline_metrics),
+        pretty(&config),
+        pretty(&pipeline),
+        m.sha256,
+        path.display(),
+    )
+}

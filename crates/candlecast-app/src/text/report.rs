@@ -1,0 +1,220 @@
+//! Scores for people: a table by task, and what belongs beside it.
+
+use candlecast_core::TimeRange;
+use candlecast_learn::significance::p_text;
+use candlecast_pipeline::doc::{
+    ClassMetricsDoc, EvaluationDoc, MetricsDoc, ModelReportDoc, PriceMetricsDoc, ReportDoc, VolatilityMetricsDoc,
+};
+
+use crate::doc::{TrainDoc, TrainedModelDoc};
+use crate::text::{count, fixed, percent, price, signed, span, synthetic, table};
+
+/// The comparison table with what belongs beside it.
+pub fn evaluation(e: &EvaluationDoc) -> String {
+    let range = e.from.zip(e.to).map(|(from, to)| TimeRange { from, to });
+    let task = if e.report.task == "price" { String::new() } else { format!("{}, ", e.report.task) };
+    let mut text = format!(
+        "{} {}, {task}{} ahead, {}, {}{}\n",
+        e.symbol,
+        e.interval,
+        count(e.report.horizon_steps, "step"),
+        count(e.report.origins, "origin"),
+        span(range),
+        synthetic(e.synthetic),
+    );
+    text.push_str(&report(&e.report));
+    text.push_str(&format!("\nfingerprint {}", e.fingerprint));
+    text
+}
+
+/// The scores and the saved model of every series of a training.
+pub fn trained(t: &TrainDoc) -> String {
+    let texts: Vec<String> = t.models().iter().map(trained_model).collect();
+    texts.join("\n\n")
+}
+
+fn trained_model(t: &TrainedModelDoc) -> String {
+    let mut text = format!(
+        "{} on {}: forward chain over {}{}\n",
+        t.model.id,
+        t.model.series,
+        count(t.report.origins, "origin"),
+        synthetic(t.model.synthetic)
+    );
+    text.push_str(&report(&t.report));
+    text.push_str(&format!(
+        "\nsaved {} ({} to learn from, {} to stop on, {}, {})",
+        t.model.path,
+        count(t.train_samples, "sample"),
+        t.valid_samples,
+        count(t.steps, "step"),
+        match &t.candidate_because {
+            None => "active".to_owned(),
+            Some(why) => format!("candidate: {why}"),
+        }
+    ));
+    if !t.dropped_features.is_empty() {
+        text.push_str(&format!("\nwarning: constant features were dropped: {}", t.dropped_features.join(", ")));
+    }
+    text
+}
+
+/// The table of a report, with notes.
+pub fn report(r: &ReportDoc) -> String {
+    let against = format!("against {}", r.reference);
+    let cover = format!("cover {:.0} %", 100.0 * r.interval_level);
+    let columns = columns(r.task, &cover);
+    let header: Vec<&str> =
+        std::iter::once("model").chain(columns.iter().copied()).chain([against.as_str(), "fit s"]).collect();
+    let numeric = (1..=columns.len()).chain([columns.len() + 2]);
+    let mut t = table(&header, numeric);
+    for m in &r.models {
+        let name = if m.baseline { format!("{} *", m.model) } else { m.model.clone() };
+        let figures = figures(m);
+        let row = std::iter::once(name).chain(figures);
+        t.add_row(row.chain([m.vs_naive.verdict.clone(), fixed(Some(m.fit_seconds), 1)]).collect::<Vec<_>>());
+    }
+    let mut text = t.to_string();
+    for line in beside(r) {
+        text.push('\n');
+        text.push_str(&line);
+    }
+    text
+}
+
+/// What stands between the names of the models and their verdicts.
+fn columns<'a>(task: &str, cover: &'a str) -> Vec<&'a str> {
+    match task {
+        "direction" => vec!["log loss", "skill", "Brier", "right", "balanced", "F1", "MCC"],
+        "volatility" => vec!["QLIKE", "skill", "RMSE", "MAE", "R2 log", cover, "width"],
+        _ => vec!["MAE", "skill", "RMSE", "MAPE", "R2 ret.", "R2 price", "direct.", cover, "steps"],
+    }
+}
+
+fn figures(m: &ModelReportDoc) -> Vec<String> {
+    match &m.metrics {
+        MetricsDoc::Price(x) => prices(x, m),
+        MetricsDoc::Direction(x) => classes(x),
+        MetricsDoc::Volatility(x) => volatilities(x),
+    }
+}
+
+fn prices(x: &PriceMetricsDoc, m: &ModelReportDoc) -> Vec<String> {
+    vec![
+        price(x.mae),
+        percent(x.skill, 2),
+        price(x.rmse),
+        x.mape.map_or_else(|| "-".into(), |v| format!("{v:.3} %")),
+        signed(x.r2, 4),
+        fixed(x.r2_price, 4),
+        percent(x.directional_accuracy, 1),
+        percent(x.coverage, 1),
+        coverage_by_step(m),
+    ]
+}
+
+fn classes(x: &ClassMetricsDoc) -> Vec<String> {
+    vec![
+        fixed(x.log_loss, 4),
+        percent(x.skill, 2),
+        fixed(x.brier, 4),
+        percent(x.accuracy, 1),
+        percent(x.balanced_accuracy, 1),
+        fixed(x.macro_f1, 3),
+        signed(x.mcc, 3),
+    ]
+}
+
+fn volatilities(x: &VolatilityMetricsDoc) -> Vec<String> {
+    vec![
+        fixed(x.qlike, 4),
+        percent(x.skill, 2),
+        percent(x.rmse, 3),
+        percent(x.mae, 3),
+        signed(x.r2, 4),
+        percent(x.coverage, 1),
+        percent(x.interval_width, 3),
+    ]
+}
+
+fn coverage_by_step(m: &ModelReportDoc) -> String {
+    let values = m.per_horizon.iter().filter_map(|s| s.coverage);
+    let (low, high) = values.fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(v), b.max(v)));
+    if low > high { "-".into() } else { format!("{:.1}-{:.1} %", 100.0 * low, 100.0 * high) }
+}
+
+/// What the columns mean, and what must be known beside them.
+fn beside(r: &ReportDoc) -> Vec<String> {
+    let mut lines = vec![legend(r)];
+    for m in &r.models {
+        if !m.baseline {
+            lines.extend(direction_line(m));
+            lines.extend(class_line(m));
+        }
+        if m.abstained > 0 {
+            lines.push(format!(
+                "{}: of {} it could not forecast {} for want of candles before them or of defined features, and said what is known without any model.",
+                m.model,
+                count(r.origins, "origin"),
+                m.abstained,
+            ));
+        }
+    }
+    if r.left_out > 0 {
+        lines.push(format!(
+            "{} candles were no origins: missing or filled candles there or ahead, or too few candles before them.",
+            r.left_out
+        ));
+    }
+    if r.calibration_outcomes < 1_000 {
+        let what = if r.task == "direction" { "Confidences" } else { "Intervals" };
+        let early = if r.task == "direction" { "early ones are" } else { "early coverage is" };
+        lines.push(format!("{what} began with {} known outcomes only: {early} rough.", r.calibration_outcomes));
+    }
+    lines.extend(r.notes.iter().cloned());
+    lines
+}
+
+fn legend(r: &ReportDoc) -> String {
+    match r.task {
+        "direction" => format!(
+            "* baselines. skill = 1 - log loss / log loss of {}; right: share of right classes among SELL, HOLD and BUY; balanced: mean share of the outcomes of a class that were forecast; F1: mean of the classes.",
+            r.reference
+        ),
+        "volatility" => format!(
+            "* baselines. skill = 1 - QLIKE / QLIKE of {}; RMSE, MAE and width are of the volatility over the horizon, not annualised; R2 log: of log variances.",
+            r.reference
+        ),
+        _ => "* naive forecasts. skill = 1 - MAE / MAE of naive; `steps` = least and greatest coverage of one step."
+            .into(),
+    }
+}
+
+/// Direction and confidence of a price model.
+fn direction_line(m: &ModelReportDoc) -> Option<String> {
+    let MetricsDoc::Price(metrics) = &m.metrics else { return None };
+    let (d, accuracy) = (m.direction.as_ref()?, metrics.directional_accuracy?);
+    let verdict = match d.p_value {
+        Some(p) if p < 0.05 => format!("better ({})", p_text(p)),
+        Some(p) => format!("no evidence that it is better ({})", p_text(p)),
+        None => "cannot be told".into(),
+    };
+    let brier = m.reliability.brier.map_or_else(String::new, |b| {
+        format!("; confidence: Brier {b:.4} (coin toss 0.25), ECE {}", fixed(m.reliability.ece, 3))
+    });
+    Some(format!(
+        "{}: direction right {:.1} % against {:.1} % by always saying the usual: {verdict}{brier}",
+        m.model,
+        100.0 * accuracy,
+        100.0 * d.reference
+    ))
+}
+
+/// Confidence of a model of classes.
+fn class_line(m: &ModelReportDoc) -> Option<String> {
+    if !matches!(m.metrics, MetricsDoc::Direction(_)) {
+        return None;
+    }
+    let (ece, brier) = (m.reliability.ece?, m.reliability.brier?);
+    Some(format!("{}: confidence that its class is right: ECE {ece:.3}, Brier {brier:.4}", m.model))
+}

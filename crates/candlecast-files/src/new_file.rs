@@ -1,0 +1,144 @@
+//! [`NewFile`]: a file under a temporary name until it is whole.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::folder::{folder_of, sync_folder};
+use crate::{FileError, temp_name};
+
+/// A file that is being written. It is removed when this is dropped, unless it was given its name.
+#[derive(Debug)]
+pub struct NewFile {
+    file: NamedTempFile,
+    /// The temporary name as the caller has it; the file's own may be another way to write it.
+    temp: PathBuf,
+}
+
+impl NewFile {
+    /// Begins a file under the temporary name `temp`. What is there was left by a killed writer and is overwritten:
+    /// only for names that one writer uses at a time.
+    pub fn create(temp: &Path) -> Result<Self, FileError> {
+        // If the file cannot be opened, this is dropped and takes a leftover with it that may be the reason.
+        let path = TempPath::try_from_path(temp).map_err(FileError::at("create", temp))?;
+        let file = File::create(temp).map_err(FileError::at("create", temp))?;
+        Ok(Self { file: NamedTempFile::from_parts(file, path), temp: temp.to_owned() })
+    }
+
+    /// Begins a file in the folder of `target` under a hidden name of its own, for targets that several may write at
+    /// once. Only its owner may read it.
+    pub fn beside(target: &Path) -> Result<Self, FileError> {
+        let folder = folder_of(target);
+        let mut prefix = OsString::from(".");
+        prefix.push(target.file_name().unwrap_or_default());
+        prefix.push(".");
+        let file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(".tmp")
+            .tempfile_in(folder)
+            .map_err(FileError::at("create a file in", folder))?;
+        let temp = file.path().to_owned();
+        Ok(Self { file, temp })
+    }
+
+    /// Begins what is to become `file` in `folder`, under its [`temp_name`].
+    pub(crate) fn of(folder: &Path, file: &str) -> Result<Self, FileError> {
+        Self::create(&folder.join(temp_name(file)))
+    }
+
+    /// To be written to.
+    pub fn file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    /// Adds `bytes`.
+    pub fn write_all(&self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file().write_all(bytes).map_err(FileError::at("write", &self.temp))
+    }
+
+    /// Makes the file durable and puts it in the place of `target`, in the same folder.
+    pub fn persist(self, target: &Path) -> Result<(), FileError> {
+        self.rename(target)?;
+        sync_folder(folder_of(target))
+    }
+
+    /// All of [`persist`](Self::persist) but the folder's part.
+    pub(crate) fn rename(self, target: &Path) -> Result<(), FileError> {
+        self.file().sync_all().map_err(FileError::at("sync", &self.temp))?;
+        match self.file.persist(target) {
+            Ok(_) => Ok(()),
+            Err(e) => Err(FileError::at("replace", target)(e.error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_has_its_name_when_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (temp, target) = (dir.path().join("x.csv.part"), dir.path().join("x.csv"));
+        fs::write(&target, b"old").unwrap();
+        fs::write(&temp, b"a leftover that is longer").unwrap();
+        let new = NewFile::create(&temp).unwrap();
+        new.write_all(b"ne").unwrap();
+        new.file().write_all(b"w").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        new.persist(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert_eq!(names(dir.path()), ["x.csv"]);
+    }
+
+    #[test]
+    fn a_file_that_is_given_up_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.csv");
+        drop(NewFile::create(&dir.path().join("x.csv.part")).unwrap());
+        drop(NewFile::beside(&target).unwrap());
+        assert!(names(dir.path()).is_empty());
+        // A folder that holds something cannot be replaced by a file.
+        fs::create_dir_all(target.join("inside")).unwrap();
+        let error = NewFile::beside(&target).unwrap().persist(&target).unwrap_err();
+        assert_eq!(error.path, target);
+        assert_eq!(names(dir.path()), ["x.csv"]);
+    }
+
+    #[test]
+    fn writers_beside_each_other_have_names_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("lstm-0.piece");
+        let (one, other) = (NewFile::beside(&target).unwrap(), NewFile::beside(&target).unwrap());
+        let hidden = names(dir.path());
+        assert_eq!(hidden.len(), 2);
+        assert!(hidden.iter().all(|name| name.starts_with(".lstm-0.piece.") && name.ends_with(".tmp")), "{hidden:?}");
+        one.write_all(b"one").unwrap();
+        other.write_all(b"other").unwrap();
+        one.persist(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"one");
+        other.persist(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"other");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let nowhere = dir.path().join("nowhere");
+        let error = NewFile::create(&nowhere.join("x.part")).unwrap_err();
+        assert_eq!((error.doing, error.path), ("create", nowhere.join("x.part")));
+        assert_eq!(NewFile::beside(&nowhere.join("x")).unwrap_err().path, nowhere);
+    }
+}

@@ -1,0 +1,82 @@
+//! [`Facts`]: what scoring needs of the market and the plan, computed once for all models.
+
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
+use crate::dataset::Market;
+use crate::split::{Plan, PlanRows};
+
+/// What scoring needs of the market and the plan.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    market: &'a Market,
+    plan: PlanRows,
+    horizon: usize,
+    training: OnceLock<TrainingFacts>,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn new(market: &'a Market, plan: &Plan, horizon: usize) -> Self {
+        Self { market, plan: plan.rows(market), horizon, training: OnceLock::new() }
+    }
+
+    /// The market.
+    pub fn market(&self) -> &'a Market {
+        self.market
+    }
+
+    /// The plan as rows of the market.
+    pub fn plan(&self) -> &PlanRows {
+        &self.plan
+    }
+
+    /// What each fold's training part says without any model; looked at once.
+    pub(crate) fn training(&self) -> &TrainingFacts {
+        self.training.get_or_init(|| TrainingFacts::of(self.market, &self.plan, self.horizon))
+    }
+}
+
+/// What each fold's training part says without any model.
+#[derive(Debug)]
+pub(crate) struct TrainingFacts {
+    /// First test row of each fold.
+    starts: Vec<usize>,
+    /// `[fold][step]`: true where more training returns were positive than negative.
+    pub(crate) majority_up: Vec<Vec<bool>>,
+    /// `[fold][step]`: mean absolute price change, the naive forecast's error.
+    pub(crate) naive_mae: Vec<Vec<f64>>,
+}
+
+impl TrainingFacts {
+    fn of(market: &Market, plan: &PlanRows, horizon: usize) -> Self {
+        let close = &market.series().columns().close;
+        let facts: Vec<(Vec<bool>, Vec<f64>)> = plan
+            .folds
+            .par_iter()
+            .map(|fold| {
+                (1..=horizon)
+                    .map(|h| {
+                        let end = fold.fit_row.saturating_sub(h).max(fold.window_start);
+                        let (mut up, mut abs, mut n) = (0i64, 0.0, 0.0_f64);
+                        for row in fold.window_start..end {
+                            if market.has_targets(row, h) {
+                                let change = close[row + h] - close[row];
+                                up += i64::from(change > 0.0) - i64::from(change < 0.0);
+                                abs += change.abs();
+                                n += 1.0;
+                            }
+                        }
+                        (up > 0, if n > 0.0 { abs / n } else { f64::NAN })
+                    })
+                    .unzip()
+            })
+            .collect();
+        let (majority_up, naive_mae) = facts.into_iter().unzip();
+        Self { starts: plan.folds.iter().map(|f| f.test.start).collect(), majority_up, naive_mae }
+    }
+
+    pub(crate) fn fold_of(&self, row: usize) -> usize {
+        self.starts.partition_point(|&s| s <= row).saturating_sub(1)
+    }
+}

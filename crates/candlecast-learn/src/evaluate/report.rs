@@ -1,0 +1,205 @@
+//! What an evaluation says.
+
+use candlecast_core::Timestamp;
+
+use crate::confidence::Reliability;
+use crate::conformal::{Calibrated, CalibrationState, ForecastRow};
+use crate::dataset::Market;
+use crate::forecaster::FitSummary;
+use crate::metrics::{ClassMetrics, Metrics, VolatilityMetrics};
+use crate::significance::Test;
+use crate::task::Task;
+use crate::tasks::Borders;
+
+/// Scores of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Candles ahead, from 1.
+    pub step: usize,
+    /// Mean absolute error of prices.
+    pub mae: Option<f64>,
+    /// Share of outcomes inside the interval.
+    pub coverage: Option<f64>,
+    /// Share of right directions.
+    pub directional_accuracy: Option<f64>,
+    /// Diebold-Mariano against naive at this step, Holm-corrected over the steps.
+    pub p_value: Option<f64>,
+}
+
+/// A model against the reference of its task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Diebold-Mariano (Harvey-Leybourne-Newbold) on the task's loss, averaged over the steps of an origin; one-sided.
+    pub test: Option<Test>,
+    /// Its p-value, Holm-corrected: of a model over the models compared, of a baseline over models and baselines.
+    pub corrected: Option<f64>,
+    /// Clark-West for squared loss; only for price models that nest the naive forecast, which baselines do not.
+    pub clark_west: Option<Test>,
+    /// In words.
+    pub verdict: String,
+}
+
+/// Direction against the better of a coin toss and the training part's majority sign.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DirectionTest {
+    /// Accuracy of the reference on the same origins.
+    pub reference: f64,
+    /// One-sided test with overlap-corrected variance.
+    pub test: Option<Test>,
+}
+
+/// Metrics by task.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TaskMetrics {
+    /// Of prices.
+    Price(Metrics),
+    /// Of classes.
+    Direction(ClassMetrics),
+    /// Of the volatility.
+    Volatility(VolatilityMetrics),
+}
+
+impl TaskMetrics {
+    /// Those of prices.
+    pub fn price(&self) -> Option<&Metrics> {
+        match self {
+            Self::Price(metrics) => Some(metrics),
+            Self::Direction(_) | Self::Volatility(_) => None,
+        }
+    }
+
+    /// Share of right directions (price) or classes (direction).
+    pub fn accuracy(&self) -> Option<f64> {
+        match self {
+            Self::Price(metrics) => metrics.directional_accuracy,
+            Self::Direction(metrics) => metrics.accuracy,
+            Self::Volatility(_) => None,
+        }
+    }
+
+    /// Share of outcomes inside the intervals.
+    pub fn coverage(&self) -> Option<f64> {
+        match self {
+            Self::Price(metrics) => metrics.coverage,
+            Self::Direction(_) => None,
+            Self::Volatility(metrics) => metrics.coverage,
+        }
+    }
+
+    /// The figure that models of a task are ranked by; less is better: MAE of prices, log loss, QLIKE.
+    pub fn loss(&self) -> Option<f64> {
+        match self {
+            Self::Price(metrics) => metrics.mae,
+            Self::Direction(metrics) => metrics.log_loss,
+            Self::Volatility(metrics) => metrics.qlike,
+        }
+    }
+
+    /// 1 - loss / loss of the reference; `None` where the reference makes none.
+    pub fn skill_over(&self, reference: &Self) -> Option<f64> {
+        match (self.loss(), reference.loss()) {
+            (Some(loss), Some(reference)) if reference > 0.0 => Some(1.0 - loss / reference),
+            _ => None,
+        }
+    }
+}
+
+/// What a scorer found.
+#[derive(Debug, Clone)]
+pub struct TaskScores {
+    /// Over all origins and steps.
+    pub metrics: TaskMetrics,
+    /// By step; empty for tasks with one outcome.
+    pub per_horizon: Vec<StepReport>,
+    /// Direction of price forecasts; `None` for forecasts without one.
+    pub direction: Option<DirectionTest>,
+    /// Calibration of the confidences.
+    pub reliability: Reliability,
+}
+
+/// Everything about one model.
+#[derive(Debug, Clone)]
+pub struct ModelReport {
+    /// Name in tables.
+    pub name: String,
+    /// True for the baselines.
+    pub baseline: bool,
+    /// Over all origins and steps.
+    pub metrics: TaskMetrics,
+    /// 1 - loss / loss of the reference on the same origins (MAE, log loss, QLIKE).
+    pub skill: Option<f64>,
+    /// By step; empty for tasks with one outcome.
+    pub per_horizon: Vec<StepReport>,
+    /// Against the reference of the task.
+    pub vs_reference: Comparison,
+    /// Direction of price forecasts; `None` for forecasts without one.
+    pub direction: Option<DirectionTest>,
+    /// Calibration of the confidences.
+    pub reliability: Reliability,
+    /// Time spent in fits, in seconds.
+    pub fit_seconds: f64,
+    /// How each fit went.
+    pub fits: Vec<FitSummary>,
+    /// Scored origins from which it could not forecast, so that it said what is known without any model.
+    pub abstained: usize,
+    /// What calibration knows at the end of the data.
+    pub calibration: CalibrationState,
+    /// Forecasts of the scored origins.
+    pub forecasts: ScoredForecasts,
+}
+
+/// Forecasts of the scored origins with their intervals.
+#[derive(Debug, Clone, Default)]
+pub struct ScoredForecasts {
+    /// Open time of the first origin's candle.
+    pub from: Option<Timestamp>,
+    /// Close of the last origin's candle.
+    pub to: Option<Timestamp>,
+    /// Rows of the origins.
+    pub rows: Vec<usize>,
+    /// Means as the model gives them, `[origin, width]`.
+    pub means: Vec<f64>,
+    /// Borders of the classes, `[origin]` (direction task).
+    pub borders: Vec<Borders>,
+    /// Intervals and confidences, `[origin, claim]`.
+    pub calibrated: Vec<Calibrated>,
+}
+
+impl ScoredForecasts {
+    pub(crate) fn push(&mut self, row: usize, forecast: ForecastRow<'_>, issued: Vec<Calibrated>) {
+        self.rows.push(row);
+        self.means.extend_from_slice(forecast.means);
+        self.borders.extend(forecast.borders);
+        self.calibrated.extend(issued);
+    }
+
+    /// Writes down when the first and the last one are of.
+    pub(crate) fn close(&mut self, market: &Market) {
+        let series = market.series();
+        self.from = self.rows.first().map(|&row| Timestamp(series.columns().open_time[row]));
+        self.to = self.rows.last().map(|&row| series.close_time(row));
+    }
+}
+
+/// A report on all models of an evaluation.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What is forecast.
+    pub task: Task,
+    /// Name of the baseline that verdicts compare with.
+    pub reference: String,
+    /// Steps ahead.
+    pub horizon: usize,
+    /// Origins scored; the same for every model.
+    pub origins: usize,
+    /// Rows of the range left out because a candle there or ahead is missing or filled, or too few lie before it.
+    pub left_out: usize,
+    /// Share of outcomes the intervals are to cover.
+    pub level: f64,
+    /// Known outcomes that calibration began with.
+    pub calibration_outcomes: usize,
+    /// What differs from what was asked.
+    pub notes: Vec<String>,
+    /// Models, the baselines first.
+    pub models: Vec<ModelReport>,
+}

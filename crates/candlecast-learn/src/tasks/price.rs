@@ -1,0 +1,91 @@
+//! `price`: the price at every step.
+
+use candlecast_core::{ForecastStep, Outlook};
+
+use super::{Borders, Claim, Known, OutlookOrigin, TaskKind};
+use crate::conformal::{Calibrated, ForecastRow};
+use crate::dataset::Market;
+use crate::evaluate::{Facts, PriceScorer, Scorer};
+use crate::task::{Labels, Task};
+
+#[derive(Debug)]
+pub(super) struct Price;
+
+impl TaskKind for Price {
+    fn id(&self) -> &'static str {
+        "price"
+    }
+
+    fn task(&self, horizon: usize, _: Labels) -> Task {
+        Task::Price { horizon }
+    }
+
+    fn baselines(&self) -> &'static [&'static str] {
+        &["naive", "drift", "seasonal-naive", "ewma"]
+    }
+
+    fn reference(&self) -> &'static str {
+        "naive"
+    }
+
+    fn loss(&self) -> &'static str {
+        "absolute error of the log return"
+    }
+
+    fn claims(&self, horizon: usize) -> usize {
+        horizon
+    }
+
+    fn lag(&self, _: usize, claim: usize) -> usize {
+        claim + 1
+    }
+
+    fn chance(&self) -> f64 {
+        0.5
+    }
+
+    fn claim(&self, means: &[f64], scales: &[f64], _: Option<Borders>) -> Vec<Claim> {
+        let claim = |(&mean, &scale): (&f64, &f64)| Claim {
+            mean,
+            scale,
+            // A forecast of no change has no direction.
+            size: (mean != 0.0).then(|| mean.abs() / scale),
+            borders: None,
+        };
+        means.iter().zip(scales).map(claim).collect()
+    }
+
+    fn outcome(&self, claim: &Claim, closes: &[f64]) -> Known {
+        let actual = closes[closes.len() - 1] - closes[0];
+        let right = (claim.mean != 0.0 && actual != 0.0).then_some((claim.mean > 0.0) == (actual > 0.0));
+        Known { actual: Some(actual), right }
+    }
+
+    /// The price stays.
+    fn neutral(&self, _: &Market, _: usize, horizon: usize) -> Vec<f64> {
+        vec![0.0; horizon]
+    }
+
+    fn mean_loss(&self, market: &Market, row: usize, horizon: usize, forecast: ForecastRow<'_>) -> Option<f64> {
+        let close = market.log_close();
+        let error = |(h, mean): (usize, &f64)| (mean - (close[row + h + 1] - close[row])).abs();
+        Some(forecast.means.iter().enumerate().map(error).sum::<f64>() / horizon as f64)
+    }
+
+    fn scorer<'a>(&self, facts: &'a Facts<'a>, task: Task) -> Box<dyn Scorer + 'a> {
+        Box::new(PriceScorer::new(facts, task.horizon()))
+    }
+
+    fn outlook(&self, origin: OutlookOrigin, means: &[f64], issued: &[Calibrated], _: Option<Borders>) -> Outlook {
+        let step = |(h, (c, &mean)): (usize, (&Calibrated, &f64))| ForecastStep {
+            step: h + 1,
+            target_time: origin.time.plus_ms((h as i64 + 1) * origin.step_ms),
+            price: origin.price * mean.exp(),
+            lower: origin.price * (mean - c.half_width).exp(),
+            upper: origin.price * (mean + c.half_width).exp(),
+            confidence: c.confidence,
+            calibrated: c.calibrated,
+        };
+        Outlook::Price(issued.iter().zip(means).enumerate().map(step).collect())
+    }
+}

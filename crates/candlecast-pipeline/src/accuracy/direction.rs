@@ -1,0 +1,136 @@
+//! The figures of predicted classes.
+
+use candlecast_core::Action;
+use candlecast_learn::{CLASSES, ClassAccumulator, ClassMetrics};
+
+use super::{TaskAccuracy, TaskFigures, of_task};
+
+/// Why no verdict is possible.
+const UNTOLD: &str = "which class would be the most frequent was not known at the time; `candlecast models validate` \
+    compares with majority";
+
+/// A validated prediction of a class as accuracy needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoredClass {
+    /// Origin, ms.
+    pub origin: i64,
+    /// Candles ahead.
+    pub step: u32,
+    /// Class as predicted.
+    pub class: Action,
+    /// Class as it came.
+    pub actual: Action,
+    /// Probability that the class is right.
+    pub confidence: Option<f64>,
+}
+
+/// How predicted classes did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DirectionFigures {
+    /// Metrics of the classes. Without log loss and Brier score: the log has no probabilities of all classes.
+    pub metrics: ClassMetrics,
+    /// The most frequent class of the outcomes, the first of equal ones.
+    pub majority: Action,
+    /// Its share: what would have been right by naming it always, had it been known.
+    pub majority_share: f64,
+    /// How good the confidence was; `None` without any.
+    pub confidence: Option<ConfidenceFigures>,
+}
+
+/// How good the confidence was that classes are right.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ConfidenceFigures {
+    /// Predictions with a confidence.
+    pub n: usize,
+    /// Its mean.
+    pub mean: f64,
+    /// Share of right classes among them: what the mean should be.
+    pub right: f64,
+    /// Brier score: mean squared distance from 1 where the class was right, from 0 where it was not.
+    pub brier: f64,
+}
+
+/// Accuracy of `scored`; `None` without any.
+pub(super) fn accuracy(scored: &[ScoredClass], step_ms: i64) -> Option<TaskAccuracy> {
+    let mut sums = ClassAccumulator::default();
+    let mut actual = [0_usize; CLASSES];
+    for s in scored {
+        let mut named = [0.0; CLASSES];
+        named[s.class as usize] = 1.0;
+        sums.add(named, s.actual as usize);
+        actual[s.actual as usize] += 1;
+    }
+    let majority = Action::ALL.into_iter().rev().max_by_key(|&class| actual[class as usize])?;
+    let figures = DirectionFigures {
+        metrics: ClassMetrics { log_loss: None, brier: None, ..sums.finish() },
+        majority,
+        majority_share: actual[majority as usize] as f64 / scored.len() as f64,
+        confidence: confidence(scored),
+    };
+    let outcomes: Vec<(i64, u32)> = scored.iter().map(|s| (s.origin, s.step)).collect();
+    of_task(&outcomes, step_ms, TaskFigures::Direction(figures), UNTOLD)
+}
+
+fn confidence(scored: &[ScoredClass]) -> Option<ConfidenceFigures> {
+    let known: Vec<(f64, f64)> = scored
+        .iter()
+        .filter_map(|s| s.confidence.map(|confidence| (confidence, f64::from(u8::from(s.class == s.actual)))))
+        .collect();
+    let mean = |of: &dyn Fn(&(f64, f64)) -> f64| known.iter().map(of).sum::<f64>() / known.len() as f64;
+    (!known.is_empty()).then(|| ConfidenceFigures {
+        n: known.len(),
+        mean: mean(&|known| known.0),
+        right: mean(&|known| known.1),
+        brier: mean(&|known| (known.0 - known.1).powi(2)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scored(hour: i64, class: Action, actual: Action, confidence: Option<f64>) -> ScoredClass {
+        ScoredClass { origin: hour * 3_600_000, step: 6, class, actual, confidence }
+    }
+
+    #[test]
+    fn figures_by_hand() {
+        use Action::{Buy, Hold, Sell};
+        let log = [
+            scored(0, Buy, Buy, Some(0.5)),
+            scored(2, Buy, Hold, Some(0.7)),
+            scored(4, Sell, Sell, None),
+            scored(6, Hold, Hold, Some(0.4)),
+            scored(8, Sell, Hold, None),
+        ];
+        let found = accuracy(&log, 3_600_000).unwrap();
+        assert_eq!((found.step, found.n, found.independent), (6, 5, 2));
+        let TaskFigures::Direction(figures) = found.figures else { panic!("of classes") };
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        close(figures.metrics.accuracy.unwrap(), 0.6);
+        assert_eq!(figures.metrics.confusion, [[1, 0, 0], [1, 1, 1], [0, 0, 1]]);
+        assert_eq!((figures.metrics.log_loss, figures.metrics.brier), (None, None));
+        assert_eq!(figures.majority, Hold);
+        close(figures.majority_share, 0.6);
+        let confidence = figures.confidence.unwrap();
+        assert_eq!(confidence.n, 3);
+        close(confidence.mean, 1.6 / 3.0);
+        close(confidence.right, 2.0 / 3.0);
+        close(confidence.brier, (0.25 + 0.49 + 0.36) / 3.0);
+    }
+
+    #[test]
+    fn without_confidence_there_is_no_figure_of_it_and_without_predictions_none_at_all() {
+        let found = accuracy(&[scored(0, Action::Hold, Action::Sell, None)], 3_600_000).unwrap();
+        let TaskFigures::Direction(figures) = found.figures else { panic!("of classes") };
+        assert_eq!((figures.confidence, figures.metrics.accuracy), (None, Some(0.0)));
+        assert!(accuracy(&[], 3_600_000).is_none());
+    }
+
+    #[test]
+    fn of_classes_that_are_as_frequent_the_first_counts() {
+        let log = [scored(0, Action::Hold, Action::Buy, None), scored(9, Action::Hold, Action::Hold, None)];
+        let TaskFigures::Direction(figures) = accuracy(&log, 3_600_000).unwrap().figures else { panic!("of classes") };
+        assert_eq!((figures.majority, figures.majority_share), (Action::Hold, 0.5));
+    }
+}

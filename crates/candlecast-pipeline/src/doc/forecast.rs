@@ -1,0 +1,144 @@
+//! What forecasts say, by task: parts of the documents of `predict` and `stream`.
+
+use candlecast_core::{Action, DirectionOutlook, Forecast, ForecastStep, Outlook, Timestamp, VolatilityOutlook};
+use serde::Serialize;
+
+/// One step of a price forecast. `timestamp` is the close instant of the target candle.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForecastStepDoc {
+    /// Close instant of the target candle.
+    pub timestamp: Timestamp,
+    /// Candles ahead, from 1.
+    pub step: usize,
+    /// Forecast price.
+    pub price: f64,
+    /// Probability that the direction is right.
+    pub confidence: f64,
+    /// False where `confidence` is 0.5 for want of outcomes.
+    pub calibrated: bool,
+    /// Lower bound of the interval.
+    pub lower_bound: f64,
+    /// Upper bound of the interval.
+    pub upper_bound: f64,
+}
+
+/// Probabilities of the classes, as the model gives them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbabilitiesDoc {
+    /// Of SELL.
+    pub sell: f64,
+    /// Of HOLD.
+    pub hold: f64,
+    /// Of BUY.
+    pub buy: f64,
+}
+
+/// The class of the move over the horizon.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DirectionOutlookDoc {
+    /// Close instant of the target candle.
+    pub timestamp: Timestamp,
+    /// Candles ahead.
+    pub step: usize,
+    /// `SELL`, `HOLD` or `BUY`.
+    pub action: &'static str,
+    /// Of each class.
+    pub probabilities: ProbabilitiesDoc,
+    /// At or below this price the outcome is SELL.
+    pub sell_at: f64,
+    /// At or above this price the outcome is BUY.
+    pub buy_at: f64,
+    /// Probability that the class is right, calibrated on past forecasts.
+    pub confidence: f64,
+    /// False where `confidence` is that of chance for want of outcomes.
+    pub calibrated: bool,
+}
+
+/// The volatility over the horizon.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VolatilityOutlookDoc {
+    /// Close instant of the last candle that it is over.
+    pub timestamp: Timestamp,
+    /// Candles ahead that it is over.
+    pub step: usize,
+    /// Root of the sum of squared log returns over the horizon; not annualised.
+    pub volatility: f64,
+    /// Lower bound of the interval.
+    pub lower_bound: f64,
+    /// Upper bound of the interval.
+    pub upper_bound: f64,
+}
+
+/// What a forecast says: one field by task, besides which `predictions` is empty.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutlookDoc {
+    /// `price`, `direction` or `volatility`.
+    pub task: &'static str,
+    /// Prices by step; empty for the other tasks.
+    pub predictions: Vec<ForecastStepDoc>,
+    /// Of the direction task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<DirectionOutlookDoc>,
+    /// Of the volatility task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volatility: Option<VolatilityOutlookDoc>,
+}
+
+impl From<&Forecast> for OutlookDoc {
+    fn from(forecast: &Forecast) -> Self {
+        let (direction, volatility) = match &forecast.outlook {
+            Outlook::Price(_) => (None, None),
+            Outlook::Direction(direction) => (Some(direction.into()), None),
+            Outlook::Volatility(volatility) => (None, Some(volatility.into())),
+        };
+        let predictions = forecast.steps().iter().map(Into::into).collect();
+        Self { task: forecast.task(), predictions, direction, volatility }
+    }
+}
+
+impl From<&ForecastStep> for ForecastStepDoc {
+    fn from(step: &ForecastStep) -> Self {
+        Self {
+            timestamp: step.target_time,
+            step: step.step,
+            price: step.price,
+            confidence: step.confidence,
+            calibrated: step.calibrated,
+            lower_bound: step.lower,
+            upper_bound: step.upper,
+        }
+    }
+}
+
+impl From<&DirectionOutlook> for DirectionOutlookDoc {
+    fn from(outlook: &DirectionOutlook) -> Self {
+        let of = |action: Action| outlook.probabilities[action as usize];
+        Self {
+            timestamp: outlook.target_time,
+            step: outlook.step,
+            action: outlook.action.as_str(),
+            probabilities: ProbabilitiesDoc { sell: of(Action::Sell), hold: of(Action::Hold), buy: of(Action::Buy) },
+            sell_at: outlook.sell_at,
+            buy_at: outlook.buy_at,
+            confidence: outlook.confidence,
+            calibrated: outlook.calibrated,
+        }
+    }
+}
+
+impl From<&VolatilityOutlook> for VolatilityOutlookDoc {
+    fn from(outlook: &VolatilityOutlook) -> Self {
+        Self {
+            timestamp: outlook.target_time,
+            step: outlook.step,
+            volatility: outlook.volatility,
+            lower_bound: outlook.lower,
+            upper_bound: outlook.upper,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! [`PipelineOptions`]: what all models of a run share.
+
+use candlecast_core::{FeatureSet, Problem};
+use candlecast_learn::{Labels, PipelineConfig, Recipe, ScalerKind, Task, TrainWindow, task_kind};
+use serde::{Deserialize, Serialize};
+
+/// What all models of a run share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PipelineOptions {
+    /// What is forecast: `price`, `direction` or `volatility`.
+    #[serde(default = "price")]
+    pub task: String,
+    /// How returns become classes (direction task).
+    #[serde(default = "adaptive")]
+    pub labels: Labels,
+    /// Steps ahead.
+    pub horizon: usize,
+    /// Share of outcomes that intervals cover.
+    pub level: f64,
+    /// How far back training reaches.
+    pub window: TrainWindow,
+    /// Days between refits.
+    pub retrain_days: u32,
+    /// Fewest candles a fit may have.
+    pub min_candles: usize,
+    /// Longest gap that is filled, in candles.
+    pub max_fill: usize,
+    /// Features instead of the models' own.
+    pub features: Option<FeatureSet>,
+    /// Scaler instead of the models' own.
+    pub scaler: Option<ScalerKind>,
+    /// Share of a training window, its end, that early stopping and selection use.
+    #[serde(default = "valid_share")]
+    pub valid_share: f64,
+}
+
+fn price() -> String {
+    "price".into()
+}
+
+fn adaptive() -> Labels {
+    Labels::Adaptive { low: 0.25, high: 0.75 }
+}
+
+fn valid_share() -> f64 {
+    0.15
+}
+
+/// Longest gap that is filled by default, in candles.
+pub const MAX_FILL: usize = 3;
+/// Candles a training needs by default, and at the least.
+pub const MIN_CANDLES: (usize, usize) = (1_000, 200);
+/// Bound on scaled features, in scaled units: tames outliers without touching ordinary values.
+pub(crate) const CLIP: f64 = 10.0;
+
+impl PipelineOptions {
+    /// The defaults for `horizon`: 90 % intervals, rolling 365 days, refit every 7 days.
+    pub fn new(horizon: usize) -> Self {
+        Self {
+            task: price(),
+            labels: adaptive(),
+            horizon,
+            level: 0.9,
+            window: TrainWindow::Rolling { days: 365 },
+            retrain_days: 7,
+            min_candles: MIN_CANDLES.0,
+            max_fill: MAX_FILL,
+            features: None,
+            scaler: None,
+            valid_share: valid_share(),
+        }
+    }
+
+    /// What is forecast.
+    pub fn task(&self) -> Result<Task, Problem> {
+        let kind = task_kind(&self.task).map_err(|e| Problem::usage("unknown-task", "task", e))?;
+        Ok(kind.task(self.horizon, self.labels))
+    }
+
+    /// Refuses values out of range, each named.
+    pub fn check(&self) -> Result<(), Problem> {
+        self.task()?;
+        check_labels(self.labels)?;
+        if self.horizon == 0 {
+            return Err(Problem::usage("bad-horizon", "horizon", "horizon 0: at least 1 step is needed"));
+        }
+        if !(0.05..=0.4).contains(&self.valid_share) {
+            return Err(Problem::usage(
+                "bad-valid-share",
+                "valid-share",
+                format!("valid-share {} is not within 0.05 to 0.4", self.valid_share),
+            ));
+        }
+        if !(0.5..=0.99).contains(&self.level) {
+            return Err(Problem::usage(
+                "bad-level",
+                "level",
+                format!("level {} is not within 0.5 to 0.99", self.level),
+            ));
+        }
+        if self.min_candles < MIN_CANDLES.1 {
+            return Err(Problem::usage(
+                "bad-min-candles",
+                "min-candles",
+                format!(
+                    "min-candles {} is below {}, the least a fit can be trusted with at all",
+                    self.min_candles, MIN_CANDLES.1
+                ),
+            ));
+        }
+        if !(1..=3_650).contains(&self.retrain_days) {
+            return Err(Problem::usage(
+                "bad-retrain-days",
+                "retrain-days",
+                format!("retrain-days {} is not within 1 to 3650", self.retrain_days),
+            ));
+        }
+        if let TrainWindow::Rolling { days } = self.window
+            && !(1..=36_500).contains(&days)
+        {
+            return Err(Problem::usage(
+                "bad-train-days",
+                "train-days",
+                format!("train-days {days} is not within 1 to 36500"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_labels(labels: Labels) -> Result<(), Problem> {
+    let wrong = match labels {
+        Labels::Adaptive { low, high } if !(low > 0.0 && low < high && high < 1.0) => {
+            format!("adaptive labels need 0 < low < high < 1, not {low} and {high}")
+        }
+        Labels::Fixed { threshold } if !(threshold > 0.0 && threshold < 1.0) => {
+            format!("the threshold of fixed labels is a log return above 0 and below 1, not {threshold}")
+        }
+        Labels::Adaptive { .. } | Labels::Fixed { .. } => return Ok(()),
+    };
+    Err(Problem::usage("bad-labels", "labels", wrong))
+}
+
+/// The options of a training that makes `recipe` again.
+pub fn options_of(recipe: &Recipe) -> Option<PipelineOptions> {
+    let config: &PipelineConfig = recipe.first()?;
+    let labels = match config.task {
+        Task::Direction { labels, .. } => labels,
+        Task::Price { .. } | Task::Volatility { .. } => adaptive(),
+    };
+    // Members of an ensemble have features of their own.
+    let own = matches!(recipe, Recipe::Pipeline(_));
+    Some(PipelineOptions {
+        task: config.task.id().into(),
+        labels,
+        horizon: config.task.horizon(),
+        level: config.level,
+        window: config.window,
+        retrain_days: config.retrain_days,
+        min_candles: config.min_candles,
+        max_fill: config.max_fill,
+        // Models that read closes only ignore both.
+        features: (own && !config.features.ids().is_empty()).then(|| config.features.clone()),
+        scaler: own.then_some(config.scaler),
+        valid_share: config.valid_share,
+    })
+}
