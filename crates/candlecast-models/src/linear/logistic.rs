@@ -101,12 +101,15 @@ impl<'a> Problem<'a> {
                 direction = quasi_newton(&slope, &factor, &memory);
                 descent = inner(&direction, &slope);
             }
+            // The rounding of a sum of losses hides what is left to gain.
+            if -descent <= f64::EPSILON * loss * (self.x.nrows() as f64).sqrt() {
+                break;
+            }
             let Some((length, lower, steeper)) = (0..MAX_HALVINGS).find_map(|halvings| {
                 let length = 0.5_f64.powi(halvings);
                 let (loss_there, slope_there) = self.loss_and_slope(&(&weights + &direction * Scale(length)), alpha);
                 (loss_there <= loss + 1e-4 * length * descent).then_some((length, loss_there, slope_there))
             }) else {
-                // The loss cannot tell the two ends of the step apart: what is left is rounding.
                 break;
             };
             let step = &direction * Scale(length);
