@@ -60,6 +60,8 @@ pub struct Ranking {
     pub key: SeriesKey,
     /// Id of the model whose importances these are.
     pub model: String,
+    /// What the model was fitted to: permutation importance is the rise of this task's loss.
+    pub task: &'static str,
     /// Steps ahead.
     pub horizon: usize,
     /// Part that the model was fitted on and that mutual information and correlations were computed on.
@@ -254,6 +256,7 @@ impl Run<'_> {
         Ok(Ranking {
             key: market.series().key().clone(),
             model: config.model.clone(),
+            task: config.task.id(),
             horizon,
             train,
             valid,

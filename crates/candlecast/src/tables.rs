@@ -179,9 +179,15 @@ pub(crate) fn ranking(r: &Ranking) -> String {
 
 fn ranking_notes(r: &Ranking) -> String {
     let mut text = format!(
-        "\npermutation: rise of the squared error over the naive forecast's when the feature is shuffled, mean and deviation of {} shuffles.\n\
+        "\npermutation: {} when the feature is shuffled, mean and deviation of {} shuffles.\n\
          MI: mutual information in nats with the return (sign and size together), and with its sign alone, {} bins; chance: the mean over {} circular shifts; p: share of shifts that reach the value.\n\
          Of {} features about {:.0} have p at or below 0.05 by chance alone.",
+        match r.task {
+            "direction" => "rise of the log loss of a forecast",
+            "volatility" =>
+                "rise of the squared error of the log variance over that of what is known without any model",
+            _ => "rise of the squared error over the naive forecast's",
+        },
         r.options.repeats,
         r.bins,
         r.options.shifts,
