@@ -20,6 +20,7 @@ mod progress;
 mod resample;
 mod seed;
 mod segment;
+mod sigma;
 mod time;
 
 pub use candle::{Candle, CandleError, CandleSeries, Columns, Gaps, SeriesError};
@@ -35,4 +36,5 @@ pub use progress::{NoProgress, ProgressSink, Stage};
 pub use resample::{ResampleError, Resampled, resample};
 pub use seed::{Seed, Stream};
 pub use segment::{FilledSeries, Segment};
+pub use sigma::{Ewma, SIGMA_FLOOR, SigmaState};
 pub use time::{TimeError, TimeRange, Timestamp};

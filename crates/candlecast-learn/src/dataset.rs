@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use candlecast_core::{FeatureTable, FilledSeries, Timestamp};
 
-use crate::volatility::Volatility;
+use crate::state::{MarketState, RowState};
 use crate::{Task, ThresholdUnit, Thresholds};
 
 /// Least volatility of one step that counts: returns are divided by it, and a market may stand still.
@@ -42,24 +42,33 @@ pub struct Market {
     series: FilledSeries,
     log_close: Vec<f64>,
     volatility: Vec<f64>,
+    sigma: Vec<f64>,
+    tercile: Vec<u8>,
 }
 
 impl Market {
     /// Prepares `series`.
     pub fn new(series: FilledSeries) -> Self {
         let log_close: Vec<f64> = series.columns().close.iter().map(|c| c.ln()).collect();
-        let mut volatility = Vec::with_capacity(series.len());
+        let mut state = MarketState::new(series.key().interval);
+        let mut states = Vec::with_capacity(series.len());
         for segment in series.segment_ranges() {
-            let mut state = Volatility::new();
-            volatility.extend(log_close[segment.clone()].iter().map(|&close| state.step(close)));
+            state.begin_segment();
+            states.extend(log_close[segment.clone()].iter().map(|&close| state.step(close)));
         }
-        Self { series, log_close, volatility }
+        Self::from_parts(series, log_close, states)
     }
 
-    /// The rows of `series`, of which the log closes and the volatility are known from a longer past, `[row]`.
-    pub(crate) fn from_parts(series: FilledSeries, log_close: Vec<f64>, volatility: Vec<f64>) -> Self {
-        debug_assert!(series.len() == log_close.len() && series.len() == volatility.len(), "one value a row");
-        Self { series, log_close, volatility }
+    /// The rows of `series`, of which the log closes and the states are known from a longer past, `[row]`.
+    pub(crate) fn from_parts(series: FilledSeries, log_close: Vec<f64>, states: Vec<RowState>) -> Self {
+        debug_assert!(series.len() == log_close.len() && series.len() == states.len(), "one value a row");
+        Self {
+            series,
+            log_close,
+            volatility: states.iter().map(|state| state.volatility).collect(),
+            sigma: states.iter().map(|state| state.sigma).collect(),
+            tercile: states.iter().map(|state| state.tercile).collect(),
+        }
     }
 
     /// The candles.
@@ -76,6 +85,21 @@ impl Market {
     /// segment up to and including the row; NaN over the first 32 candles of a segment.
     pub fn volatility(&self) -> &[f64] {
         &self.volatility
+    }
+
+    /// `sigma_t` at each row, what targets and errors of prices are measured in ([`candlecast_core::SigmaState`]); at
+    /// least 1e-4, NaN over the first 32 candles of a segment.
+    pub fn sigma(&self) -> &[f64] {
+        &self.sigma
+    }
+
+    /// Tercile of the volatility at each row among its values of the year before it: 0 calm, 1 middle, 2 wild.
+    pub fn tercile(&self) -> &[u8] {
+        &self.tercile
+    }
+
+    pub(crate) fn state(&self, row: usize) -> RowState {
+        RowState { volatility: self.volatility[row], sigma: self.sigma[row], tercile: self.tercile[row] }
     }
 
     /// Sum of the squared one-step log returns of the `horizon` steps that follow `row`, which has its targets.
@@ -358,6 +382,12 @@ impl<'a> Samples<'a> {
     pub fn volatility(&self, i: usize) -> f64 {
         let (panel, row) = self.panel(i);
         panel.market().volatility()[row]
+    }
+
+    /// `sigma_t` at the origin of sample `i` ([`Market::sigma`]).
+    pub fn sigma(&self, i: usize) -> f64 {
+        let (panel, row) = self.panel(i);
+        panel.market().sigma()[row]
     }
 
     /// Log returns from the origin of sample `i` to each of the next `out.len()` closes.

@@ -26,6 +26,8 @@ mod rescore;
 mod scaler;
 mod smearing;
 mod split;
+mod state;
+mod target;
 mod task;
 mod tasks;
 mod volatility;
@@ -57,5 +59,6 @@ pub use smearing::Smearing;
 pub use split::{
     CALIBRATION_OUTCOMES, Fold, FoldRows, Parts, Plan, PlanConfig, PlanError, PlanRows, TrainWindow, split,
 };
+pub use target::{PriceTarget, TargetKind};
 pub use task::{CLASSES, Labels, Task, ThresholdUnit, Thresholds};
 pub use tasks::{Borders, Claim, Known, OutlookOrigin, TaskKind, task_kind, task_kinds};

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use candlecast_core::{Candle, CandleSeries, Columns, FilledSeries, SeriesKey};
 
 use crate::dataset::{Market, Panel};
-use crate::volatility::Volatility;
+use crate::state::{MarketState, RowState};
 
 /// A row but for its close and its features.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     candle: Candle,
     filled: bool,
-    volatility: f64,
+    state: RowState,
     /// Rows up to this one that have all their features.
     ready_run: u32,
 }
@@ -35,7 +35,7 @@ pub(super) struct SegmentTail {
     log_close: Vec<f64>,
     /// Row-major `[row, feature]`.
     values: Vec<f32>,
-    volatility: Volatility,
+    state: MarketState,
 }
 
 impl SegmentTail {
@@ -52,19 +52,22 @@ impl SegmentTail {
             rows: Vec::new(),
             log_close: Vec::new(),
             values: Vec::new(),
-            volatility: Volatility::new(),
+            state: MarketState::new(series.key().interval),
         };
         let Some(segment) = series.segment_ranges().last().cloned() else { return tail };
         tail.n_rows = segment.len();
         tail.first_row = segment.start.max(segment.end.saturating_sub(keep));
-        for &close in &market.log_close()[segment.clone()] {
-            tail.volatility.step(close);
+        for rows in series.segment_ranges() {
+            tail.state.begin_segment();
+            for &close in &market.log_close()[rows.clone()] {
+                tail.state.step(close);
+            }
         }
         for row in tail.first_row..segment.end {
             tail.rows.push(Row {
                 candle: series.columns().candle(row),
                 filled: series.filled()[row],
-                volatility: market.volatility()[row],
+                state: market.state(row),
                 ready_run: panel.ready_run(row),
             });
             tail.log_close.push(market.log_close()[row]);
@@ -80,7 +83,7 @@ impl SegmentTail {
         self.rows.clear();
         self.log_close.clear();
         self.values.clear();
-        self.volatility = Volatility::new();
+        self.state.begin_segment();
     }
 
     pub(super) fn push(&mut self, candle: &Candle, filled: bool, features: &[f64]) {
@@ -93,7 +96,7 @@ impl SegmentTail {
         self.rows.push(Row {
             candle: *candle,
             filled,
-            volatility: self.volatility.step(log_close),
+            state: self.state.step(log_close),
             ready_run: if ready { run_before.saturating_add(1) } else { 0 },
         });
         self.log_close.push(log_close);
@@ -129,7 +132,7 @@ impl SegmentTail {
     pub(super) fn is_origin(&self, lookback: usize) -> bool {
         let Some(newest) = self.rows.last() else { return false };
         let enough = if self.width == 0 { self.n_rows >= lookback } else { newest.ready_run as usize >= lookback };
-        enough && newest.volatility.is_finite() && !newest.filled
+        enough && newest.state.volatility.is_finite() && !newest.filled
     }
 
     /// The newest `lookback` rows, and those before that a filled first one was filled from; `None` with fewer.
@@ -145,8 +148,8 @@ impl SegmentTail {
         if series.len() != rows.len() {
             return None;
         }
-        let volatility = rows.iter().map(|row| row.volatility).collect();
-        let market = Market::from_parts(series, self.log_close[start..].to_vec(), volatility);
+        let states = rows.iter().map(|row| row.state).collect();
+        let market = Market::from_parts(series, self.log_close[start..].to_vec(), states);
         let values = self.values[start * self.width..].to_vec();
         let ready_run = rows.iter().map(|row| row.ready_run).collect();
         Some(Panel::from_rows(Arc::new(market), Arc::clone(names), values, ready_run))
