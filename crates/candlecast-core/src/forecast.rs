@@ -41,10 +41,54 @@ pub struct ForecastStep {
     pub lower: f64,
     /// Upper bound of the interval.
     pub upper: f64,
+    /// Direction of the forecast before its factor.
+    pub direction: Move,
+    /// What the forecast was multiplied by, 0 to 2: how much of it past forecasts have earned. At 0 the price is that of
+    /// the origin while the direction stands.
+    pub factor: f64,
     /// Probability that the direction is right.
     pub confidence: f64,
     /// False where `confidence` is 0.5 for want of outcomes or of a direction.
     pub calibrated: bool,
+}
+
+/// Where a price goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Move {
+    /// It rises.
+    Up,
+    /// It falls.
+    Down,
+    /// Nothing is said.
+    None,
+}
+
+impl Move {
+    /// The direction of a log return; none of 0.
+    pub fn of(log_return: f64) -> Self {
+        if log_return > 0.0 {
+            Self::Up
+        } else if log_return < 0.0 {
+            Self::Down
+        } else {
+            Self::None
+        }
+    }
+
+    /// `UP`, `DOWN` or `NONE`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "UP",
+            Self::Down => "DOWN",
+            Self::None => "NONE",
+        }
+    }
+}
+
+impl std::fmt::Display for Move {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// What is to be done about a price, in the order of class probabilities.

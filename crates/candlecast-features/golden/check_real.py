@@ -27,6 +27,7 @@ import numpy as np
 import talib
 
 from reference import HOUR_MS, by_numpy, by_talib
+from reversal import by_reversal
 
 OPTIONAL = ("quote_volume", "trades", "taker_buy_base")
 
@@ -97,6 +98,10 @@ def compare(want, got, trading):
     return np.abs(want - got)[both] / scale, int(one_sided.sum())
 
 
+def own_formulas(part):
+    return by_reversal(part) | by_numpy(part)
+
+
 class Tally:
     """What was compared of one output, over all segments."""
 
@@ -131,7 +136,7 @@ def tallies(candles, time, features, max_fill):
         # Where candles of the last 240 hours stand still, references divide nothing by nothing in their own ways.
         still = (part["high"] == part["low"]) | (part["volume"] == 0)
         trading = np.convolve(still, np.ones(240), "full")[: len(still)] == 0
-        for label, reference, tolerance in (("TA-Lib", by_talib, 1e-8), ("NumPy", by_numpy, 1e-9)):
+        for label, reference, tolerance in (("TA-Lib", by_talib, 1e-8), ("NumPy", own_formulas, 1e-9)):
             for name, want in reference(part).items():
                 if name in features:
                     tally = found.setdefault(name, Tally(label, tolerance))

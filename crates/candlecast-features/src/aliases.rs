@@ -10,6 +10,7 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("volatility_metrics", &["realized_vol_24", "parkinson_24", "natr_14", "bb_width_20_2", "vol_of_vol_24"]),
     ("market_microstructure", &["corwin_schultz_24", "roll_spread_24", "amihud_24"]),
     ("default", &crate::default_set::DEFAULT),
+    ("reversal", &crate::reversal_set::REVERSAL),
 ];
 
 /// Accepted names and the outputs that each stands for, in a fixed order. They stand for scale-free forms: `macd` is

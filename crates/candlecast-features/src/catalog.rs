@@ -14,6 +14,15 @@ static CATALOG: &[FeatureSpec] = &[
     price::day_range::SPEC,
     price::extreme_distance::SPEC,
     price::ohlcv::SPEC,
+    price::scaled_return::PLAIN,
+    price::scaled_return::TANH,
+    price::scaled_return_lag::PLAIN,
+    price::scaled_return_lag::TANH,
+    price::signed_square_return::SPEC,
+    price::close_location::SPEC,
+    price::range_position::SPEC,
+    price::wick_balance::SPEC,
+    price::wick_balance::MEAN,
     average::sma::LEVEL,
     average::sma::RATIO,
     average::ema::LEVEL,
@@ -33,6 +42,7 @@ static CATALOG: &[FeatureSpec] = &[
     average::session_vwap::LEVEL,
     average::session_vwap::RATIO,
     average::ma_cross::SPEC,
+    average::scaled_ema_distance::SPEC,
     momentum::rsi::SPEC,
     momentum::macd::LEVEL,
     momentum::macd::RATIO,
@@ -48,6 +58,7 @@ static CATALOG: &[FeatureSpec] = &[
     momentum::cmo::SPEC,
     momentum::ppo::SPEC,
     momentum::bop::SPEC,
+    momentum::return_sign_ema::SPEC,
     trend::adx::SPEC,
     trend::plus_di::SPEC,
     trend::minus_di::SPEC,
@@ -81,6 +92,9 @@ static CATALOG: &[FeatureSpec] = &[
     volatility::ewma::SPEC,
     volatility::vol_of_vol::SPEC,
     volatility::semivariance::SPEC,
+    volatility::log_vol_ratio::SPEC,
+    volatility::return_vol_ratio::SPEC,
+    volatility::return_third_moment::SPEC,
     volume::obv::SPEC,
     volume::obv_flow::SPEC,
     volume::ad::SPEC,
@@ -96,6 +110,10 @@ static CATALOG: &[FeatureSpec] = &[
     volume::ease_of_movement::SPEC,
     volume::taker_buy_share::SPEC,
     volume::quote_per_trade::SPEC,
+    volume::log_volume_ratio::SPEC,
+    volume::log_volume_ratio::MEAN,
+    volume::return_times_volume::SPEC,
+    volume::volume_weighted_return::SPEC,
     microstructure::roll::SPEC,
     microstructure::corwin_schultz::SPEC,
     microstructure::amihud::SPEC,
@@ -104,7 +122,11 @@ static CATALOG: &[FeatureSpec] = &[
     correlation::hurst::SPEC,
     calendar::clock::HOUR,
     calendar::clock::WEEKDAY,
+    calendar::clock::HOUR_HARMONIC,
+    calendar::clock::WEEK_HARMONIC,
     calendar::clock::FUNDING,
+    calendar::seasonal_return::NEXT,
+    calendar::seasonal_return::SUM,
     regime::rule::SPEC,
 ];
 
@@ -121,6 +143,7 @@ mod tests {
     use crate::aliases::aliases;
     use crate::default_set::DEFAULT;
     use crate::indicator::MAX_OUTPUTS;
+    use crate::reversal_set::REVERSAL;
     use crate::spec::Group;
 
     #[test]
@@ -157,18 +180,20 @@ mod tests {
     }
 
     #[test]
-    fn the_default_set_is_listed_scale_free_and_distinct() {
+    fn sets_are_listed_scale_free_and_distinct() {
         let listed: BTreeSet<String> =
             catalog().iter().flat_map(|s| s.listed.iter().flat_map(|p| s.output_ids(p))).collect();
-        let distinct: BTreeSet<&str> = DEFAULT.into_iter().collect();
-        assert_eq!(distinct.len(), DEFAULT.len());
         for id in aliases().iter().flat_map(|(_, ids)| ids.iter()) {
             assert!(listed.contains(*id), "{id} is not listed");
         }
-        for spec in catalog() {
-            let used = spec.listed.iter().flat_map(|p| spec.output_ids(p)).any(|id| distinct.contains(id.as_str()));
-            assert!(!used || spec.scale == crate::Scale::FREE, "{} depends on the price level", spec.id);
-            assert!(!used || spec.requires.is_empty(), "{} needs columns that not every source has", spec.id);
+        for set in [&DEFAULT[..], &REVERSAL[..]] {
+            let distinct: BTreeSet<&str> = set.iter().copied().collect();
+            assert_eq!(distinct.len(), set.len());
+            for spec in catalog() {
+                let used = spec.listed.iter().flat_map(|p| spec.output_ids(p)).any(|id| distinct.contains(id.as_str()));
+                assert!(!used || spec.scale == crate::Scale::FREE, "{} depends on the price level", spec.id);
+                assert!(!used || spec.requires.is_empty(), "{} needs columns that not every source has", spec.id);
+            }
         }
     }
 

@@ -30,7 +30,7 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     /// Resolves the names in `set`: output and feature ids with parameters (`rsi_7`), without (`rsi`, the first
-    /// listed ones), aliases, `default`, `ohlcv`, `group:trend`. Unknown names bring the nearest known ones.
+    /// listed ones), aliases, `default`, `reversal`, `ohlcv`, `group:trend`. Unknown names bring the nearest known ones.
     pub fn new(set: &FeatureSet) -> Result<Self, FeatureError> {
         let selected = resolve(set)?;
         let names = selected.iter().map(Selected::id).collect();

@@ -113,6 +113,11 @@ impl Memory {
         let candles = (1e-12_f64.ln() / kept.ln()).ceil() * (1.0 + 0.3 * passes.saturating_sub(1) as f64);
         Self::Settles(candles as usize + lookback + 1)
     }
+
+    /// Memory of `passes` exponential smoothings, one over the other, whose weights halve in `half_life` candles.
+    pub(crate) fn halving(half_life: f64, passes: usize, lookback: usize) -> Self {
+        Self::decaying(0.5_f64.powf(1.0 / half_life), passes, lookback)
+    }
 }
 
 /// A causal feature: the value at a candle uses candles of its segment up to and including that one.
@@ -169,5 +174,7 @@ mod tests {
         let Memory::Settles(n) = Memory::decaying(kept, 1, 13) else { panic!("decays") };
         assert!(kept.powi(n as i32 - 14) <= 1e-12);
         assert_eq!(Memory::decaying(0.0, 1, 4), Memory::Finite(5));
+        // 40 halvings are 1e-12.
+        assert_eq!(Memory::halving(100.0, 1, 4), Memory::Settles(3_987 + 5));
     }
 }

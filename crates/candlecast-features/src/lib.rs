@@ -5,6 +5,9 @@
 //! written once, which batch and stream both drive. Where TA-Lib gives a number for 0/0 the feature is missing: the
 //! catalog names each such difference. [`audit()`] proves that no value depends on the future.
 //!
+//! Named sets: [`DEFAULT`], which models train on unless told otherwise, and [`REVERSAL`], for the price of the next
+//! candles.
+//!
 //! Errors: [`FeatureError`] is all that this crate refuses with, and it refuses only names and parameters. Values
 //! that are not defined are NaN.
 
@@ -25,7 +28,9 @@ mod price;
 mod reference;
 mod regime;
 mod resolve;
+mod reversal_set;
 mod rolling;
+mod scaled;
 mod selection;
 mod session;
 mod spec;
@@ -43,6 +48,7 @@ pub use error::FeatureError;
 pub use indicator::{Indicator, IndicatorStream, MAX_OUTPUTS, Memory, Observation};
 pub use reference::reference_markdown;
 pub use regime::{Regime, RegimeLabel, regime_label};
+pub use reversal_set::REVERSAL;
 pub use selection::{
     AgainstChance, Classes, MAX_CLASSES, Ranks, Redundant, circular_shifts, correlation_filter, equal_count_bins,
     mutual_information,

@@ -155,6 +155,12 @@ mod tests {
     }
 
     #[test]
+    fn the_reversal_set_has_68_outputs_and_shares_the_hour_with_the_default_set() {
+        assert_eq!(ids(&["Reversal"]), crate::REVERSAL);
+        assert_eq!(ids(&["default", "reversal"]).len(), 45 + 68 - 2);
+    }
+
+    #[test]
     fn groups_stand_for_all_that_is_listed() {
         let all = ids(&["group:correlation"]);
         assert!(all.contains(&"hurst_128".to_owned()) && all.contains(&"autocorr_10_48".to_owned()), "{all:?}");

@@ -2,7 +2,8 @@
 
 use crate::indicator::Observation;
 
-const DAY_MS: i64 = 86_400_000;
+/// Milliseconds of a day.
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// Candles of the shortest interval in a day.
 pub(crate) const LONGEST_DAY: usize = 1_440;

@@ -1,4 +1,4 @@
-//! [`ConfidenceMap`]: from the size of a forecast to the probability that its direction is right.
+//! [`ConfidenceMap`]: from what a model says of its class to the probability that the class is right.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +9,14 @@ const BINS: usize = 10;
 /// Weight of the prior at chance, in independent outcomes.
 const PRIOR_OUTCOMES: f64 = 20.0;
 
-/// A non-decreasing map from `|mean| / scale` to the probability of a right direction.
+/// A non-decreasing map from the probability that a model gives its class to the probability that the class is right.
 ///
-/// Out-of-fold outcomes are put into bins of equal count; each bin's share of right directions is shrunk to chance
-/// by a prior of twenty independent outcomes, where `horizon` overlapping outcomes count as one; the pool of
-/// adjacent violators makes the shares non-decreasing (isotonic regression). Overlap is why the shrinking is
-/// needed: at 24 steps, 1,500 hourly outcomes are about 62 independent ones, and a plain isotonic fit on noise
-/// would promise 60 % and more at its upper end.
+/// Out-of-fold outcomes are put into bins of equal count. The share of right ones among all is shrunk to chance by a
+/// prior of twenty independent outcomes, where `horizon` overlapping outcomes count as one; each bin's share is shrunk
+/// to that of all by twenty more; the pool of adjacent violators makes the shares non-decreasing (isotonic
+/// regression). Overlap is why the shrinking is needed: at 24 steps, 1,500 hourly outcomes are about 62 independent
+/// ones, and a plain isotonic fit on noise would promise 60 % and more at its upper end. Shrinking every bin to chance
+/// would count the prior ten times, and tell a model that is right in 56 % as one of 51.5 %.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfidenceMap {
@@ -34,13 +35,16 @@ impl ConfidenceMap {
         let mut sorted = outcomes.to_vec();
         // A stable sort: outcomes of one size stay in time order.
         sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let independent = outcomes.len() as f64 / step as f64;
+        let right = outcomes.iter().filter(|o| o.1).count() as f64 / step as f64;
+        let all = (right + chance * PRIOR_OUTCOMES) / (independent + PRIOR_OUTCOMES);
         let bins: Vec<(f64, f64, f64)> = equal_bins(&sorted)
             .map(|bin| {
                 let n = bin.len() as f64;
                 let at = bin.iter().map(|o| f64::from(o.0)).sum::<f64>() / n;
                 let right = bin.iter().filter(|o| o.1).count() as f64 / n;
                 let weight = n / step as f64;
-                let p = (right * weight + chance * PRIOR_OUTCOMES) / (weight + PRIOR_OUTCOMES);
+                let p = (right * weight + all * PRIOR_OUTCOMES) / (weight + PRIOR_OUTCOMES);
                 (at, p, weight)
             })
             .collect();
@@ -50,7 +54,10 @@ impl ConfidenceMap {
 
     /// False for a map that no outcomes can have given.
     pub(crate) fn is_sound(&self) -> bool {
-        !self.at.is_empty() && self.at.len() == self.probability.len()
+        !self.at.is_empty()
+            && self.at.len() == self.probability.len()
+            && self.at.iter().all(|at| at.is_finite())
+            && self.probability.iter().all(|p| (0.0..=1.0).contains(p))
     }
 
     /// Probability that the direction is right at `|mean| / scale`; linear between bins, flat beyond.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use candlecast_core::{FeatureTable, FilledSeries, Timestamp};
 
+use crate::conformal::Origin;
 use crate::state::{MarketState, RowState};
 use crate::{Task, ThresholdUnit, Thresholds};
 
@@ -96,6 +97,11 @@ impl Market {
     /// Tercile of the volatility at each row among its values of the year before it: 0 calm, 1 middle, 2 wild.
     pub fn tercile(&self) -> &[u8] {
         &self.tercile
+    }
+
+    /// What calibration needs to know of the market at `row`.
+    pub fn origin(&self, row: usize) -> Origin {
+        Origin { row, sigma: self.sigma[row], tercile: self.tercile[row] }
     }
 
     pub(crate) fn state(&self, row: usize) -> RowState {

@@ -91,7 +91,7 @@ impl Forecaster {
         data: Dataset,
     ) -> Self {
         let id = identity(name, &Recipe::Pipeline(config.clone()));
-        Self { name: name.into(), baseline, id, parts: Parts::Pipeline(Box::new(Pipeline { config, learner, data })) }
+        Self { name: name.into(), baseline, id, parts: Parts::Pipeline(Box::new(Pipeline::new(config, learner, data))) }
     }
 
     /// An ensemble of `members`, at least two, of one task and over the same markets.
@@ -354,7 +354,7 @@ impl FittedForecaster {
         for (i, &origin) in origins.iter().enumerate() {
             calibrator.advance(origin, market.log_close());
             let steps = learnable_steps(market, origin, task.horizon(), row);
-            calibrator.issue_scoring(origin, forecasts.row(i), steps);
+            calibrator.issue_scoring(market.origin(origin), forecasts.row(i), steps);
         }
         calibrator.advance(row, market.log_close());
         calibrator
@@ -365,7 +365,7 @@ impl FittedForecaster {
         let series = panel.market().series();
         let forecasts = self.predict(panel, &[row]);
         let forecast = forecasts.row(0);
-        let issued = calibrator.issue(row, forecast, false);
+        let issued = calibrator.issue(panel.market().origin(row), forecast, false);
         let task = self.task();
         let origin = OutlookOrigin {
             time: series.close_time(row),

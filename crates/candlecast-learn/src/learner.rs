@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use candlecast_core::{FeatureSet, Seed};
+use candlecast_core::{FeatureSet, Interval, Seed};
 use serde::{Deserialize, Serialize};
 
+use crate::memo::Memo;
 use crate::{Samples, ScalerKind, Task};
 
 /// Something that can be fitted: a recipe that has been checked.
@@ -15,14 +16,24 @@ pub trait Learner: Send + Sync + std::fmt::Debug {
     /// Rows in an input window; at least 1.
     fn lookback(&self) -> usize;
     /// Features and scaler when the user names none.
-    fn inputs(&self) -> Inputs;
+    fn inputs(&self, asked: &Asked) -> Inputs;
     /// Fewest training samples a fit makes sense with.
     fn min_samples(&self) -> usize {
         50
     }
-    /// True if a fit stops or selects on the validation part. Otherwise the whole window trains it.
-    fn uses_validation(&self) -> bool {
+    /// True if a fit to `task` stops or selects on the validation part. Otherwise the whole window trains it.
+    fn uses_validation(&self, _task: &Task) -> bool {
         true
+    }
+    /// Days of the windows that a fit to `task` learns from where nobody names one, shortest first; of several the
+    /// forecast is the mean of fits over each ([`Extent`]).
+    fn windows(&self, _task: &Task) -> &'static [u32] {
+        &[DEFAULT_WINDOW]
+    }
+    /// True if a fit to `task` centres and scales its inputs by itself, so that unscaled ones need not be looked through
+    /// for what is constant.
+    fn scales_itself(&self, _task: &Task) -> bool {
+        false
     }
     /// Bytes that a fit on `n_samples` windows of `n_features` needs at most, inputs not counted.
     fn memory_bytes(&self, n_samples: usize, n_features: usize, task: &Task) -> usize {
@@ -47,6 +58,38 @@ pub trait Fitted: Send + Sync + std::fmt::Debug {
     }
 }
 
+/// Days of a training window by default.
+pub const DEFAULT_WINDOW: u32 = 365;
+
+/// What default inputs may depend on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Asked {
+    /// What is to be predicted.
+    pub task: Task,
+    /// Length of a candle.
+    pub interval: Interval,
+    /// Candles there are.
+    pub candles: usize,
+}
+
+impl Asked {
+    /// `task` on many hourly candles.
+    pub fn hourly(task: Task) -> Self {
+        let interval = Interval::from_ms(3_600_000).expect("an hour is an interval");
+        Self { task, interval, candles: 100_000 }
+    }
+}
+
+/// Which rows a fit learns from, and what it shares with others.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extent<'a> {
+    /// Days of the windows to take the mean of fits over, shortest first; the samples reach back through the longest.
+    /// Empty where all samples are one window.
+    pub windows: &'a [u32],
+    /// Sums over blocks of rows that successive fits on the same unscaled data share.
+    pub memo: Option<&'a Memo>,
+}
+
 /// Default inputs of a learner.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inputs {
@@ -68,6 +111,8 @@ pub struct FitContext<'a> {
     pub warm: Option<&'a ModelState>,
     /// A checkpoint to go on from, bit for bit.
     pub resume: Option<&'a TrainState>,
+    /// Windows, and what is shared with other fits.
+    pub extent: Extent<'a>,
     /// Hears of every step.
     pub observer: &'a mut dyn FitObserver,
 }

@@ -18,6 +18,7 @@ mod learner;
 mod live;
 #[cfg(test)]
 mod made;
+mod memo;
 mod metrics;
 mod pipeline;
 mod problem;
@@ -34,21 +35,22 @@ mod volatility;
 
 pub use checkpoint::{CHECKPOINT_SECONDS, Checkpointed, recall_fit};
 pub use confidence::{ConfidenceMap, MIN_OUTCOMES, Reliability, ReliabilityAccumulator};
-pub use conformal::{Calibrated, CalibrationState, Calibrator, ForecastRow};
+pub use conformal::{Calibrated, CalibrationState, Calibrator, Distribution, ForecastRow, Origin};
 pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
 pub use ensemble::{Combine, EnsembleConfig};
 pub use evaluate::{
     Comparison, DirectionTest, Facts, Losses, ModelForecasts, ModelReport, Question, Report, ScoredForecasts, Scorer,
-    StepReport, TaskMetrics, TaskScores, evaluate,
+    Spread, StepReport, TaskMetrics, TaskScores, Told, evaluate,
 };
 pub use forecaster::{FitSummary, FittedEnsemble, FittedForecaster, Forecaster, ForecasterState, Start};
 pub use learner::{
-    Curve, FitContext, FitError, FitObserver, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, Progress,
-    RestoreError, Silent, Stop, Tensor, TrainState, Values,
+    Asked, Curve, DEFAULT_WINDOW, Extent, FitContext, FitError, FitObserver, FitOutcome, Fitted, Inputs, Learner,
+    ModelState, Prediction, Progress, RestoreError, Silent, Stop, Tensor, TrainState, Values,
 };
 pub use live::{LivePipeline, LiveRow};
+pub use memo::Memo;
 pub use metrics::{
-    Accumulator, ClassAccumulator, ClassMetrics, Metrics, Outcome, VolatilityAccumulator, VolatilityMetrics,
+    Accumulator, Bounds, ClassAccumulator, ClassMetrics, Metrics, Outcome, VolatilityAccumulator, VolatilityMetrics,
     VolatilityOutcome, roc_auc,
 };
 pub use pipeline::{FittedPipeline, Pipeline, PipelineConfig, PipelineState};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use candlecast_core::{Candle, Forecast, SeriesKey, Timestamp};
 
-use crate::conformal::{CalibrationState, Calibrator};
+use crate::conformal::{CalibrationState, Calibrator, Origin};
 use crate::dataset::Panel;
 use crate::forecaster::FittedForecaster;
 use crate::tasks::OutlookOrigin;
@@ -121,11 +121,13 @@ impl LivePipeline {
         }
         let candle = *self.tail.newest()?;
         let panel = self.tail.panel(&self.key, &self.names, lookback)?;
-        let forecasts = self.model.predict(&panel, &[panel.rows().end - 1]);
+        let last = panel.rows().end - 1;
+        let forecasts = self.model.predict(&panel, &[last]);
         let (forecast, task) = (forecasts.row(0), self.model.task());
         let time = candle.open_time.plus_ms(self.key.interval.ms());
         let steps = if time >= self.learn_from { task.horizon() } else { 0 };
-        let issued = self.calibrator.issue_scoring(self.next_row - 1, forecast, steps);
+        let origin = Origin { row: self.next_row - 1, ..panel.market().origin(last) };
+        let issued = self.calibrator.issue_scoring(origin, forecast, steps);
         let origin =
             OutlookOrigin { time, step_ms: self.key.interval.ms(), price: candle.close, horizon: task.horizon() };
         Some(Forecast {
@@ -143,7 +145,8 @@ mod tests {
     use super::*;
     use crate::baselines;
     use crate::learner::{
-        Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Stop,
+        Asked, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
+        Stop,
     };
     use crate::{
         Dataset, Fold, FoldRows, Forecaster, Labels, Market, PipelineConfig, Samples, ScalerKind, Silent, Start, Task,
@@ -165,7 +168,7 @@ mod tests {
         fn lookback(&self) -> usize {
             5
         }
-        fn inputs(&self) -> Inputs {
+        fn inputs(&self, _: &Asked) -> Inputs {
             Inputs { features: FeatureSet::of(&["a", "b"]), scaler: ScalerKind::Standard }
         }
         fn fit(&self, _: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
@@ -265,7 +268,7 @@ mod tests {
         let fold = Fold::of_rows(market, &rows);
         let fitted = || forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap().0;
         let batch = fitted();
-        let calibration = CalibrationState::new(0.9, &forecaster.task());
+        let calibration = CalibrationState::new(0.9, &forecaster.task(), 24.0);
         let trained_to = series.close_time(TRAINED_ROWS - 1);
         let history = cut(market, history_rows);
         let history_features = features_of(forecaster, &history);

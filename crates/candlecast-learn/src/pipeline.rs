@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Market, Panel, SampleId, Samples};
 use crate::forecaster::{FitSummary, Start};
-use crate::learner::{FitContext, FitError, FitObserver, Fitted, Learner, ModelState, Prediction, RestoreError};
+use crate::learner::{
+    DEFAULT_WINDOW, Extent, FitContext, FitError, FitObserver, Fitted, Learner, ModelState, Prediction, RestoreError,
+};
+use crate::memo::Memo;
 use crate::scaler::{FittedScaler, ScalerKind};
 use crate::split::{Fold, Parts, TrainWindow, split};
 use crate::task::{Task, Thresholds};
@@ -51,6 +54,7 @@ pub struct Pipeline {
     pub learner: Box<dyn Learner>,
     /// Features over whole series, unscaled, one panel a market.
     pub data: Dataset,
+    memo: Memo,
 }
 
 /// A fitted pipeline.
@@ -65,6 +69,24 @@ pub struct FittedPipeline {
 }
 
 impl Pipeline {
+    /// A pipeline over `data`, which has the features of `config`; `learner` is what `config.model` and its parameters
+    /// build.
+    pub fn new(config: PipelineConfig, learner: Box<dyn Learner>, data: Dataset) -> Self {
+        Self { config, learner, data, memo: Memo::default() }
+    }
+
+    /// Days of the windows that a fit takes the mean over, where nobody named one.
+    fn windows(&self) -> &'static [u32] {
+        if self.config.window == TrainWindow::Own { self.learner.windows(&self.config.task) } else { &[] }
+    }
+
+    /// `fold` with the window of this model.
+    fn reaching(&self, fold: &Fold) -> Fold {
+        let longest = self.windows().last().copied().filter(|&days| days != DEFAULT_WINDOW);
+        let own = longest.map(|days| fold.fit_at.plus_ms(-i64::from(days) * DAY_MS).max(fold.earliest));
+        Fold { learn_from: own.unwrap_or(fold.learn_from).min(fold.learn_from), ..fold.clone() }
+    }
+
     /// Fits on the window of `fold`. Scaler and thresholds see the training part only.
     pub(crate) fn fit(
         &self,
@@ -78,19 +100,25 @@ impl Pipeline {
         if !self.learner.supports(&task) {
             return Err(FitError::Unsupported { model: self.config.model.clone(), task: task.id().into() });
         }
-        let valid_share = if self.learner.uses_validation() { self.config.valid_share } else { 0.0 };
+        let fold = &self.reaching(fold);
+        let valid_share = if self.learner.uses_validation(&task) { self.config.valid_share } else { 0.0 };
         let parts = split(fold, &self.data, lookback, task.horizon(), valid_share);
         if parts.train.len() < self.learner.min_samples() {
             return Err(FitError::TooFewSamples { have: parts.train.len(), need: self.learner.min_samples() });
         }
-        let scaler = self.config.scaler.fit(&self.data, &parts.train, lookback, self.config.clip);
+        let plain = self.config.scaler == ScalerKind::None && self.learner.scales_itself(&task);
+        let scaler = if plain {
+            FittedScaler::identity(self.data.width())
+        } else {
+            self.config.scaler.fit(&self.data, &parts.train, lookback, self.config.clip)
+        };
         if scaler.keep.is_empty() && self.data.width() > 0 {
             return Err(FitError::Degenerate(format!(
                 "all {} features are constant over the training part: the market did not move; choose another range or symbol",
                 self.data.width()
             )));
         }
-        let data = self.scaled(&scaler, &parts, lookback);
+        let data = if plain { self.data.clone() } else { self.scaled(&scaler, &parts, lookback) };
         let thresholds = self.thresholds(fold);
         if thresholds.is_none() && matches!(task, Task::Direction { .. }) {
             return Err(FitError::TooFewSamples { have: parts.train.len(), need: 2 * task.horizon() + 2 });
@@ -103,6 +131,7 @@ impl Pipeline {
             threads,
             warm: start.warm,
             resume: start.resume,
+            extent: Extent { windows: self.windows(), memo: plain.then_some(&self.memo) },
             observer,
         };
         let outcome = self.learner.fit(&train, &mut cx)?;
@@ -144,6 +173,8 @@ impl Pipeline {
         Samples::new(&data, &parts.train, 1, task, None).fit_thresholds()
     }
 }
+
+const DAY_MS: i64 = 86_400_000;
 
 /// Origins predicted at once: bounds the memory of scaled copies.
 const PREDICT_ROWS: usize = 4_096;

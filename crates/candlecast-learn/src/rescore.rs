@@ -114,7 +114,7 @@ fn served(rescored: &Rescore<'_>, rows: &[usize]) -> Vec<Vec<Calibrated>> {
         let end = (origin + task.horizon()).min(last);
         let whole = end < series.segment_of(origin).end && !series.filled()[origin + 1..=end].iter().any(|&f| f);
         let learnt = whole && origins.binary_search(&origin).is_ok();
-        let calibrated = calibrator.issue(origin, forecasts.row(i), learnt);
+        let calibrated = calibrator.issue(market.origin(origin), forecasts.row(i), learnt);
         if rows.binary_search(&origin).is_ok() {
             issued.push(calibrated);
         }

@@ -125,6 +125,18 @@ fn covered_rows(ids: &[SampleId], lookback: usize) -> Vec<SampleId> {
 }
 
 impl FittedScaler {
+    /// Leaves all of `width` features as they are.
+    pub(crate) fn identity(width: usize) -> Self {
+        Self {
+            kind: ScalerKind::None,
+            keep: (0..width).collect(),
+            center: vec![0.0; width],
+            scale: vec![1.0; width],
+            clip: None,
+            dropped: vec![],
+        }
+    }
+
     /// One scaled value of kept feature `k`.
     pub fn apply(&self, k: usize, value: f32) -> f32 {
         let z = ((f64::from(value) - self.center[k]) / self.scale[k]) as f32;

@@ -6,6 +6,7 @@ use candlecast_core::{TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Market, SampleId};
+use crate::learner::DEFAULT_WINDOW;
 
 /// How far back training data reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,19 @@ pub enum TrainWindow {
     },
     /// Everything before the fit.
     Expanding,
+    /// What each model takes where nobody says more ([`crate::Learner::windows`]); 365 days for those that do not say.
+    Own,
+}
+
+impl TrainWindow {
+    /// Days that it reaches back; `None` for everything.
+    pub fn days(self) -> Option<u32> {
+        match self {
+            Self::Rolling { days } => Some(days),
+            Self::Own => Some(DEFAULT_WINDOW),
+            Self::Expanding => None,
+        }
+    }
 }
 
 /// One fit and the origins it forecasts, as instants: the same fold of every market.
@@ -25,6 +39,8 @@ pub enum TrainWindow {
 pub struct Fold {
     /// Open time of the first candle of the training window.
     pub learn_from: Timestamp,
+    /// Nothing before it may be learnt from, whatever window a model takes.
+    pub earliest: Timestamp,
     /// When it is fitted: every label used in training is complete by then.
     pub fit_at: Timestamp,
     /// Open times of the origins that this fit forecasts.
@@ -88,6 +104,7 @@ impl Fold {
         let time = |row| time_of(market, row);
         Self {
             learn_from: time(rows.window_start),
+            earliest: time(rows.window_start),
             fit_at: end_of(market, rows.fit_row),
             test: TimeRange { from: time(rows.test.start), to: time(rows.test.end) },
         }
@@ -248,14 +265,14 @@ const DAY_MS: i64 = 86_400_000;
 
 impl PlanConfig {
     fn window_start(&self, market: &Market, fit_time: Timestamp) -> usize {
-        match self.window {
-            TrainWindow::Rolling { days } => {
+        match self.window.days() {
+            Some(days) => {
                 let series = market.series();
                 let start = series.first_row_from(fit_time.plus_ms(-i64::from(days) * DAY_MS));
                 // After a long gap, or with few days asked for, the newest candles before it fill the window up.
                 start.min(series.first_row_from(fit_time).saturating_sub(self.min_candles))
             }
-            TrainWindow::Expanding => 0,
+            None => 0,
         }
     }
 
@@ -268,7 +285,7 @@ impl PlanConfig {
                 "the smallest fit has {least} candles, which is little to learn from; {ADVISED_CANDLES} are advised"
             ));
         }
-        if let TrainWindow::Rolling { days } = self.window {
+        if let Some(days) = self.window.days() {
             let candles = f64::from(days) * market.series().key().interval.per_day();
             if candles < self.min_candles as f64 {
                 notes.push(format!(
@@ -324,7 +341,7 @@ impl PlanConfig {
         let known_to = (end + self.horizon).min(series.len());
         let folds = self.chain(market, &fits, end);
         let notes = [self.remarks(market, &folds), notes].concat();
-        Ok(self.plan(market, folds, scored_from..end, known_to, notes))
+        Ok(self.reaching_to(market, 0, self.plan(market, folds, scored_from..end, known_to, notes)))
     }
 
     /// One fit at the end of `train`, forecasting origins within `test`; calibration by a chain of four fits over
@@ -389,7 +406,7 @@ impl PlanConfig {
         // The last origins have no complete outcome within the range: they calibrate, they are not scored.
         let scored = end - test_rows..end - self.horizon;
         let notes = self.remarks(market, &folds);
-        Ok(self.plan(market, folds, scored, end, notes))
+        Ok(self.reaching_to(market, first, self.plan(market, folds, scored, end, notes)))
     }
 
     /// The fit that is saved: everything up to the end of `range`.
@@ -397,7 +414,19 @@ impl PlanConfig {
         let (first, end) = checked_rows(market, range, self)?;
         let fit_time = open_time(market, end - 1).plus_ms(market.series().key().interval.ms());
         let window_start = self.window_start(market, fit_time).max(first);
-        Ok(Fold::of_rows(market, &FoldRows { window_start, fit_row: end, test: end..end }))
+        let fold = Fold::of_rows(market, &FoldRows { window_start, fit_row: end, test: end..end });
+        Ok(self.fold_reaching_to(market, first, fold))
+    }
+
+    /// Folds whose models may take windows of their own, as far back as row `first`.
+    fn reaching_to(&self, market: &Market, first: usize, plan: Plan) -> Plan {
+        let folds = plan.folds.into_iter().map(|fold| self.fold_reaching_to(market, first, fold)).collect();
+        Plan { folds, ..plan }
+    }
+
+    fn fold_reaching_to(&self, market: &Market, first: usize, fold: Fold) -> Fold {
+        let earliest = if self.window == TrainWindow::Own { open_time(market, first) } else { fold.earliest };
+        Fold { earliest, ..fold }
     }
 
     fn plan(

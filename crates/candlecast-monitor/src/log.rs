@@ -117,7 +117,7 @@ impl From<&VolatilityOutlook> for RowClaim {
 
 #[cfg(test)]
 mod tests {
-    use candlecast_core::{Action, Interval};
+    use candlecast_core::{Action, Interval, Move};
 
     use super::*;
     use crate::made::key;
@@ -129,6 +129,8 @@ mod tests {
             price: 100.0 + step as f64,
             lower: 90.0,
             upper: 120.0,
+            direction: Move::Up,
+            factor: 1.0,
             confidence: 0.75,
             calibrated: step > 1,
         };

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use candlecast_core::market::{MarketConfig, generate};
 use candlecast_core::{FeatureTable, FilledSeries, Seed};
-use candlecast_learn::{Dataset, FitContext, Market, Panel, SampleId, Samples, ScalerKind, Silent, Task};
+use candlecast_learn::{Dataset, Extent, FitContext, Market, Panel, SampleId, Samples, ScalerKind, Silent, Task};
 use candlecast_nn::{
     AdamConfig, Cell, Isa, Loss, OptimizerKind, Session, SessionBatch, SessionConfig, Shape, catalog, sgemm,
 };
@@ -184,7 +184,15 @@ fn fit(threads: usize) {
     let learner = lstm.build(&json!({})).expect("defaults are valid");
     let samples = Samples::new(&data, &ids, learner.lookback(), Task::Price { horizon: 24 }, None);
     let start = Instant::now();
-    let mut cx = FitContext { seed: Seed(1), valid: None, threads, warm: None, resume: None, observer: &mut Silent };
+    let mut cx = FitContext {
+        seed: Seed(1),
+        valid: None,
+        threads,
+        warm: None,
+        resume: None,
+        extent: Extent::default(),
+        observer: &mut Silent,
+    };
     let outcome = learner.fit(&samples, &mut cx).expect("a generated year can be fitted");
     let ms = start.elapsed().as_secs_f64() * 1e3;
     let line = json!({

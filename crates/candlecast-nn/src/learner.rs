@@ -3,7 +3,8 @@
 use candlecast_core::FeatureSet;
 use candlecast_core::catalog::RecipeError;
 use candlecast_learn::{
-    FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, RestoreError, Samples, ScalerKind, Task,
+    Asked, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, RestoreError, Samples, ScalerKind,
+    Task,
 };
 use serde_json::Value;
 
@@ -151,7 +152,7 @@ impl Learner for Recurrent {
         self.config.sequence_length
     }
 
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         let features = match self.config.profile {
             Profile::Fast => FeatureSet::of(&["ohlcv"]),
             Profile::Deep => FeatureSet::of(&["default"]),

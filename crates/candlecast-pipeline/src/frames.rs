@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use candlecast_core::{FeatureSet, FeatureTable, ModelRequest, Problem};
 use candlecast_features::Engine;
-use candlecast_learn::{Dataset, Forecaster, Learner, Market, Panel, PipelineConfig, ScalerKind, Task, task_kinds};
+use candlecast_learn::{
+    Asked, Dataset, Forecaster, Learner, Market, Panel, PipelineConfig, ScalerKind, Task, task_kinds,
+};
 use serde_json::{Map, Value};
 
 use crate::catalog::{self, Part};
@@ -109,7 +111,7 @@ impl FeatureFrames {
                 if !learner.supports(&task) {
                     return Err(catalog::unsupported(entry.id, &task));
                 }
-                let config = config_of(entry.id, params, learner.as_ref(), options, task)?;
+                let config = config_of(entry.id, params, learner.as_ref(), options, &self.asked(task))?;
                 let mut panels = self.panels(&config.features)?;
                 if let Some(only) = only {
                     panels = vec![panels.swap_remove(only)];
@@ -126,6 +128,12 @@ impl FeatureFrames {
                     .map_err(|e| Problem::usage("bad-parameter", "weights", format!("{}: {e}", entry.id)))
             }
         }
+    }
+
+    /// What default inputs depend on, of the first market.
+    pub(crate) fn asked(&self, task: Task) -> Asked {
+        let series = self.market().series();
+        Asked { task, interval: series.key().interval, candles: series.len() }
     }
 
     /// Parameters of a model, those of a baseline that leaves them open set for the interval.
@@ -235,9 +243,9 @@ fn config_of(
     params: Value,
     learner: &dyn Learner,
     options: &PipelineOptions,
-    task: Task,
+    asked: &Asked,
 ) -> Result<PipelineConfig, Problem> {
-    let inputs = learner.inputs();
+    let inputs = learner.inputs(asked);
     let features = match &options.features {
         Some(chosen) if !inputs.features.ids().is_empty() => Engine::new(&with_all(chosen))?.expanded(),
         _ if inputs.features.ids().is_empty() => FeatureSet::default(),
@@ -251,7 +259,7 @@ fn config_of(
         scaler,
         clip: (scaler != ScalerKind::None).then_some(CLIP),
         max_fill: options.max_fill,
-        task,
+        task: asked.task,
         level: options.level,
         window: options.window,
         retrain_days: options.retrain_days,

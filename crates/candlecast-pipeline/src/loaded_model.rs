@@ -72,11 +72,11 @@ impl LoadedModel {
         if task.horizon() != identity.horizon {
             return Err(corrupt(format!("it is of {} steps, not of {}", task.horizon(), identity.horizon)));
         }
-        if !calibration.is_sound() {
-            return Err(corrupt("its calibration is damaged".into()));
-        }
         if calibration.claims() != task.claims() {
             return Err(corrupt("its calibration is of another horizon".into()));
+        }
+        if !calibration.is_sound(&task) {
+            return Err(corrupt("its calibration is damaged".into()));
         }
         Ok(Self {
             id: identity.id.clone(),

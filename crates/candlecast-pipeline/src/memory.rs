@@ -42,12 +42,13 @@ pub fn check_memory(forecasters: &[Forecaster], fits_at_once: usize, max_memory:
 fn fit_bytes(pipeline: &Pipeline) -> u64 {
     let rows_of = |panel: &candlecast_learn::Panel| {
         let rows = panel.rows().len();
-        match pipeline.config.window {
-            TrainWindow::Rolling { days } => {
-                rows.min((f64::from(days) * panel.market().series().key().interval.per_day()).ceil() as usize)
-            }
-            TrainWindow::Expanding => rows,
-        }
+        let days = match pipeline.config.window {
+            TrainWindow::Own => pipeline.learner.windows(&pipeline.config.task).last().copied(),
+            window => window.days(),
+        };
+        days.map_or(rows, |days| {
+            rows.min((f64::from(days) * panel.market().series().key().interval.per_day()).ceil() as usize)
+        })
     };
     let in_window: usize = pipeline.data.panels().iter().map(rows_of).sum();
     let width = pipeline.data.width();

@@ -55,14 +55,14 @@ pub const MIN_CANDLES: (usize, usize) = (1_000, 200);
 pub(crate) const CLIP: f64 = 10.0;
 
 impl PipelineOptions {
-    /// The defaults for `horizon`: 90 % intervals, rolling 365 days, refit every 7 days.
+    /// The defaults for `horizon`: 90 % intervals, each model's own training window, refit every 7 days.
     pub fn new(horizon: usize) -> Self {
         Self {
             task: price(),
             labels: adaptive(),
             horizon,
             level: 0.9,
-            window: TrainWindow::Rolling { days: 365 },
+            window: TrainWindow::Own,
             retrain_days: 7,
             min_candles: MIN_CANDLES.0,
             max_fill: MAX_FILL,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use candlecast_core::{Blame, FeatureSet, Seed, SeriesKey, TimeRange, Timestamp};
 use candlecast_features::{Engine, equal_count_bins};
 use candlecast_learn::walk_forward::Hooks;
-use candlecast_learn::{FitSummary, Fold, FoldRows, Forecaster, Market, Panel, Parts, SampleId, split};
+use candlecast_learn::{Asked, FitSummary, Fold, FoldRows, Forecaster, Market, Panel, Parts, SampleId, split};
 
 pub use feature::RankedFeature;
 pub use importance::Permutation;
@@ -115,7 +115,9 @@ impl PreparedRanking {
         range: TimeRange,
     ) -> Result<Self, Problem> {
         common.check()?;
-        let wanted = inputs(request, &common)?;
+        let series = market.series();
+        let asked = Asked { task: common.task()?, interval: series.key().interval, candles: series.len() };
+        let wanted = inputs(request, &common, &asked)?;
         let plan = plan_config(&common);
         // Refuses what a training on this range would refuse.
         plan.training(&market, range)?;
@@ -169,7 +171,7 @@ pub fn check_rank_options(options: RankOptions) -> Result<(), Problem> {
 }
 
 /// The features asked for, or the model's own, each output once.
-fn inputs(request: &ModelRequest, common: &PipelineOptions) -> Result<FeatureSet, Problem> {
+fn inputs(request: &ModelRequest, common: &PipelineOptions, asked: &Asked) -> Result<FeatureSet, Problem> {
     let entry = match catalog::part(&request.id)? {
         Part::Learner(entry) => entry,
         Part::Composite(composite) => {
@@ -177,7 +179,7 @@ fn inputs(request: &ModelRequest, common: &PipelineOptions) -> Result<FeatureSet
             return Err(Problem::usage("closes-only", "model", why));
         }
     };
-    let own = entry.build(&request.params)?.inputs().features;
+    let own = entry.build(&request.params)?.inputs(asked).features;
     if own.ids().is_empty() {
         return Err(Problem::usage(
             "closes-only",

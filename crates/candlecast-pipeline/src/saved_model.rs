@@ -71,9 +71,12 @@ pub fn max_fill(saved: &SavedModel) -> usize {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SavedModel1 {
     pipeline: PipelineState,
-    calibration: CalibrationState,
+    calibration: Value,
     trained_to: Timestamp,
 }
+
+/// Candles a day that the calibration of an old model, which does not say, is taken for.
+const HOURLY: f64 = 24.0;
 
 /// The model in a file of an older `format`, whose fields are `value`.
 pub fn migrate_saved_model(format: u32, value: Value) -> Result<SavedModel, String> {
@@ -81,6 +84,7 @@ pub fn migrate_saved_model(format: u32, value: Value) -> Result<SavedModel, Stri
     match format {
         1 => {
             let SavedModel1 { pipeline, calibration, trained_to } = serde_json::from_value(value).map_err(refused)?;
+            let calibration = CalibrationState::from_format_1(&calibration, &pipeline.config.task, HOURLY)?;
             let forecaster = ForecasterState::Pipeline(Box::new(pipeline));
             Ok(SavedModel { forecaster, calibration, trained_to, out_of_fold: None })
         }

@@ -9,7 +9,7 @@ mod tape;
 use candlecast_core::Seed;
 use candlecast_core::catalog::Entry;
 use candlecast_learn::{
-    FitContext, FitError, FitObserver, FitOutcome, Labels, Learner, Prediction, Samples, Silent, Task,
+    Extent, FitContext, FitError, FitObserver, FitOutcome, Labels, Learner, Prediction, Samples, Silent, Task,
 };
 use serde_json::Value;
 
@@ -87,7 +87,8 @@ impl Subject<'_> {
         threads: usize,
         observer: &mut dyn FitObserver,
     ) -> Result<FitOutcome, FitError> {
-        let mut cx = FitContext { seed: SEED, valid, threads, warm: None, resume: None, observer };
+        let mut cx =
+            FitContext { seed: SEED, valid, threads, warm: None, resume: None, extent: Extent::default(), observer };
         self.learner.fit(train, &mut cx)
     }
 

@@ -305,8 +305,8 @@ fn outcome(e: &Evaluation, m: &ModelReport, i: usize, row: usize) -> Option<[f64
     let close = &e.market.series().columns().close;
     let horizon = e.report.horizon;
     let around = |at: usize, value: &dyn Fn(f64) -> f64| {
-        let (mean, width) = (m.forecasts.means[at], m.forecasts.calibrated[at].half_width);
-        [value(mean), value(mean - width), value(mean + width)]
+        let told = m.forecasts.calibrated[at];
+        [value(told.mean), value(told.lower), value(told.upper)]
     };
     match e.report.task {
         Task::Price { .. } => {

@@ -2,7 +2,7 @@
 
 use candlecast_core::{FeatureSet, Interval, ModelRequest, Problem, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
 use candlecast_host::SeriesQuery;
-use candlecast_learn::{Labels, ScalerKind, TrainWindow};
+use candlecast_learn::{DEFAULT_WINDOW, Labels, ScalerKind, TrainWindow};
 use candlecast_pipeline::catalog::canonical;
 use candlecast_pipeline::{MIN_CANDLES, PipelineOptions};
 use clap::{Args, ValueEnum};
@@ -82,7 +82,6 @@ pub(crate) enum WindowArg {
 }
 
 /// Days in a rolling window by default.
-const DEFAULT_TRAIN_DAYS: u32 = 365;
 
 /// What a fit is of.
 #[derive(Debug, Clone, Args)]
@@ -165,7 +164,8 @@ impl FitArgs {
         match (self.window, self.train_days) {
             (Some(WindowArg::Expanding), _) => TrainWindow::Expanding,
             (None, None) if range_given => TrainWindow::Expanding,
-            (_, days) => TrainWindow::Rolling { days: days.unwrap_or(DEFAULT_TRAIN_DAYS) },
+            (None, None) => TrainWindow::Own,
+            (_, days) => TrainWindow::Rolling { days: days.unwrap_or(DEFAULT_WINDOW) },
         }
     }
 
@@ -247,7 +247,7 @@ mod tests {
             Line::try_parse_from([&["fit"][..], args].concat()).unwrap().fit.window(range_given)
         };
         let rolling = |days| TrainWindow::Rolling { days };
-        assert_eq!(window(&[], false), rolling(365));
+        assert_eq!(window(&[], false), TrainWindow::Own);
         assert_eq!(window(&[], true), TrainWindow::Expanding);
         assert_eq!(window(&["--window", "rolling"], true), rolling(365));
         assert_eq!(window(&["--train-days", "60"], true), rolling(60));

@@ -97,7 +97,7 @@ impl StaleModel {
         let common = options_of(&recipe)?;
         let from = match common.window {
             TrainWindow::Expanding => manifest.data_range.from,
-            TrainWindow::Rolling { .. } => TimeRange::ALL.from,
+            TrainWindow::Rolling { .. } | TrainWindow::Own => TimeRange::ALL.from,
         };
         Some(Self {
             model_id: manifest.id.clone(),

@@ -105,7 +105,11 @@ fn baselines_on_a_price_that_never_moves_have_finite_scores() {
     for m in &report.models {
         assert!(all_finite(m), "{}: {:?}", m.name, m.metrics);
         assert_eq!(m.metrics.loss(), Some(0.0), "{}", m.name);
-        assert!(m.forecasts.calibrated.iter().all(|c| c.half_width.is_finite() && c.confidence == 0.5), "{}", m.name);
+        assert!(
+            m.forecasts.calibrated.iter().all(|c| (c.upper - c.lower).is_finite() && c.confidence == 0.5),
+            "{}",
+            m.name
+        );
         assert!(!m.vs_reference.verdict.starts_with("better"), "{}: {}", m.name, m.vs_reference.verdict);
     }
 }

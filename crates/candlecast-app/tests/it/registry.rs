@@ -487,10 +487,11 @@ async fn a_model_is_validated_on_what_it_has_not_learnt_from() {
         let then = another(&world, Timestamp(walk.open_time()[row]).plus_ms(3_600_000), None);
         let served = predict(&then, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap();
         for (h, step) in served.forecast.steps().iter().enumerate() {
-            let (mean, half) = ((step.price / served.forecast.origin_price).ln(), (step.upper / step.price).ln());
+            let log = |price: f64| (price / served.forecast.origin_price).ln();
             let issued = model.forecasts.calibrated[k * HORIZON + h];
-            assert!((model.forecasts.means[k * HORIZON + h] - mean).abs() < 1e-12, "row {row} step {h}");
-            assert!((issued.half_width - half).abs() < 1e-12, "row {row} step {h}: {} {half}", issued.half_width);
+            for (own, served) in [(issued.mean, step.price), (issued.lower, step.lower), (issued.upper, step.upper)] {
+                assert!((own - log(served)).abs() < 1e-12, "row {row} step {h}: {own} {}", log(served));
+            }
             assert_eq!(issued.confidence, step.confidence);
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod ema;
 pub(crate) mod hma;
 pub(crate) mod kama;
 pub(crate) mod ma_cross;
+pub(crate) mod scaled_ema_distance;
 pub(crate) mod session_vwap;
 pub(crate) mod sma;
 pub(crate) mod tema;

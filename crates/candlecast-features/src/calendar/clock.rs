@@ -1,10 +1,11 @@
-//! Hour of the day and day of the week on circles, and the time to the next funding.
+//! Time of day and of the week on circles, with their harmonics, and the time to the next funding.
 
 use candlecast_core::Interval;
 
 use crate::formula::{Formula, own};
 use crate::indicator::{Memory, Observation};
-use crate::spec::{FeatureSpec, Group, Scale};
+use crate::session::DAY_MS;
+use crate::spec::{FeatureSpec, Group, ParamRange, Scale};
 
 pub(crate) const HOUR: FeatureSpec = FeatureSpec {
     id: "hour",
@@ -20,7 +21,7 @@ pub(crate) const HOUR: FeatureSpec = FeatureSpec {
     scale: Scale::FREE,
     requires: &[],
     version: 1,
-    build: |ids, _| Ok(own(ids, 0, Memory::Finite(1), Circle::new(DAY_MS, 0))),
+    build: |ids, _| Ok(own(ids, 0, Memory::Finite(1), Circle::new(DAY_MS, 0, 1))),
 };
 
 pub(crate) const WEEKDAY: FeatureSpec = FeatureSpec {
@@ -37,7 +38,41 @@ pub(crate) const WEEKDAY: FeatureSpec = FeatureSpec {
     scale: Scale::FREE,
     requires: &[],
     version: 1,
-    build: |ids, _| Ok(own(ids, 0, Memory::Finite(1), Circle::new(7 * DAY_MS, MONDAY_MS))),
+    build: |ids, _| Ok(own(ids, 0, Memory::Finite(1), Circle::new(7 * DAY_MS, MONDAY_MS, 1))),
+};
+
+pub(crate) const HOUR_HARMONIC: FeatureSpec = FeatureSpec {
+    id: "hour_harmonic",
+    group: Group::Calendar,
+    summary: "time of day of the close, on a circle that turns k times a day",
+    unit: "-1 to 1",
+    formula: "sin(2 pi k h), cos(2 pi k h), h the share of the UTC day at the close",
+    source: "definition",
+    params: HARMONIC,
+    listed: &[&[2], &[3], &[4]],
+    outputs: &["hour_harmonic_sin", "hour_harmonic_cos"],
+    cost: "O(1)",
+    scale: Scale::FREE,
+    requires: &[],
+    version: 1,
+    build: |ids, p| Ok(own(ids, 0, Memory::Finite(1), Circle::new(DAY_MS, 0, i64::from(p[0])))),
+};
+
+pub(crate) const WEEK_HARMONIC: FeatureSpec = FeatureSpec {
+    id: "week_harmonic",
+    group: Group::Calendar,
+    summary: "time of week of the close, on a circle that turns k times a week, from Monday on",
+    unit: "-1 to 1",
+    formula: "sin(2 pi k w), cos(2 pi k w), w the share of the UTC week at the close",
+    source: "definition",
+    params: HARMONIC,
+    listed: &[&[2]],
+    outputs: &["week_harmonic_sin", "week_harmonic_cos"],
+    cost: "O(1)",
+    scale: Scale::FREE,
+    requires: &[],
+    version: 1,
+    build: |ids, p| Ok(own(ids, 0, Memory::Finite(1), Circle::new(7 * DAY_MS, MONDAY_MS, i64::from(p[0])))),
 };
 
 pub(crate) const FUNDING: FeatureSpec = FeatureSpec {
@@ -57,7 +92,8 @@ pub(crate) const FUNDING: FeatureSpec = FeatureSpec {
     build: |ids, _| Ok(own(ids, 0, Memory::Finite(1), Funding { step_ms: 0 })),
 };
 
-const DAY_MS: i64 = 86_400_000;
+const HARMONIC: &[ParamRange] = &[ParamRange { name: "k", min: 1, max: 12 }];
+
 /// 1970-01-05, a Monday.
 const MONDAY_MS: i64 = 4 * DAY_MS;
 const FUNDING_MS: i64 = 8 * 3_600_000;
@@ -70,18 +106,22 @@ const MAX_PLACES: i64 = 1_440;
 struct Circle {
     period_ms: i64,
     start_ms: i64,
+    /// Turns in a period.
+    turns: i64,
     step_ms: i64,
     /// The values of each place, where there are few: a lookup takes a fifth of the time of a sine and a cosine.
     places: Vec<[f64; 2]>,
 }
 
 impl Circle {
-    fn new(period_ms: i64, start_ms: i64) -> Self {
-        Self { period_ms, start_ms, step_ms: 0, places: Vec::new() }
+    fn new(period_ms: i64, start_ms: i64, turns: i64) -> Self {
+        Self { period_ms, start_ms, turns, step_ms: 0, places: Vec::new() }
     }
 
     fn at(&self, place_ms: i64) -> [f64; 2] {
-        let (sin, cos) = (std::f64::consts::TAU * (place_ms as f64 / self.period_ms as f64)).sin_cos();
+        // Whole turns are taken off first, exactly.
+        let turned_ms = (place_ms * self.turns).rem_euclid(self.period_ms);
+        let (sin, cos) = (std::f64::consts::TAU * (turned_ms as f64 / self.period_ms as f64)).sin_cos();
         [sin, cos]
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod cmo;
 pub(crate) mod macd;
 pub(crate) mod mfi;
 pub(crate) mod ppo;
+pub(crate) mod return_sign_ema;
 pub(crate) mod rsi;
 pub(crate) mod stoch;
 pub(crate) mod stoch_rsi;

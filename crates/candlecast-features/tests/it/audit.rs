@@ -179,6 +179,6 @@ fn what_is_causal_is_not_accused() {
 fn a_feature_set_is_audited_by_name() {
     let series = market();
     let config = AuditConfig { cuts: 3, ..AuditConfig::default() };
-    assert_eq!(audit(&FeatureSet::of(&["default"]), &series, &config), Ok(Vec::new()));
+    assert_eq!(audit(&FeatureSet::of(&["default", "reversal"]), &series, &config), Ok(Vec::new()));
     assert!(audit(&FeatureSet::of(&["nonsense"]), &series, &config).is_err());
 }

@@ -26,7 +26,7 @@ fn bits(columns: &[Vec<f64>]) -> Vec<Vec<u64>> {
 #[test]
 fn values_are_the_same_bits_at_any_number_of_threads() {
     let series = with_gaps(4_000);
-    let engine = Engine::new(&FeatureSet::of(&["default", "group:regime", "ohlcv"])).expect("known names");
+    let engine = Engine::new(&FeatureSet::of(&["default", "reversal", "group:regime", "ohlcv"])).expect("known names");
     let at = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         bits(&pool.install(|| engine.compute(&series)).columns)

@@ -9,6 +9,7 @@ use candlecast_features::Engine;
 use serde_json::Value;
 
 use crate::market::{listed, same, scale};
+use crate::reversal;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden");
 
@@ -73,9 +74,9 @@ fn own_formulas_agree_with_numpy() {
 
 #[test]
 fn every_listed_output_has_golden_values() {
-    let expected = expected();
-    let golden: BTreeSet<&String> =
-        ["byTalib", "byNumpy"].iter().flat_map(|part| expected[part].as_object().expect("outputs").keys()).collect();
+    let (expected, of_reversal) = (expected(), reversal::expected());
+    let parts = [&expected["byTalib"], &expected["byNumpy"], &of_reversal["values"]];
+    let golden: BTreeSet<&String> = parts.iter().flat_map(|part| part.as_object().expect("outputs").keys()).collect();
     for l in listed() {
         for output in l.indicator.outputs() {
             assert!(golden.contains(&output), "{output} of {} has no golden values", l.id);

@@ -133,13 +133,15 @@ fn rescaled(segment: &Segment<'_>, price: f64, volume: f64) -> Columns {
 
 #[test]
 fn the_stated_memory_is_enough() {
-    let series = regular(12_000);
-    let segment = whole(&series);
+    // Two smoothings have half-lives of a month; what takes longer than that is declared as unbounded.
+    let (short, long) = (regular(12_000), regular(32_000));
     for l in listed() {
         let Some(n) = l.indicator.memory().candles() else { continue };
-        assert!(n > l.indicator.warmup() && n < 11_000, "{} remembers {n}", l.id);
-        let expected = batch(&*l.indicator, &segment);
-        for end in [11_200, 11_517, 11_793, 12_000] {
+        assert!(n > l.indicator.warmup() && n < 31_000, "{} remembers {n}", l.id);
+        let series = if n < 11_000 { &short } else { &long };
+        let expected = batch(&*l.indicator, &whole(series));
+        for before_last in [800, 483, 207, 0] {
+            let end = series.len() - before_last;
             let replayed = batch(&*l.indicator, &series.segment(end - n..end));
             for (output, column) in replayed.iter().enumerate() {
                 let (value, want) = (column[n - 1], expected[output][end - 1]);

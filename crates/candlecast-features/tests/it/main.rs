@@ -9,4 +9,5 @@ mod golden;
 mod laws;
 mod market;
 mod real;
+mod reversal;
 mod walks;

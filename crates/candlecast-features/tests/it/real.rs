@@ -70,10 +70,15 @@ fn streams_equal_batch_over_years_with_gaps() {
 }
 
 #[test]
-fn the_default_set_is_complete_on_candles_that_trade() {
+fn sets_are_complete_on_real_candles() {
     let Some(series) = hourly("ETHUSDT") else { return };
-    let engine = Engine::new(&FeatureSet::of(&["default"])).expect("known names");
-    let table = engine.compute(&series);
+    assert_complete("default", &series);
+    assert_complete("reversal", &series);
+}
+
+fn assert_complete(set: &str, series: &FilledSeries) {
+    let engine = Engine::new(&FeatureSet::of(&[set])).expect("known names");
+    let table = engine.compute(series);
     for range in series.segment_ranges() {
         for row in range.start + engine.warmup()..range.end {
             let missing: Vec<&str> = (0..table.width())
@@ -89,6 +94,7 @@ fn the_default_set_is_complete_on_candles_that_trade() {
 fn no_feature_looks_ahead_on_real_candles() {
     let Some(series) = hourly("XRPUSDT") else { return };
     let config = AuditConfig { cuts: 3, segments: 1, ..AuditConfig::default() };
-    let set = FeatureSet::of(&["default", "group:trend", "group:volatility", "group:volume", "group:regime"]);
+    let set =
+        FeatureSet::of(&["default", "reversal", "group:trend", "group:volatility", "group:volume", "group:regime"]);
     assert_eq!(audit(&set, &series, &config), Ok(Vec::new()));
 }

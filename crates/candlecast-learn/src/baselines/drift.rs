@@ -4,8 +4,8 @@ use candlecast_core::catalog::Entry;
 
 use super::closes_only;
 use crate::{
-    Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Samples,
-    Stop, Task, Tensor,
+    Asked, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
+    Samples, Stop, Task, Tensor,
 };
 
 pub(super) const ENTRY: Entry<dyn Learner> = Entry {
@@ -32,10 +32,10 @@ impl Learner for Drift {
     fn lookback(&self) -> usize {
         1
     }
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         closes_only()
     }
-    fn uses_validation(&self) -> bool {
+    fn uses_validation(&self, _: &Task) -> bool {
         false
     }
     fn fit(&self, train: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {

@@ -5,8 +5,8 @@ use candlecast_core::catalog::{Entry, read_config};
 
 use super::closes_only;
 use crate::{
-    Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Samples,
-    Stop, Task,
+    Asked, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
+    Samples, Stop, Task,
 };
 
 pub(super) const ENTRY: Entry<dyn Learner> = Entry {
@@ -35,10 +35,10 @@ impl Learner for Ewma {
     fn lookback(&self) -> usize {
         if self.alpha >= 1.0 { 1 } else { (1e-6_f64.ln() / (1.0 - self.alpha).ln()).ceil() as usize }
     }
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         closes_only()
     }
-    fn uses_validation(&self) -> bool {
+    fn uses_validation(&self, _: &Task) -> bool {
         false
     }
     fn min_samples(&self) -> usize {

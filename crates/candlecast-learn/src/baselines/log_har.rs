@@ -5,8 +5,8 @@ use candlecast_core::catalog::{Entry, read_config};
 use super::closes_only;
 use crate::dataset::{Market, SampleId, floored_log_variance};
 use crate::{
-    Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Samples,
-    Stop, Task, Tensor,
+    Asked, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
+    Samples, Stop, Task, Tensor,
 };
 
 pub(super) const ENTRY: Entry<dyn Learner> = Entry {
@@ -65,10 +65,10 @@ impl Learner for LogHar {
     fn lookback(&self) -> usize {
         self.spans[SPANS - 1] + 1
     }
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         closes_only()
     }
-    fn uses_validation(&self) -> bool {
+    fn uses_validation(&self, _: &Task) -> bool {
         false
     }
     fn fit(&self, train: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
@@ -239,6 +239,7 @@ fn solve(mut gram: [[f64; SPANS]; SPANS], mut cross: [f64; SPANS], ridge: f64) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Extent;
     use crate::Silent;
     use crate::made::{closes_of, market_of, origins};
     use candlecast_core::Seed;
@@ -258,7 +259,15 @@ mod tests {
 
     fn fit(learner: &dyn Learner, train: &Samples<'_>) -> Result<Box<dyn Fitted>, FitError> {
         let observer = &mut Silent;
-        let mut cx = FitContext { seed: Seed(1), valid: None, threads: 1, warm: None, resume: None, observer };
+        let mut cx = FitContext {
+            seed: Seed(1),
+            valid: None,
+            threads: 1,
+            warm: None,
+            resume: None,
+            extent: Extent::default(),
+            observer,
+        };
         learner.fit(train, &mut cx).map(|outcome| outcome.model)
     }
 

@@ -4,8 +4,8 @@ use candlecast_core::catalog::Entry;
 
 use super::{class_shares, closes_only, read_shares, state_of};
 use crate::{
-    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
-    Samples, Stop, Task,
+    Asked, CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction,
+    RestoreError, Samples, Stop, Task,
 };
 
 pub(super) const ENTRY: Entry<dyn Learner> = Entry {
@@ -32,10 +32,10 @@ impl Learner for Majority {
     fn lookback(&self) -> usize {
         1
     }
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         closes_only()
     }
-    fn uses_validation(&self) -> bool {
+    fn uses_validation(&self, _: &Task) -> bool {
         false
     }
     fn min_samples(&self) -> usize {
@@ -65,6 +65,7 @@ impl Fitted for FittedMajority {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Extent;
     use crate::made::{closes_of, market_of, origins};
     use crate::{Silent, ThresholdUnit, Thresholds};
     use candlecast_core::Seed;
@@ -77,8 +78,15 @@ mod tests {
         let labels = crate::Labels::Fixed { threshold: 0.01 };
         let thresholds = Thresholds { sell: -0.01, buy: 0.01, unit: ThresholdUnit::Return };
         let samples = Samples::new(&data, &ids, 1, Task::Direction { horizon: 1, labels }, Some(thresholds));
-        let mut cx =
-            FitContext { seed: Seed(1), valid: None, threads: 1, warm: None, resume: None, observer: &mut Silent };
+        let mut cx = FitContext {
+            seed: Seed(1),
+            valid: None,
+            threads: 1,
+            warm: None,
+            resume: None,
+            extent: Extent::default(),
+            observer: &mut Silent,
+        };
         let fitted = Majority.fit(&samples.slice(0..100), &mut cx).unwrap().model;
         let restored = Majority.restore(&fitted.state(), samples.task()).unwrap();
         for model in [fitted, restored] {

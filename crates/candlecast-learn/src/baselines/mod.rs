@@ -73,7 +73,11 @@ mod tests {
             for entry in catalog() {
                 let learner = entry.build(&serde_json::Value::Null).unwrap();
                 assert_eq!(learner.supports(task), ids.contains(&entry.id), "{} of {task:?}", entry.id);
-                assert!(learner.inputs().features.ids().is_empty(), "{}", entry.id);
+                assert!(
+                    learner.inputs(&crate::Asked::hourly(Task::Price { horizon: 1 })).features.ids().is_empty(),
+                    "{}",
+                    entry.id
+                );
             }
         }
         assert_eq!(tasks[0].kind().baselines(), ["naive", "drift", "seasonal-naive", "ewma"]);

@@ -4,8 +4,8 @@ use candlecast_core::catalog::Entry;
 
 use super::closes_only;
 use crate::{
-    Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Samples,
-    Stop, Task,
+    Asked, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
+    Samples, Stop, Task,
 };
 
 pub(super) const ENTRY: Entry<dyn Learner> = Entry {
@@ -26,10 +26,10 @@ impl Learner for Naive {
     fn lookback(&self) -> usize {
         1
     }
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         closes_only()
     }
-    fn uses_validation(&self) -> bool {
+    fn uses_validation(&self, _: &Task) -> bool {
         false
     }
     fn min_samples(&self) -> usize {

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{class_shares, closes_only, read_shares, state_of};
 use crate::{
-    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
-    Samples, Stop, Task,
+    Asked, CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction,
+    RestoreError, Samples, Stop, Task,
 };
 
 pub(super) const ENTRY: Entry<dyn Learner> = Entry {
@@ -44,10 +44,10 @@ impl Learner for Stratified {
     fn lookback(&self) -> usize {
         1
     }
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         closes_only()
     }
-    fn uses_validation(&self) -> bool {
+    fn uses_validation(&self, _: &Task) -> bool {
         false
     }
     fn min_samples(&self) -> usize {
@@ -103,6 +103,7 @@ fn led_by(shares: [f64; CLASSES], class: usize) -> [f64; CLASSES] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Extent;
     use crate::made::{closes_of, market_of, origins};
     use crate::{Labels, Silent};
 
@@ -143,7 +144,15 @@ mod tests {
         let samples = Samples::new(&data, &ids, 1, task, plain.fit_thresholds());
         let fit = |seed: u64| {
             let observer = &mut Silent;
-            let mut cx = FitContext { seed: Seed(seed), valid: None, threads: 1, warm: None, resume: None, observer };
+            let mut cx = FitContext {
+                seed: Seed(seed),
+                valid: None,
+                threads: 1,
+                warm: None,
+                resume: None,
+                extent: Extent::default(),
+                observer,
+            };
             Stratified.fit(&samples, &mut cx).unwrap().model
         };
         let predict = |model: &dyn Fitted, samples: &Samples<'_>| {

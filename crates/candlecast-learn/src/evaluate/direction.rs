@@ -1,11 +1,10 @@
 //! Scores of class forecasts.
 
 use crate::confidence::ReliabilityAccumulator;
-use crate::conformal::{Calibrated, ForecastRow};
 use crate::metrics::ClassAccumulator;
 use crate::tasks::{Direction, TaskKind, most_probable};
 
-use super::{Facts, Losses, Scorer, TaskMetrics, TaskScores};
+use super::{Facts, Losses, Scorer, TaskMetrics, TaskScores, Told};
 
 /// Scores of class forecasts. Classes are those of the fold that forecast: its thresholds are of the training part.
 pub(crate) struct DirectionScorer<'a> {
@@ -22,7 +21,8 @@ impl<'a> DirectionScorer<'a> {
 }
 
 impl Scorer for DirectionScorer<'_> {
-    fn add(&mut self, row: usize, forecast: ForecastRow<'_>, issued: &[Calibrated], losses: &mut Losses) {
+    fn add(&mut self, row: usize, told: Told<'_>, losses: &mut Losses) {
+        let (forecast, issued) = (told.forecast, told.issued);
         let Some(borders) = forecast.borders else { return };
         let log_close = self.facts.market().log_close();
         let actual = borders.class(log_close[row + self.horizon] - log_close[row]);

@@ -28,11 +28,34 @@ pub trait Scorer {
     /// Adds the forecast of the scored origin `row` with what calibration issued for it. Losses that verdicts compare by
     /// are added to `losses`, as many for every origin and the same number for every model; where the outcome has none,
     /// no loss is added, for any model.
-    fn add(&mut self, row: usize, forecast: ForecastRow<'_>, issued: &[Calibrated], losses: &mut Losses);
+    fn add(&mut self, row: usize, told: Told<'_>, losses: &mut Losses);
 
     /// The scores.
     fn finish(self: Box<Self>) -> TaskScores;
 }
+
+/// What was told from one origin.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The forecast as the model gives it.
+    pub forecast: ForecastRow<'a>,
+    /// What calibration made of it, `[claim]`.
+    pub issued: &'a [Calibrated],
+    /// How its distributions fared, `[claim]`; empty where there are none.
+    pub spread: &'a [Spread],
+}
+
+/// How the distribution of one claim fared.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spread {
+    /// Continuous ranked probability score.
+    pub crps: Option<f64>,
+    /// Share of the distribution below the outcome.
+    pub pit: Option<f64>,
+}
+
+/// Bins of the probability integral transform.
+const PIT_BINS: usize = 20;
 
 /// Losses of one model in the order of origins.
 #[derive(Debug, Clone, Default)]
@@ -106,21 +129,28 @@ fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> S
     let Question { market, task, level, .. } = *question;
     let ModelForecasts { name, baseline, table, issued: given } = model;
     let log_close = market.log_close();
-    let mut calibrator = Calibrator::new(task, CalibrationState::new(level, &task));
-    let mut scorer = task.kind().scorer(facts, task);
+    let mut calibrator =
+        Calibrator::new(task, CalibrationState::new(level, &task, market.series().key().interval.per_day()));
+    let mut scorer = task.kind().scorer(facts, task, level);
     let (mut losses, mut forecasts) = (Losses::default(), ScoredForecasts::default());
     let mut calibration_outcomes = None;
+    let mut pit = Vec::new();
     for (i, &row) in table.rows.iter().enumerate() {
         let forecast = table.row(i);
         calibrator.advance(row, log_close);
         // What is said in place of a forecast teaches nothing about forecasts.
-        let own = calibrator.issue(row, forecast, table.stand_ins.binary_search(&row).is_err());
+        let own = calibrator.issue(market.origin(row), forecast, table.stand_ins.binary_search(&row).is_err());
         let issued = given.as_ref().and_then(|given| given.get(i).cloned()).unwrap_or(own);
         if !facts.plan().scored.contains(&row) {
             continue;
         }
         calibration_outcomes.get_or_insert_with(|| calibrator.state().outcomes());
-        scorer.add(row, forecast, &issued, &mut losses);
+        let spread = if given.is_none() { spreads(&calibrator, task, market, row, forecast) } else { vec![] };
+        for at in spread.iter().filter_map(|spread| spread.pit) {
+            pit.resize(PIT_BINS, 0);
+            pit[((at * PIT_BINS as f64) as usize).min(PIT_BINS - 1)] += 1;
+        }
+        scorer.add(row, Told { forecast, issued: &issued, spread: &spread }, &mut losses);
         forecasts.push(row, forecast, issued);
     }
     forecasts.close(market);
@@ -138,10 +168,28 @@ fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> S
         fit_seconds: table.fit_seconds,
         fits: table.fits,
         abstained: table.abstained,
+        pit,
         calibration: calibrator.state().clone(),
         forecasts,
     };
     Scored { report, losses, calibration_outcomes: calibration_outcomes.unwrap_or(0) }
+}
+
+/// How the distributions of the forecast from `row`, which `calibrator` has just issued, fared.
+fn spreads(calibrator: &Calibrator, task: Task, market: &Market, row: usize, forecast: ForecastRow<'_>) -> Vec<Spread> {
+    let kind = task.kind();
+    let claims = kind.claim(forecast, market.sigma()[row]);
+    let spread = |(k, claim): (usize, &crate::tasks::Claim)| {
+        let lag = kind.lag(task.horizon(), k);
+        let actual = kind.outcome(claim, &market.log_close()[row..=row + lag]).actual;
+        match calibrator.distribution(k).zip(actual) {
+            Some((distribution, actual)) => {
+                Spread { crps: Some(distribution.crps(actual)), pit: distribution.pit(actual) }
+            }
+            None => Spread::default(),
+        }
+    };
+    claims.iter().enumerate().map(spread).collect()
 }
 
 /// Sets everything that needs the reference beside the models.

@@ -1,27 +1,30 @@
 //! Scores of price forecasts.
 
 use crate::confidence::ReliabilityAccumulator;
-use crate::conformal::{Calibrated, ForecastRow};
-use crate::metrics::{Accumulator, Outcome};
+use crate::conformal::Calibrated;
+use crate::metrics::{Accumulator, Bounds, Outcome};
 use crate::significance::mean_above_zero;
 
-use super::{DirectionTest, Facts, Losses, Scorer, StepReport, TaskMetrics, TaskScores};
+use super::{DirectionTest, Facts, Losses, Scorer, StepReport, TaskMetrics, TaskScores, Told};
 
 /// Scores of price forecasts, step by step.
 pub(crate) struct PriceScorer<'a> {
     facts: &'a Facts<'a>,
     horizon: usize,
+    /// Share of outcomes that intervals are to cover.
+    level: f64,
     sums: Sums,
 }
 
 impl<'a> PriceScorer<'a> {
-    pub(crate) fn new(facts: &'a Facts<'a>, horizon: usize) -> Self {
-        Self { facts, horizon, sums: Sums::new(horizon) }
+    pub(crate) fn new(facts: &'a Facts<'a>, horizon: usize, level: f64) -> Self {
+        Self { facts, horizon, level, sums: Sums::new(horizon) }
     }
 }
 
 impl Scorer for PriceScorer<'_> {
-    fn add(&mut self, row: usize, forecast: ForecastRow<'_>, issued: &[Calibrated], losses: &mut Losses) {
+    fn add(&mut self, row: usize, told: Told<'_>, losses: &mut Losses) {
+        let Told { forecast, issued, spread } = told;
         let (market, training) = (self.facts.market(), self.facts.training());
         let (log_close, close) = (market.log_close(), &market.series().columns().close);
         let fold = training.fold_of(row);
@@ -29,10 +32,17 @@ impl Scorer for PriceScorer<'_> {
         let mut adjusted = 0.0;
         for (h, (&mean, issued)) in forecast.means.iter().zip(issued).enumerate() {
             let actual = log_close[row + h + 1] - log_close[row];
-            let outcome =
-                Outcome { origin_price: close[row], forecast: mean, actual, half_width: Some(issued.half_width) };
+            let (lower, upper, tercile) = (issued.lower, issued.upper, market.tercile()[row]);
+            let outcome = Outcome {
+                origin_price: close[row],
+                forecast: issued.mean,
+                plain: mean,
+                actual,
+                interval: Some(Bounds { lower, upper, level: self.level, tercile }),
+                crps: spread.get(h).and_then(|spread| spread.crps),
+            };
             self.sums.add(h, &outcome, issued, training.majority_up[fold][h], training.naive_mae[fold][h]);
-            losses.by_step.push((mean - actual).abs());
+            losses.by_step.push((issued.mean - actual).abs());
             adjusted += actual.powi(2) - (mean - actual).powi(2) + mean.powi(2);
         }
         losses.clark_west.push(adjusted / self.horizon as f64);
@@ -42,12 +52,22 @@ impl Scorer for PriceScorer<'_> {
         let Self { horizon, sums, .. } = *self;
         let mut metrics = sums.all.finish();
         metrics.mase = (sums.mase.1 > 0.0).then(|| sums.mase.0 / sums.mase.1);
-        let step = |(h, sums): (usize, &Accumulator)| {
-            let m = sums.finish();
+        // Returns of different steps have different sizes: their correlations are averaged, not formed together.
+        let correlations: Vec<f64> = sums.steps.iter().filter_map(|s| s.finish().information_coefficient).collect();
+        metrics.information_coefficient =
+            (!correlations.is_empty()).then(|| correlations.iter().sum::<f64>() / correlations.len() as f64);
+        let step = |(h, step): (usize, &Accumulator)| {
+            let m = step.finish();
             StepReport {
                 step: h + 1,
                 mae: m.mae,
                 coverage: m.coverage,
+                interval_width: m.interval_width,
+                interval_score: m.interval_score,
+                crps: m.crps,
+                information_coefficient: m.information_coefficient,
+                coverage_by_volatility: m.coverage_by_volatility,
+                factor: sums.factors[h] / m.count.max(1) as f64,
                 directional_accuracy: m.directional_accuracy,
                 p_value: None,
             }
@@ -67,6 +87,8 @@ struct Sums {
     steps: Vec<Accumulator>,
     reliability: ReliabilityAccumulator,
     mase: (f64, f64),
+    /// Sums of the factors on the means, `[step]`.
+    factors: Vec<f64>,
     /// By origin: sums over steps of hits, of the reference's hits, and their number.
     directions: Vec<(f64, f64, f64)>,
 }
@@ -78,6 +100,7 @@ impl Sums {
             steps: vec![Accumulator::default(); horizon],
             reliability: ReliabilityAccumulator::default(),
             mase: (0.0, 0.0),
+            factors: vec![0.0; horizon],
             directions: vec![],
         }
     }
@@ -89,6 +112,7 @@ impl Sums {
     fn add(&mut self, h: usize, o: &Outcome, c: &Calibrated, majority_up: bool, naive_mae: f64) {
         self.all.add(o);
         self.steps[h].add(o);
+        self.factors[h] += c.factor;
         if naive_mae > 0.0 {
             let error = o.origin_price * (o.forecast.exp() - o.actual.exp()).abs();
             self.mase = (self.mase.0 + error / naive_mae, self.mase.1 + 1.0);

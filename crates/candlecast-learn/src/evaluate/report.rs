@@ -20,6 +20,18 @@ pub struct StepReport {
     pub mae: Option<f64>,
     /// Share of outcomes inside the interval.
     pub coverage: Option<f64>,
+    /// Mean width of the interval in log returns.
+    pub interval_width: Option<f64>,
+    /// Mean interval score in log returns.
+    pub interval_score: Option<f64>,
+    /// Mean continuous ranked probability score in log returns.
+    pub crps: Option<f64>,
+    /// Correlation of means, before their factor, and log returns.
+    pub information_coefficient: Option<f64>,
+    /// Share of outcomes inside the interval in calm, middle and wild times.
+    pub coverage_by_volatility: [Option<f64>; 3],
+    /// Mean factor on the means, 0 to 2.
+    pub factor: f64,
     /// Share of right directions.
     pub directional_accuracy: Option<f64>,
     /// Diebold-Mariano against naive at this step, Holm-corrected over the steps.
@@ -142,6 +154,9 @@ pub struct ModelReport {
     pub fits: Vec<FitSummary>,
     /// Scored origins from which it could not forecast, so that it said what is known without any model.
     pub abstained: usize,
+    /// Outcomes by the twentieth of their forecast distribution that they lay in (probability integral transform); as many
+    /// in each where the distributions are right. Empty where there are none.
+    pub pit: Vec<u32>,
     /// What calibration knows at the end of the data.
     pub calibration: CalibrationState,
     /// Forecasts of the scored origins.

@@ -1,12 +1,11 @@
 //! Scores of volatility forecasts.
 
 use crate::confidence::Reliability;
-use crate::conformal::{Calibrated, ForecastRow};
 use crate::metrics::{VolatilityAccumulator, VolatilityOutcome};
 
 use crate::tasks::{TaskKind, Volatility};
 
-use super::{Facts, Losses, Scorer, TaskMetrics, TaskScores};
+use super::{Facts, Losses, Scorer, TaskMetrics, TaskScores, Told};
 
 /// Scores of forecasts of the realised variance. Origins after which no price moved have no QLIKE, of any model.
 pub(crate) struct VolatilityScorer<'a> {
@@ -22,11 +21,12 @@ impl<'a> VolatilityScorer<'a> {
 }
 
 impl Scorer for VolatilityScorer<'_> {
-    fn add(&mut self, row: usize, forecast: ForecastRow<'_>, issued: &[Calibrated], losses: &mut Losses) {
+    fn add(&mut self, row: usize, told: Told<'_>, losses: &mut Losses) {
+        let forecast = told.forecast;
         let actual = self.facts.market().realised_variance(row, self.horizon);
         let mean = forecast.means[0];
-        let half_width = issued.first().map(|issued| issued.half_width);
-        self.sums.add(&VolatilityOutcome { forecast: mean, actual, half_width });
+        let interval = told.issued.first().map(|issued| (issued.lower, issued.upper));
+        self.sums.add(&VolatilityOutcome { forecast: mean, actual, interval });
         losses.by_step.extend(Volatility.mean_loss(self.facts.market(), row, self.horizon, forecast));
     }
 

@@ -5,7 +5,7 @@ mod price;
 mod volatility;
 
 pub use class::{ClassAccumulator, ClassMetrics, roc_auc};
-pub use price::{Accumulator, Metrics, Outcome};
+pub use price::{Accumulator, Bounds, Metrics, Outcome};
 pub use volatility::{VolatilityAccumulator, VolatilityMetrics, VolatilityOutcome};
 
 /// Mean and sum of squared deviations, one value at a time.

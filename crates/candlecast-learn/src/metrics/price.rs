@@ -30,10 +30,22 @@ pub struct Metrics {
     pub max_error: Option<f64>,
     /// Least absolute price error.
     pub min_error: Option<f64>,
+    /// Forecasts scored, steps counted one by one.
+    pub count: usize,
     /// Share of outcomes inside the interval.
     pub coverage: Option<f64>,
-    /// Mean width of the interval over the price at the origin.
+    /// Mean width of the interval in log returns.
     pub interval_width: Option<f64>,
+    /// Mean interval score in log returns (Winkler 1972; Gneiting and Raftery 2007): the width, and `2 / (1 - level)`
+    /// times the distance of outcomes outside. Less is better.
+    pub interval_score: Option<f64>,
+    /// Share of outcomes inside the interval where the volatility was calm, middle and wild: by terciles of its last
+    /// year.
+    pub coverage_by_volatility: [Option<f64>; 3],
+    /// Mean continuous ranked probability score in log returns. Less is better.
+    pub crps: Option<f64>,
+    /// Pearson correlation of the means as the model gives them with the log returns that came; averaged over steps.
+    pub information_coefficient: Option<f64>,
     /// 1 - MAE / MAE of the naive forecast on the same origins.
     pub skill: Option<f64>,
     /// MAE over the naive forecast's MAE on the training part, step by step, averaged (Hyndman and Koehler 2006).
@@ -57,9 +69,38 @@ pub struct Accumulator {
     hits: f64,
     directions: f64,
     ties: usize,
-    inside: f64,
+    inside: [f64; 3],
     width: f64,
-    with_interval: f64,
+    outside: f64,
+    with_interval: [f64; 3],
+    crps: (f64, f64),
+    product: Product,
+}
+
+/// Running moments of pairs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Product {
+    n: f64,
+    mean: (f64, f64),
+    square: (f64, f64),
+    cross: f64,
+}
+
+impl Product {
+    fn add(&mut self, x: f64, y: f64) {
+        self.n += 1.0;
+        let (dx, dy) = (x - self.mean.0, y - self.mean.1);
+        self.mean.0 += dx / self.n;
+        self.mean.1 += dy / self.n;
+        self.square.0 += dx * (x - self.mean.0);
+        self.square.1 += dy * (y - self.mean.1);
+        self.cross += dx * (y - self.mean.1);
+    }
+
+    fn correlation(&self) -> Option<f64> {
+        let scale = (self.square.0 * self.square.1).sqrt();
+        (scale > 1e-30).then(|| self.cross / scale)
+    }
 }
 
 /// One forecast and its outcome.
@@ -67,23 +108,47 @@ pub struct Accumulator {
 pub struct Outcome {
     /// Price at the origin.
     pub origin_price: f64,
-    /// Forecast log return.
+    /// Forecast log return, as it is told.
     pub forecast: f64,
+    /// The mean that direction is taken from: the forecast before its factor.
+    pub plain: f64,
     /// Realised log return.
     pub actual: f64,
-    /// Half-width of the interval in log returns, where there is one.
-    pub half_width: Option<f64>,
+    /// The interval, where there is one.
+    pub interval: Option<Bounds>,
+    /// Continuous ranked probability score of the distribution, in log returns, where there is one.
+    pub crps: Option<f64>,
+}
+
+/// An interval in log returns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Lower end.
+    pub lower: f64,
+    /// Upper end.
+    pub upper: f64,
+    /// Share of outcomes that it is to cover.
+    pub level: f64,
+    /// Tercile of the volatility at the origin, 0 to 2.
+    pub tercile: u8,
+}
+
+impl Outcome {
+    /// A forecast without interval, told as the model gives it.
+    pub fn point(origin_price: f64, forecast: f64, actual: f64) -> Self {
+        Self { origin_price, forecast, plain: forecast, actual, interval: None, crps: None }
+    }
 }
 
 impl Outcome {
     /// True when the outcome lies within the interval.
     pub fn inside(&self) -> Option<bool> {
-        self.half_width.map(|w| (self.actual - self.forecast).abs() <= w)
+        self.interval.map(|bounds| (bounds.lower..=bounds.upper).contains(&self.actual))
     }
 
     /// True when the direction is right; `None` for ties.
     pub fn hit(&self) -> Option<bool> {
-        (self.forecast != 0.0 && self.actual != 0.0).then_some((self.forecast > 0.0) == (self.actual > 0.0))
+        (self.plain != 0.0 && self.actual != 0.0).then_some((self.plain > 0.0) == (self.actual > 0.0))
     }
 }
 
@@ -110,17 +175,25 @@ impl Accumulator {
             }
             None => self.ties += 1,
         }
-        if let (Some(inside), Some(w)) = (o.inside(), o.half_width) {
-            self.with_interval += 1.0;
-            self.inside += f64::from(u8::from(inside));
-            self.width += (o.forecast + w).exp() - (o.forecast - w).exp();
+        if let (Some(inside), Some(bounds)) = (o.inside(), o.interval) {
+            let tercile = usize::from(bounds.tercile.min(2));
+            self.with_interval[tercile] += 1.0;
+            self.inside[tercile] += f64::from(u8::from(inside));
+            self.width += bounds.upper - bounds.lower;
+            let beyond = (bounds.lower - o.actual).max(o.actual - bounds.upper).max(0.0);
+            self.outside += 2.0 / (1.0 - bounds.level) * beyond;
         }
+        if let Some(crps) = o.crps {
+            self.crps = (self.crps.0 + crps, self.crps.1 + 1.0);
+        }
+        self.product.add(o.plain, o.actual);
     }
 
     /// The metrics; `skill` and `mase` are set by whoever knows the reference.
     pub fn finish(&self) -> Metrics {
         let mean = |sum: f64| (self.n > 0.0).then(|| sum / self.n);
         let share = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
+        let intervals: f64 = self.with_interval.iter().sum();
         Metrics {
             mae: mean(self.abs),
             rmse: mean(self.square).map(f64::sqrt),
@@ -134,8 +207,13 @@ impl Accumulator {
             mean_error: mean(self.error),
             max_error: mean(self.max * self.n),
             min_error: mean(self.min * self.n),
-            coverage: share(self.inside, self.with_interval),
-            interval_width: share(self.width, self.with_interval),
+            count: self.n as usize,
+            coverage: share(self.inside.iter().sum(), intervals),
+            interval_width: share(self.width, intervals),
+            interval_score: share(self.width + self.outside, intervals),
+            coverage_by_volatility: std::array::from_fn(|k| share(self.inside[k], self.with_interval[k])),
+            crps: share(self.crps.0, self.crps.1),
+            information_coefficient: self.product.correlation(),
             skill: None,
             mase: None,
         }
@@ -151,12 +229,10 @@ mod tests {
         let mut a = Accumulator::default();
         // Prices 110 and 90 from 100, forecast 105 and 105.
         for (actual, forecast) in [(110.0_f64, 105.0_f64), (90.0, 105.0)] {
-            a.add(&Outcome {
-                origin_price: 100.0,
-                forecast: (forecast / 100.0).ln(),
-                actual: (actual / 100.0).ln(),
-                half_width: Some(0.06),
-            });
+            let mean = (forecast / 100.0).ln();
+            let bounds = Bounds { lower: mean - 0.06, upper: mean + 0.06, level: 0.9, tercile: 2 };
+            let outcome = Outcome::point(100.0, mean, (actual / 100.0).ln());
+            a.add(&Outcome { interval: Some(bounds), crps: Some(0.02), ..outcome });
         }
         let m = a.finish();
         let close = |x: Option<f64>, y: f64| assert!((x.unwrap() - y).abs() < 1e-12, "{x:?} {y}");
@@ -170,13 +246,28 @@ mod tests {
         close(m.max_error, 15.0);
         close(m.min_error, 5.0);
         close(m.coverage, 0.5);
+        close(m.interval_width, 0.12);
+        let beyond = (105.0_f64 / 90.0).ln() - 0.06;
+        close(m.interval_score, 0.12 + 20.0 * beyond / 2.0);
+        close(m.crps, 0.02);
+        assert_eq!(m.coverage_by_volatility, [None, None, Some(0.5)]);
+        assert_eq!(m.information_coefficient, None, "the forecasts are all the same");
+    }
+
+    #[test]
+    fn the_information_coefficient_is_pearsons_correlation() {
+        let mut a = Accumulator::default();
+        for (plain, actual) in [(1.0, 2.0), (2.0, 1.0), (3.0, 4.0), (4.0, 3.0)] {
+            a.add(&Outcome { plain: 0.01 * plain, ..Outcome::point(1.0, 0.0, 0.01 * actual) });
+        }
+        assert!((a.finish().information_coefficient.unwrap() - 0.6).abs() < 1e-12);
     }
 
     #[test]
     fn ties_and_emptiness_are_undefined_not_zero() {
         let mut a = Accumulator::default();
         assert_eq!(a.finish().mae, None);
-        a.add(&Outcome { origin_price: 1.0, forecast: 0.0, actual: 0.1, half_width: None });
+        a.add(&Outcome::point(1.0, 0.0, 0.1));
         let m = a.finish();
         assert_eq!((m.directional_accuracy, m.ties, m.coverage, m.r2), (None, 1, None, None));
     }

@@ -32,15 +32,15 @@ pub struct VolatilityOutcome {
     pub forecast: f64,
     /// Realised variance.
     pub actual: f64,
-    /// Half-width of the interval in log variance, where there is one.
-    pub half_width: Option<f64>,
+    /// Ends of the interval in log variance, where there is one.
+    pub interval: Option<(f64, f64)>,
 }
 
 impl VolatilityOutcome {
     /// True when the outcome lies within the interval; `None` without an interval or a realised variance.
     pub fn inside(&self) -> Option<bool> {
-        let width = self.half_width.filter(|_| self.actual > 0.0)?;
-        Some((self.actual.ln() - self.forecast).abs() <= width)
+        let (lower, upper) = self.interval.filter(|_| self.actual > 0.0)?;
+        Some((lower..=upper).contains(&self.actual.ln()))
     }
 }
 
@@ -73,10 +73,10 @@ impl VolatilityAccumulator {
         self.abs += error.abs();
         self.log_error += difference * difference;
         self.logs.add(log);
-        if let (Some(inside), Some(w)) = (o.inside(), o.half_width) {
+        if let (Some(inside), Some((lower, upper))) = (o.inside(), o.interval) {
             self.with_interval += 1.0;
             self.inside += f64::from(u8::from(inside));
-            self.width += (0.5 * (o.forecast + w)).exp() - (0.5 * (o.forecast - w)).exp();
+            self.width += (0.5 * upper).exp() - (0.5 * lower).exp();
         }
     }
 
@@ -103,7 +103,8 @@ mod tests {
     use super::*;
 
     fn outcome(forecast: f64, actual: f64, half_width: Option<f64>) -> VolatilityOutcome {
-        VolatilityOutcome { forecast: forecast.ln(), actual, half_width }
+        let interval = half_width.map(|w| (forecast.ln() - w, forecast.ln() + w));
+        VolatilityOutcome { forecast: forecast.ln(), actual, interval }
     }
 
     #[test]

@@ -74,9 +74,10 @@ impl TaskKind for Direction {
         1.0 / CLASSES as f64
     }
 
-    fn claim(&self, means: &[f64], _: &[f64], borders: Option<Borders>) -> Vec<Claim> {
+    fn claim(&self, forecast: ForecastRow<'_>, _: f64) -> Vec<Claim> {
+        let (means, borders) = (forecast.means, forecast.borders);
         let class = most_probable(means);
-        vec![Claim { mean: class as f64, scale: 1.0, size: Some(means[class]), borders }]
+        vec![Claim { mean: class as f64, scale: 1.0, unit: None, size: Some(means[class]), borders }]
     }
 
     fn outcome(&self, claim: &Claim, closes: &[f64]) -> Known {
@@ -96,7 +97,7 @@ impl TaskKind for Direction {
         Some(-forecast.means[actual].clamp(CLIP, 1.0 - CLIP).ln())
     }
 
-    fn scorer<'a>(&self, facts: &'a Facts<'a>, task: Task) -> Box<dyn Scorer + 'a> {
+    fn scorer<'a>(&self, facts: &'a Facts<'a>, task: Task, _: f64) -> Box<dyn Scorer + 'a> {
         Box::new(DirectionScorer::new(facts, task.horizon()))
     }
 
@@ -130,7 +131,8 @@ mod tests {
     #[test]
     fn a_class_is_claimed_and_found_right_by_its_borders() {
         let borders = Some(Borders { sell: -0.01, buy: 0.02 });
-        let claim = |means: [f64; 3]| Direction.claim(&means, &[1.0; 3], borders)[0];
+        let claim =
+            |means: [f64; 3]| Direction.claim(ForecastRow { means: &means, scales: &[1.0; 3], borders }, 0.01)[0];
         let buy = claim([0.2, 0.3, 0.5]);
         assert_eq!((buy.mean, buy.size), (2.0, Some(0.5)));
         for (close, right) in [(0.02, true), (0.019, false), (-0.01, false)] {

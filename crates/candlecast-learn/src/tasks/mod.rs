@@ -45,9 +45,8 @@ pub trait TaskKind: Debug + Send + Sync {
     /// Confidence where nothing is known: that of a coin toss, or of one class among three.
     fn chance(&self) -> f64;
 
-    /// What the forecast of one origin claims, `[claim]`. `means` and `scales` are the model's row, `borders` the log
-    /// returns that separate the classes of that origin.
-    fn claim(&self, means: &[f64], scales: &[f64], borders: Option<Borders>) -> Vec<Claim>;
+    /// What the forecast of one origin, where `sigma_t` is `sigma`, claims, `[claim]`.
+    fn claim(&self, forecast: ForecastRow<'_>, sigma: f64) -> Vec<Claim>;
 
     /// What became of a claim: `closes` are the log closes from its origin to the step at which it is known.
     fn outcome(&self, claim: &Claim, closes: &[f64]) -> Known;
@@ -59,8 +58,8 @@ pub trait TaskKind: Debug + Send + Sync {
     /// none.
     fn mean_loss(&self, market: &Market, row: usize, horizon: usize, forecast: ForecastRow<'_>) -> Option<f64>;
 
-    /// Scores forecasts of the scored origins.
-    fn scorer<'a>(&self, facts: &'a Facts<'a>, task: Task) -> Box<dyn Scorer + 'a>;
+    /// Scores forecasts of the scored origins, whose intervals are to cover `level`.
+    fn scorer<'a>(&self, facts: &'a Facts<'a>, task: Task, level: f64) -> Box<dyn Scorer + 'a>;
 
     /// What a forecast says, for whoever uses it.
     fn outlook(&self, origin: OutlookOrigin, means: &[f64], issued: &[Calibrated], borders: Option<Borders>)
@@ -96,6 +95,8 @@ pub struct Claim {
     pub mean: f64,
     /// Unit of its errors; above 0.
     pub scale: f64,
+    /// `sigma_t sqrt(h)`, what its factor is learnt in; `None` for a claim whose mean is not shrunk.
+    pub unit: Option<f64>,
     /// What confidence is calibrated on, the greater the surer; `None` for a claim that has no direction.
     pub size: Option<f64>,
     /// Borders of the classes, where there are classes.

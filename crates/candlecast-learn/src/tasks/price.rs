@@ -1,6 +1,6 @@
 //! `price`: the price at every step.
 
-use candlecast_core::{ForecastStep, Outlook};
+use candlecast_core::{ForecastStep, Move, Outlook};
 
 use super::{Borders, Claim, Known, OutlookOrigin, TaskKind};
 use crate::conformal::{Calibrated, ForecastRow};
@@ -44,15 +44,19 @@ impl TaskKind for Price {
         0.5
     }
 
-    fn claim(&self, means: &[f64], scales: &[f64], _: Option<Borders>) -> Vec<Claim> {
-        let claim = |(&mean, &scale): (&f64, &f64)| Claim {
-            mean,
-            scale,
-            // A forecast of no change has no direction.
-            size: (mean != 0.0).then(|| mean.abs() / scale),
-            borders: None,
+    fn claim(&self, forecast: ForecastRow<'_>, sigma: f64) -> Vec<Claim> {
+        let claim = |(h, (&mean, &scale)): (usize, (&f64, &f64))| {
+            let unit = sigma * ((h + 1) as f64).sqrt();
+            Claim {
+                mean,
+                scale,
+                unit: Some(unit),
+                // A forecast of no change has no direction.
+                size: (mean != 0.0).then(|| mean.abs() / unit),
+                borders: None,
+            }
         };
-        means.iter().zip(scales).map(claim).collect()
+        forecast.means.iter().zip(forecast.scales).enumerate().map(claim).collect()
     }
 
     fn outcome(&self, claim: &Claim, closes: &[f64]) -> Known {
@@ -72,17 +76,19 @@ impl TaskKind for Price {
         Some(forecast.means.iter().enumerate().map(error).sum::<f64>() / horizon as f64)
     }
 
-    fn scorer<'a>(&self, facts: &'a Facts<'a>, task: Task) -> Box<dyn Scorer + 'a> {
-        Box::new(PriceScorer::new(facts, task.horizon()))
+    fn scorer<'a>(&self, facts: &'a Facts<'a>, task: Task, level: f64) -> Box<dyn Scorer + 'a> {
+        Box::new(PriceScorer::new(facts, task.horizon(), level))
     }
 
     fn outlook(&self, origin: OutlookOrigin, means: &[f64], issued: &[Calibrated], _: Option<Borders>) -> Outlook {
         let step = |(h, (c, &mean)): (usize, (&Calibrated, &f64))| ForecastStep {
             step: h + 1,
             target_time: origin.time.plus_ms((h as i64 + 1) * origin.step_ms),
-            price: origin.price * mean.exp(),
-            lower: origin.price * (mean - c.half_width).exp(),
-            upper: origin.price * (mean + c.half_width).exp(),
+            price: origin.price * c.mean.exp(),
+            lower: origin.price * c.lower.exp(),
+            upper: origin.price * c.upper.exp(),
+            direction: Move::of(mean),
+            factor: c.factor,
             confidence: c.confidence,
             calibrated: c.calibrated,
         };

@@ -44,8 +44,8 @@ impl TaskKind for Volatility {
         0.5
     }
 
-    fn claim(&self, means: &[f64], scales: &[f64], _: Option<Borders>) -> Vec<Claim> {
-        vec![Claim { mean: means[0], scale: scales[0], size: None, borders: None }]
+    fn claim(&self, forecast: ForecastRow<'_>, _: f64) -> Vec<Claim> {
+        vec![Claim { mean: forecast.means[0], scale: forecast.scales[0], unit: None, size: None, borders: None }]
     }
 
     /// Where no price moved there is no log variance, and nothing to be learnt.
@@ -65,18 +65,19 @@ impl TaskKind for Volatility {
         Some(difference.exp_m1() - difference)
     }
 
-    fn scorer<'a>(&self, facts: &'a Facts<'a>, task: Task) -> Box<dyn Scorer + 'a> {
+    fn scorer<'a>(&self, facts: &'a Facts<'a>, task: Task, _: f64) -> Box<dyn Scorer + 'a> {
         Box::new(VolatilityScorer::new(facts, task.horizon()))
     }
 
     fn outlook(&self, origin: OutlookOrigin, means: &[f64], issued: &[Calibrated], _: Option<Borders>) -> Outlook {
-        let (mean, half) = (means[0], issued.first().map_or(0.0, |c| c.half_width));
+        let mean = means[0];
+        let (lower, upper) = issued.first().map_or((mean, mean), |c| (c.lower, c.upper));
         Outlook::Volatility(VolatilityOutlook {
             step: origin.horizon,
             target_time: origin.time.plus_ms(origin.horizon as i64 * origin.step_ms),
             volatility: (0.5 * mean).exp(),
-            lower: (0.5 * (mean - half)).exp(),
-            upper: (0.5 * (mean + half)).exp(),
+            lower: (0.5 * lower).exp(),
+            upper: (0.5 * upper).exp(),
         })
     }
 }
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_outcome_is_the_log_of_the_summed_squares_and_a_standstill_has_none() {
-        let claim = Volatility.claim(&[-8.0], &[1.0], None)[0];
+        let claim = Volatility.claim(ForecastRow { means: &[-8.0], scales: &[1.0], borders: None }, 0.01)[0];
         let known = Volatility.outcome(&claim, &[0.0, 0.01, -0.01]);
         assert!((known.actual.unwrap() - 5e-4_f64.ln()).abs() < 1e-12 && known.right.is_none());
         assert_eq!(Volatility.outcome(&claim, &[1.0, 1.0]), Known { actual: None, right: None });

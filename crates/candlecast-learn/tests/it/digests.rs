@@ -77,7 +77,7 @@ fn of_calibration(model: &ModelReport) -> String {
     }
     bits.counts(&forecasts.rows).floats(&forecasts.means).count(forecasts.calibrated.len());
     for c in &forecasts.calibrated {
-        bits.float(c.half_width).float(c.confidence).flag(c.calibrated);
+        bits.float(c.mean).float(c.lower).float(c.upper).float(c.confidence).flag(c.calibrated);
     }
     add_calibration(&mut bits, &model.calibration);
     bits.hex()

@@ -61,7 +61,7 @@ fn baseline_params(id: &str) -> Value {
 
 /// The configuration of `learner`, called `model`, over `data`, scaled as the learner wants it.
 pub(crate) fn config(model: &str, params: &Value, learner: &dyn Learner, data: &Dataset, task: Task) -> PipelineConfig {
-    let scaler = learner.inputs().scaler;
+    let scaler = learner.inputs(&candlecast_learn::Asked::hourly(Task::Price { horizon: 1 })).scaler;
     PipelineConfig {
         model: model.into(),
         params: params.clone(),
@@ -169,7 +169,8 @@ impl Field {
 
     /// The model `id`.
     pub(crate) fn model(&mut self, id: &str, params: &Value) -> Forecaster {
-        let features = learner(id, params).inputs().features;
+        let features =
+            learner(id, params).inputs(&candlecast_learn::Asked::hourly(Task::Price { horizon: 1 })).features;
         let panel = if features.ids().is_empty() { closes_only(&self.market) } else { self.panel(&features) };
         model(id, params, panel, self.task)
     }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
-    Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Samples,
-    ScalerKind, Stop, Task, Tensor,
+    Asked, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
+    Samples, ScalerKind, Stop, Task, Tensor,
 };
 use serde_json::json;
 
@@ -52,10 +52,10 @@ impl Learner for LastRow {
     fn lookback(&self) -> usize {
         1
     }
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         Inputs { features: FeatureSet::default(), scaler: ScalerKind::None }
     }
-    fn uses_validation(&self) -> bool {
+    fn uses_validation(&self, _: &Task) -> bool {
         false
     }
     fn fit(&self, train: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
@@ -121,7 +121,7 @@ impl Learner for ByRule {
     fn lookback(&self) -> usize {
         self.lookback
     }
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         Inputs { features: FeatureSet::default(), scaler: ScalerKind::None }
     }
     fn fit(&self, _: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
@@ -168,10 +168,10 @@ impl Learner for Failing {
     fn lookback(&self) -> usize {
         1
     }
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         Inputs { features: FeatureSet::default(), scaler: ScalerKind::None }
     }
-    fn uses_validation(&self) -> bool {
+    fn uses_validation(&self, _: &Task) -> bool {
         false
     }
     fn fit(&self, train: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
@@ -206,10 +206,10 @@ impl Learner for MeanVariance {
     fn lookback(&self) -> usize {
         1
     }
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         Inputs { features: FeatureSet::default(), scaler: ScalerKind::None }
     }
-    fn uses_validation(&self) -> bool {
+    fn uses_validation(&self, _: &Task) -> bool {
         false
     }
     fn fit(&self, train: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {

@@ -73,7 +73,7 @@ fn assert_live_is_replay_and_forecast(forecaster: &Forecaster, features: &Featur
     let fitted = || forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap().0;
     let batch = fitted();
     assert_eq!(panel.names(), batch.features().ids(), "{name}");
-    let fresh = CalibrationState::new(LEVEL, &forecaster.task());
+    let fresh = CalibrationState::new(LEVEL, &forecaster.task(), 24.0);
     let trained_to = series.close_time(FIT_ROW - 1);
     let (live, known) = live_forecasts(fitted(), market, features, fresh.clone(), trained_to, FIT_ROW);
     let mut compared = 0;
@@ -152,7 +152,7 @@ fn an_outlook_says_what_its_task_forecasts() {
         let forecaster = model("linear", &json!({}), with_features(&market), task);
         let panel = with_features(&market);
         let fitted = forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap().0;
-        let fresh = CalibrationState::new(LEVEL, &task);
+        let fresh = CalibrationState::new(LEVEL, &task, 24.0);
         let mut calibrator = fitted.replay(&panel, fresh, FIT_ROW - 1, row);
         (fitted.forecast(&panel, row, &mut calibrator), fitted.predict(&panel, &[row]))
     };

@@ -64,7 +64,7 @@ fn metrics_of_volatilities_are_scikit_learns() {
     let (forecasts, actuals) = (numbers(&case["forecast"]), numbers(&case["actual"]));
     let mut sums = VolatilityAccumulator::default();
     for (&forecast, &actual) in forecasts.iter().zip(&actuals) {
-        sums.add(&VolatilityOutcome { forecast, actual, half_width: None });
+        sums.add(&VolatilityOutcome { forecast, actual, interval: None });
     }
     let ours = sums.finish();
     assert_eq!((ours.count, ours.zero_variance), (forecasts.len(), 0));

@@ -171,7 +171,7 @@ fn a_forecast_does_not_know_what_follows_its_origin() {
     let forecast = |market: &Arc<Market>| {
         let forecaster = linear(with_features(market), TASK);
         let (pipeline, panel) = (fitted(&forecaster), panel_of(&forecaster));
-        let fresh = CalibrationState::new(LEVEL, &TASK);
+        let fresh = CalibrationState::new(LEVEL, &TASK, 24.0);
         let mut calibrator = pipeline.replay(panel, fresh, FOLD.fit_row, ROW);
         let known = calibrator.state().clone();
         (pipeline.forecast(panel, ROW, &mut calibrator), known)
@@ -191,7 +191,7 @@ fn a_calibration_that_is_saved_goes_on_as_if_nothing_had_happened() {
     let market = market(&generated(3_000, 3));
     let forecaster = linear(with_features(&market), TASK);
     let (pipeline, panel) = (fitted(&forecaster), panel_of(&forecaster));
-    let fresh = CalibrationState::new(LEVEL, &TASK);
+    let fresh = CalibrationState::new(LEVEL, &TASK, 24.0);
     let learnt = pipeline.replay(panel, fresh, 1_800, 2_400).state().clone();
     let text = serde_json::to_string(&learnt).unwrap();
     let read: CalibrationState = serde_json::from_str(&text).unwrap();
@@ -206,7 +206,7 @@ fn a_calibration_that_is_saved_goes_on_as_if_nothing_had_happened() {
         "1,100 outcomes are enough for a confidence"
     );
     assert_eq!(go_on(read), expected);
-    assert_ne!(go_on(CalibrationState::new(LEVEL, &TASK)), expected, "what was learnt before matters");
+    assert_ne!(go_on(CalibrationState::new(LEVEL, &TASK, 24.0)), expected, "what was learnt before matters");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
-    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, Progress,
-    RestoreError, Samples, ScalerKind, Smearing, Stop, Task, TrainState,
+    Asked, CLASSES, Curve, Extent, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction,
+    Progress, RestoreError, Samples, ScalerKind, Smearing, Stop, Task, TrainState,
 };
 
 use super::ForestConfig;
@@ -23,7 +23,7 @@ impl Learner for ForestConfig {
         1
     }
 
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         Inputs { features: FeatureSet::of(&["default"]), scaler: ScalerKind::None }
     }
 
@@ -55,6 +55,7 @@ impl Learner for ForestConfig {
                     threads: cx.threads,
                     warm: None,
                     resume: None,
+                    extent: Extent::default(),
                     observer: &mut *cx.observer,
                 };
                 let (mut trial, stopped) = self.grow(&fitted, &mut trial, Stage::Trial)?;

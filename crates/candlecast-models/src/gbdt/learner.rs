@@ -2,8 +2,8 @@
 
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
-    CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
-    Samples, ScalerKind, Smearing, Task, TrainState,
+    Asked, CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction,
+    RestoreError, Samples, ScalerKind, Smearing, Task, TrainState,
 };
 use serde_json::json;
 
@@ -24,7 +24,7 @@ impl Learner for GbdtConfig {
         1
     }
 
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         Inputs { features: FeatureSet::of(&["default"]), scaler: ScalerKind::None }
     }
 

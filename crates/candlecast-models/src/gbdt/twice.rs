@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use candlecast_learn::{
-    CLASSES, Curve, FitContext, FitError, FitObserver, FitOutcome, Progress, RestoreError, Samples, Smearing, Stop,
-    Task, TrainState,
+    CLASSES, Curve, Extent, FitContext, FitError, FitObserver, FitOutcome, Progress, RestoreError, Samples, Smearing,
+    Stop, Task, TrainState,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -86,6 +86,7 @@ impl GbdtConfig {
             threads: cx.threads,
             warm: cx.warm,
             resume: cx.resume,
+            extent: Extent::default(),
             observer: &mut stage,
         };
         let chosen = self.fit_on(fitted, Some(held), None, &mut choosing)?;
@@ -115,8 +116,15 @@ impl GbdtConfig {
         cx: &mut FitContext<'_>,
     ) -> Result<FitOutcome, FitError> {
         let mut stage = Stage { inner: &mut *cx.observer, before: choice.rounds(), of: 2 * self.rounds };
-        let mut rest =
-            FitContext { seed: cx.seed, valid: None, threads: cx.threads, warm: cx.warm, resume, observer: &mut stage };
+        let mut rest = FitContext {
+            seed: cx.seed,
+            valid: None,
+            threads: cx.threads,
+            warm: cx.warm,
+            resume,
+            extent: Extent::default(),
+            observer: &mut stage,
+        };
         let refit = self.fit_on(train, None, Some(&choice), &mut rest)?;
         let stopped = if refit.stopped == Stop::Budget { choice.stopped } else { refit.stopped };
         Ok(FitOutcome { stopped, curve: choice.curve, ..refit })

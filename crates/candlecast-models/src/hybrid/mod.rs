@@ -6,8 +6,8 @@ mod window;
 use candlecast_core::FeatureSet;
 use candlecast_core::catalog::{Entry, read_config};
 use candlecast_learn::{
-    Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Samples,
-    ScalerKind, Stop, Task, Tensor,
+    Asked, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
+    Samples, ScalerKind, Stop, Task, Tensor,
 };
 
 use crate::checks;
@@ -57,11 +57,11 @@ impl Learner for HybridConfig {
         self.lookback_window
     }
 
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _: &Asked) -> Inputs {
         Inputs { features: FeatureSet::default(), scaler: ScalerKind::None }
     }
 
-    fn uses_validation(&self) -> bool {
+    fn uses_validation(&self, _: &Task) -> bool {
         false
     }
 

@@ -166,7 +166,14 @@ pub(super) fn fit_samples(train: &Samples<'_>, alpha: Option<f64>, shrink: bool)
     let normal = Normal::new(inputs(train), y);
     let slopes = alpha.map(|alpha| normal.solve(alpha)).transpose()?;
     let fit = normal.assemble(slopes.as_ref(), &drifts);
-    Ok(FittedLinear { alpha, width: drifts.len(), output, weights: fit.coefficients, intercept: fit.intercept })
+    Ok(FittedLinear {
+        alpha,
+        width: drifts.len(),
+        output,
+        weights: fit.coefficients,
+        intercept: fit.intercept,
+        own: vec![],
+    })
 }
 
 /// The penalty with the least loss on `valid` after a fit on `train`; `None` when no use of the features beats

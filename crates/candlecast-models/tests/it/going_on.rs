@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use candlecast_core::Seed;
-use candlecast_learn::{FitContext, FitObserver, FitOutcome, Learner, ModelState, Progress, Samples, Stop, TrainState};
+use candlecast_learn::{
+    Extent, FitContext, FitObserver, FitOutcome, Learner, ModelState, Progress, Samples, Stop, TrainState,
+};
 use serde_json::json;
 
 use crate::world::{build, direction, fit, predict, price, reverting, volatility, waving};
@@ -37,7 +39,8 @@ fn watched(
     (warm, resume): (Option<&ModelState>, Option<&TrainState>),
     watcher: &mut Watcher,
 ) -> FitOutcome {
-    let mut cx = FitContext { seed: Seed(7), valid, threads: 1, warm, resume, observer: watcher };
+    let mut cx =
+        FitContext { seed: Seed(7), valid, threads: 1, warm, resume, extent: Extent::default(), observer: watcher };
     learner.fit(train, &mut cx).unwrap()
 }
 

@@ -65,7 +65,7 @@ fn qlike_and_ratio(forecasts: &[f64], samples: &Samples<'_>) -> (f64, f64) {
     let (mut sums, mut ratio) = (VolatilityAccumulator::default(), 0.0);
     for (i, &forecast) in forecasts.iter().enumerate() {
         let actual = samples.log_variance(i).exp();
-        sums.add(&VolatilityOutcome { forecast, actual, half_width: None });
+        sums.add(&VolatilityOutcome { forecast, actual, interval: None });
         ratio += actual / forecast.exp() / forecasts.len() as f64;
     }
     (sums.finish().qlike.unwrap(), ratio)

@@ -1,7 +1,7 @@
 //! Made markets with features, and shorthands for fits.
 
 use candlecast_core::{FeatureTable, Seed};
-use candlecast_learn::{FitContext, FitError, FitOutcome, Labels, Learner, Prediction, Samples, Silent, Task};
+use candlecast_learn::{Extent, FitContext, FitError, FitOutcome, Labels, Learner, Prediction, Samples, Silent, Task};
 use candlecast_models::catalog;
 use candlecast_testkit::{World, lagged_percent, normals, reverting_returns};
 use serde_json::Value;
@@ -68,7 +68,15 @@ pub(crate) fn fit(
     threads: usize,
 ) -> Result<FitOutcome, FitError> {
     let mut observer = Silent;
-    let mut cx = FitContext { seed: Seed(7), valid, threads, warm: None, resume: None, observer: &mut observer };
+    let mut cx = FitContext {
+        seed: Seed(7),
+        valid,
+        threads,
+        warm: None,
+        resume: None,
+        extent: Extent::default(),
+        observer: &mut observer,
+    };
     learner.fit(train, &mut cx)
 }
 

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use candlecast_core::{FeatureTable, Seed};
 use candlecast_learn::{
-    FitContext, FitError, FitObserver, FitOutcome, Labels, Learner, ModelState, Progress, Samples, Silent, Stop, Task,
-    TrainState,
+    Extent, FitContext, FitError, FitObserver, FitOutcome, Labels, Learner, ModelState, Progress, Samples, Silent,
+    Stop, Task, TrainState,
 };
 use candlecast_nn::{AdamConfig, Cell, Isa, Loss, SessionBatch, SessionConfig, Shape, catalog};
 use candlecast_testkit::{World, lagged_percent, reverting_returns};
@@ -81,6 +81,7 @@ pub(crate) fn fit_watched(
         threads: given.threads.max(1),
         warm: given.warm,
         resume: given.resume,
+        extent: Extent::default(),
         observer,
     };
     learner.fit(train, &mut cx)

@@ -12,7 +12,7 @@ pub(super) fn accuracy(scored: &[Scored], step_ms: i64) -> Option<GroupAccuracy>
     let (mut model, mut naive) = (Accumulator::default(), Accumulator::default());
     for s in scored {
         let actual = (s.actual / s.base).ln();
-        let outcome = |forecast: f64| Outcome { origin_price: s.base, forecast, actual, half_width: None };
+        let outcome = |forecast: f64| Outcome::point(s.base, forecast, actual);
         model.add(&outcome((s.prediction / s.base).ln()));
         naive.add(&outcome(0.0));
     }

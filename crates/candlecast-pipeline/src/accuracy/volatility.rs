@@ -44,7 +44,7 @@ pub(super) fn accuracy(scored: &[ScoredVolatility], step_ms: i64) -> Option<Task
         sums.add(&VolatilityOutcome {
             forecast: variance(s.prediction).ln(),
             actual: variance(s.actual),
-            half_width: None,
+            interval: None,
         });
     }
     let moved = scored.iter().filter(|s| s.actual > 0.0);

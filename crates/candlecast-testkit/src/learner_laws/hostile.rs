@@ -1,6 +1,6 @@
 //! Laws of data that cannot be learnt from: an error that says so, or a finite forecast; never NaN, never a panic.
 
-use candlecast_learn::{FitError, FitOutcome, Task, ThresholdUnit, Thresholds};
+use candlecast_learn::{Asked, FitError, FitOutcome, Task, ThresholdUnit, Thresholds};
 
 use super::tape::{N_CANDLES, NOISE, ROW_OF_TEST, ROW_OF_TRAIN, ROW_OF_VALID, Tape};
 use super::{Subject, all_finite, predict};
@@ -114,7 +114,7 @@ fn a_huge_feature_is_no_trap(subject: Subject<'_>, task: Task) {
 }
 
 fn features_that_are_no_numbers_are_named(subject: Subject<'_>, task: Task) {
-    let reads_features = !subject.learner.inputs().features.ids().is_empty();
+    let reads_features = !subject.learner.inputs(&Asked::hourly(task)).features.ids().is_empty();
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let spoilt = world(subject, task, &market().with_noise(ROW_OF_TRAIN, value));
         let result = subject.fit(&spoilt.train(), None);

@@ -40,7 +40,7 @@ struct FeaturesArgs {
     /// Venue [default: binance, or the only one stored]
     #[arg(long, requires = "symbol")]
     venue: Option<Venue>,
-    /// Ids, groups (group:momentum), sets (default, ohlcv) or all, by comma
+    /// Ids, groups (group:momentum), sets (default, reversal, ohlcv) or all, by comma
     #[arg(long, value_delimiter = ',', default_value = "default")]
     features: Vec<String>,
     /// Random cut points in each of the three longest runs without a gap

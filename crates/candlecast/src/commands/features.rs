@@ -52,7 +52,7 @@ enum FeaturesCommand {
         series: SeriesArgs,
         #[command(flatten)]
         range: RangeArgs,
-        /// Ids, groups (group:momentum), sets (default, ohlcv) or all, by comma
+        /// Ids, groups (group:momentum), sets (default, reversal, ohlcv) or all, by comma
         #[arg(long, value_delimiter = ',', default_value = "default")]
         features: Vec<String>,
         /// File that ends in .csv or .parquet; without it the last candles are printed

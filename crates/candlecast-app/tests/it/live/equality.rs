@@ -48,7 +48,8 @@ impl Case {
         let series = self.market.series();
         let fit_at = Timestamp(series.columns().open_time[self.fit_row]);
         let test = TimeRange { from: fit_at, to: fit_at };
-        let fold = Fold { learn_from: Timestamp(series.columns().open_time[0]), fit_at, test };
+        let learn_from = Timestamp(series.columns().open_time[0]);
+        let fold = Fold { learn_from, earliest: learn_from, fit_at, test };
         self.forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap().0
     }
 
@@ -58,7 +59,7 @@ impl Case {
             model: self.forecaster.name.clone(),
             version: "1.0.0".into(),
             forecaster: self.fitted(),
-            calibration: CalibrationState::new(0.9, &self.forecaster.task()),
+            calibration: CalibrationState::new(0.9, &self.forecaster.task(), 24.0),
             trained_to: self.market.series().close_time(self.fit_row - 1),
             fell_back: None,
         };
@@ -66,8 +67,12 @@ impl Case {
     }
 
     fn batch(&self, fitted: &FittedForecaster, row: usize) -> Forecast {
-        let mut calibrator =
-            fitted.replay(self.panel(), CalibrationState::new(0.9, &self.forecaster.task()), self.fit_row - 1, row);
+        let mut calibrator = fitted.replay(
+            self.panel(),
+            CalibrationState::new(0.9, &self.forecaster.task(), 24.0),
+            self.fit_row - 1,
+            row,
+        );
         fitted.forecast(self.panel(), row, &mut calibrator)
     }
 
