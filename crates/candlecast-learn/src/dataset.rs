@@ -3,12 +3,15 @@
 //! A [`Market`] is one filled series with what every forecaster and interval needs of it. A [`Panel`] is a
 //! feature matrix over its rows. A [`Samples`] names origins in panels; windows and targets are read in place.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use candlecast_core::{FeatureTable, FilledSeries, Timestamp};
 
 use crate::conformal::Origin;
+use crate::har_x::scale::ScaleFits;
+use crate::har_x::{COLUMNS, columns_of};
 use crate::state::{MarketState, RowState};
 use crate::{Task, ThresholdUnit, Thresholds};
 
@@ -45,6 +48,10 @@ pub struct Market {
     volatility: Vec<f64>,
     sigma: Vec<f64>,
     tercile: Vec<u8>,
+    /// Columns of `har-x`, row-major `[row, column]`; computed when they are first asked for.
+    har_x: OnceLock<Vec<f32>>,
+    /// Fits of the scale of errors by horizon; made when they are first asked for.
+    scales: Mutex<BTreeMap<usize, Arc<ScaleFits>>>,
 }
 
 impl Market {
@@ -57,11 +64,17 @@ impl Market {
             state.begin_segment();
             states.extend(log_close[segment.clone()].iter().map(|&close| state.step(close)));
         }
-        Self::from_parts(series, log_close, states)
+        Self::of(series, log_close, &states, OnceLock::new())
     }
 
-    /// The rows of `series`, of which the log closes and the states are known from a longer past, `[row]`.
-    pub(crate) fn from_parts(series: FilledSeries, log_close: Vec<f64>, states: Vec<RowState>) -> Self {
+    /// The rows of `series`, of which the log closes and the states, `[row]`, and the columns of `har-x`, row-major
+    /// `[row, column]`, are known from a longer past.
+    pub(crate) fn from_parts(series: FilledSeries, log_close: Vec<f64>, states: &[RowState], har_x: Vec<f32>) -> Self {
+        debug_assert!(har_x.len() == series.len() * COLUMNS, "one value a row and column");
+        Self::of(series, log_close, states, OnceLock::from(har_x))
+    }
+
+    fn of(series: FilledSeries, log_close: Vec<f64>, states: &[RowState], har_x: OnceLock<Vec<f32>>) -> Self {
         debug_assert!(series.len() == log_close.len() && series.len() == states.len(), "one value a row");
         Self {
             series,
@@ -69,7 +82,22 @@ impl Market {
             volatility: states.iter().map(|state| state.volatility).collect(),
             sigma: states.iter().map(|state| state.sigma).collect(),
             tercile: states.iter().map(|state| state.tercile).collect(),
+            har_x,
+            scales: Mutex::new(BTreeMap::new()),
         }
+    }
+
+    /// The newest fit of the scale of errors over `horizon` steps that was made at `time` or before; without one where
+    /// too few candles lie before it.
+    pub(crate) fn scale_before(&self, horizon: usize, time: Timestamp) -> ScaleFits {
+        // Nothing can panic while the lock is held but running out of memory: a poisoned map is whole.
+        let mut scales = self.scales.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = scales.entry(horizon).or_insert_with(|| {
+            let last = self.series.len().checked_sub(1);
+            let ends = last.map(|last| (self.series.close_time(0), self.series.close_time(last)));
+            Arc::new(ends.map_or_else(|| ScaleFits::none(horizon), |(from, to)| ScaleFits::of(self, horizon, from, to)))
+        });
+        fits.newest_before(time)
     }
 
     /// The candles.
@@ -102,6 +130,13 @@ impl Market {
     /// What calibration needs to know of the market at `row`.
     pub fn origin(&self, row: usize) -> Origin {
         Origin { row, sigma: self.sigma[row], tercile: self.tercile[row] }
+    }
+
+    /// The columns of `har-x` at `row` ([`crate::har_x`]), `[column]`; NaN over the first 719 candles of a segment. The
+    /// first call computes those of all rows, on the thread that asks.
+    pub(crate) fn har_x(&self, row: usize) -> &[f32] {
+        let columns = self.har_x.get_or_init(|| columns_of(self));
+        &columns[row * COLUMNS..(row + 1) * COLUMNS]
     }
 
     pub(crate) fn state(&self, row: usize) -> RowState {
@@ -394,6 +429,12 @@ impl<'a> Samples<'a> {
     pub fn sigma(&self, i: usize) -> f64 {
         let (panel, row) = self.panel(i);
         panel.market().sigma()[row]
+    }
+
+    /// The columns of `har-x` at the origin of sample `i` ([`Market::har_x`]).
+    pub(crate) fn har_x(&self, i: usize) -> &'a [f32] {
+        let (panel, row) = self.panel(i);
+        panel.market().har_x(row)
     }
 
     /// Log returns from the origin of sample `i` to each of the next `out.len()` closes.

@@ -4,6 +4,7 @@
 //! This is the only crate that splits and scales data, so leakage has one address. No I/O, no clock.
 
 pub mod baselines;
+pub mod har_x;
 pub mod significance;
 pub mod walk_forward;
 

@@ -204,9 +204,13 @@ mod tests {
 
     /// An hourly market with gaps of 1 to 3 candles, which are filled, and of 9, which end a segment.
     fn gapped() -> Arc<Market> {
-        let generated = generate(&MarketConfig { n_candles: 1_200, ..MarketConfig::default() });
+        made(1_200, &[450..451, 500..503, 505..507, 640..649, 700..702, 900..909, 912..913])
+    }
+
+    /// `n_candles` hours but for the candles `missing`.
+    fn made(n_candles: usize, missing: &[std::ops::Range<usize>]) -> Arc<Market> {
+        let generated = generate(&MarketConfig { n_candles, ..MarketConfig::default() });
         let whole = &generated[0].series;
-        let missing = [450..451, 500..503, 505..507, 640..649, 700..702, 900..909, 912..913];
         let mut columns = Columns::default();
         for i in (0..whole.len()).filter(|i| !missing.iter().any(|gap| gap.contains(i))) {
             columns.push(&whole.candle(i));
@@ -262,20 +266,25 @@ mod tests {
 
     /// Goes through the market behind `history_rows` rows and compares every forecast with that of the batch.
     fn assert_live_equals_batch(forecaster: &Forecaster, history_rows: usize) {
+        assert_live_equals_batch_after(forecaster, TRAINED_ROWS, history_rows);
+    }
+
+    /// The same with a model that has learnt from the first `trained_rows` rows.
+    fn assert_live_equals_batch_after(forecaster: &Forecaster, trained_rows: usize, history_rows: usize) {
         let (market, panel) = (forecaster.market(0), panel_of(forecaster));
         let series = market.series();
-        let rows = FoldRows { window_start: 0, fit_row: TRAINED_ROWS, test: TRAINED_ROWS..series.len() };
+        let rows = FoldRows { window_start: 0, fit_row: trained_rows, test: trained_rows..series.len() };
         let fold = Fold::of_rows(market, &rows);
         let fitted = || forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap().0;
         let batch = fitted();
         let calibration = CalibrationState::new(0.9, &forecaster.task(), 24.0);
-        let trained_to = series.close_time(TRAINED_ROWS - 1);
+        let trained_to = series.close_time(trained_rows - 1);
         let history = cut(market, history_rows);
         let history_features = features_of(forecaster, &history);
         let history = Panel::new(history, &history_features);
         let mut live = LivePipeline::open(fitted(), calibration.clone(), trained_to, &history);
         let features = features_of(forecaster, market);
-        let from = TRAINED_ROWS - 1;
+        let from = trained_rows - 1;
         let mut compared = 0;
         for row in history_rows..series.len() {
             if row > 0 && series.segment_of(row).start == row {
@@ -335,5 +344,19 @@ mod tests {
         let learner = entry.build(&json!({})).unwrap();
         let forecaster = Forecaster::pipeline("ewma", true, config, learner, Dataset::single(panel));
         assert_live_equals_batch(&forecaster, 508);
+    }
+
+    #[test]
+    fn regressors_of_a_long_past_and_a_season_go_along() {
+        // Rows 0 to 1,499, with two short gaps, and what follows nine missing candles, with one.
+        let market = made(2_900, &[1_000..1_001, 1_300..1_303, 1_500..1_509, 2_350..2_352]);
+        let panel = Panel::new(Arc::clone(&market), &FeatureTable::default());
+        let config = config("har-x", FeatureSet::default(), ScalerKind::None, VOLATILITY);
+        let learner = crate::har_x::catalog()[0].build(&json!({})).unwrap();
+        let forecaster = Forecaster::pipeline("har-x", false, config, learner, Dataset::single(panel));
+        // Within the first segment, behind a filled gap, at the beginning of the second segment, in the middle of it.
+        for history_rows in [1_100, 1_304, 1_501, 2_400] {
+            assert_live_equals_batch_after(&forecaster, 1_100, history_rows);
+        }
     }
 }

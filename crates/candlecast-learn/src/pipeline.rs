@@ -1,10 +1,13 @@
 //! [`PipelineConfig`], [`Pipeline`] and [`FittedPipeline`]: features, scaling and a learner as one thing.
 
+use std::collections::BTreeMap;
+
 use candlecast_core::{FeatureSet, Seed};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Market, Panel, SampleId, Samples};
 use crate::forecaster::{FitSummary, Start};
+use crate::har_x::scale::{ScaleFits, VolatilityScale};
 use crate::learner::{
     DEFAULT_WINDOW, Extent, FitContext, FitError, FitObserver, Fitted, Learner, ModelState, Prediction, RestoreError,
 };
@@ -65,6 +68,8 @@ pub struct FittedPipeline {
     lookback: usize,
     scaler: FittedScaler,
     thresholds: Option<Thresholds>,
+    /// Scale of the errors of prices in each market, by the market's key.
+    scales: BTreeMap<String, ScaleFits>,
     model: Box<dyn Fitted>,
 }
 
@@ -143,8 +148,9 @@ impl Pipeline {
             n_valid: parts.valid.len(),
             dropped: scaler.dropped.clone(),
         };
+        let scales = self.scales(fold);
         let pipeline =
-            FittedPipeline { config: self.config.clone(), lookback, scaler, thresholds, model: outcome.model };
+            FittedPipeline { config: self.config.clone(), lookback, scaler, thresholds, scales, model: outcome.model };
         Ok((pipeline, summary))
     }
 
@@ -158,6 +164,16 @@ impl Pipeline {
         };
         let scale = |(k, panel): (usize, &Panel)| scaler.apply_panel(panel, rows_of(k as u32).unwrap_or(0..0));
         Dataset::new(self.data.panels().iter().enumerate().map(scale).collect())
+    }
+
+    /// What is known of the scale of errors where `fold` is fitted.
+    fn scales(&self, fold: &Fold) -> BTreeMap<String, ScaleFits> {
+        let Task::Price { horizon } = self.config.task else { return BTreeMap::new() };
+        let of = |panel: &Panel| {
+            let market = panel.market();
+            (market.series().key().to_string(), market.scale_before(horizon, fold.fit_at))
+        };
+        self.data.panels().iter().map(of).collect()
     }
 
     /// Class thresholds of the direction task. They are of the fold and not of the model: of the training part that a
@@ -181,7 +197,8 @@ const PREDICT_ROWS: usize = 4_096;
 
 impl FittedPipeline {
     /// Predicts from `rows` of `panel` (ascending origins, which has at least the features of the configuration,
-    /// unscaled). Scales, where the model gives none, are volatility at the origin times the root of the step, or 1 for
+    /// unscaled). Scales, where the model gives none, are those of [`VolatilityScale`] by the fit known when the model was
+    /// fitted, without one the volatility at the origin times the root of the step, or 1 for
     /// log variances and classes, whose errors have no unit.
     pub(crate) fn predict(&self, panel: &Panel, rows: &[usize]) -> Forecasts {
         let task = self.config.task;
@@ -197,11 +214,7 @@ impl FittedPipeline {
             forecasts.means.extend_from_slice(&out.mean);
             match &out.scale {
                 Some(scale) => forecasts.scales.extend_from_slice(scale),
-                None => {
-                    for &row in part {
-                        forecasts.scales.extend(default_scales(task, panel.market(), row));
-                    }
-                }
+                None => self.push_scales(panel.market(), part, &mut forecasts.scales),
             }
         }
         if let Some(thresholds) = self.thresholds {
@@ -209,6 +222,23 @@ impl FittedPipeline {
             forecasts.borders = rows.iter().map(borders).collect();
         }
         forecasts
+    }
+
+    /// Appends the scales of the errors from `rows`, which are not empty and ascend.
+    fn push_scales(&self, market: &Market, rows: &[usize], out: &mut Vec<f64>) {
+        let task = self.config.task;
+        let fits = self.scales.get(&market.series().key().to_string()).filter(|fits| fits.has_fits());
+        match (task, fits) {
+            (Task::Price { horizon }, Some(fits)) => {
+                let scale = VolatilityScale::by(fits.clone(), market, rows[0]..rows[rows.len() - 1] + 1);
+                let mut row_scales = vec![0.0; horizon];
+                for &row in rows {
+                    scale.scales_into(row, &mut row_scales);
+                    out.extend_from_slice(&row_scales);
+                }
+            }
+            _ => rows.iter().for_each(|&row| out.extend(default_scales(task, market, row))),
+        }
     }
 
     /// Rows in an input window.
@@ -233,6 +263,7 @@ impl FittedPipeline {
             lookback: self.lookback,
             scaler: self.scaler.clone(),
             thresholds: self.thresholds,
+            scales: self.scales.clone(),
             model: self.model.state(),
         }
     }
@@ -256,12 +287,17 @@ impl FittedPipeline {
         if state.lookback != learner.lookback() || state.lookback == 0 {
             return Err(fact("lookback", "it is not what the model's parameters give"));
         }
+        let horizon = state.config.task.horizon();
+        if state.scales.values().any(|fits| !fits.is_sound() || fits.horizon() != horizon) {
+            return Err(fact("scales", "they are no fits of the task's steps"));
+        }
         let model = learner.restore(&state.model, &state.config.task)?;
         Ok(Self {
             config: state.config,
             lookback: state.lookback,
             scaler: state.scaler,
             thresholds: state.thresholds,
+            scales: state.scales,
             model,
         })
     }
@@ -293,6 +329,9 @@ pub struct PipelineState {
     pub scaler: FittedScaler,
     /// Class thresholds (direction task).
     pub thresholds: Option<Thresholds>,
+    /// Scale of the errors of prices in each market, by the market's key; none in models saved before there was one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scales: BTreeMap<String, ScaleFits>,
     /// The model's weights.
     pub model: ModelState,
 }

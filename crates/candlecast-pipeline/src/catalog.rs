@@ -1,20 +1,20 @@
-//! All models by name: baselines, models and networks, chained, and those that are made of models.
+//! All models by name: baselines, models, networks and `har-x`, chained, and those that are made of models.
 
 use candlecast_core::catalog::{Entry, Param, nearest};
 use candlecast_core::{Interval, Problem};
-use candlecast_learn::{Builder, Learner, Task, baselines, task_kinds};
+use candlecast_learn::{Builder, Learner, Task, baselines, har_x, task_kinds};
 use serde_json::{Value, json};
 
 pub use crate::composites::{Composite, composites};
 
 /// Every learner, baselines first.
 pub fn learners() -> impl Iterator<Item = &'static Entry<dyn Learner>> {
-    baselines::catalog().iter().chain(candlecast_models::catalog()).chain(candlecast_nn::catalog())
+    baselines::catalog().iter().chain(models())
 }
 
 /// Every learner that is no baseline.
 pub fn models() -> impl Iterator<Item = &'static Entry<dyn Learner>> {
-    candlecast_models::catalog().iter().chain(candlecast_nn::catalog())
+    candlecast_models::catalog().iter().chain(candlecast_nn::catalog()).chain(har_x::catalog())
 }
 
 /// The learner called `name`, or an error with the nearest names.

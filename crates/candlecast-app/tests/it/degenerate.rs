@@ -12,7 +12,7 @@ use candlecast_core::{
 };
 use candlecast_ingest::ImportOptions;
 use candlecast_learn::{ModelReport, Report};
-use candlecast_pipeline::catalog::models;
+use candlecast_pipeline::catalog::supporting;
 use candlecast_pipeline::{Method, PipelineOptions, evaluate_series};
 use serde_json::{Value, json};
 
@@ -61,8 +61,9 @@ fn quick(id: &str) -> ModelRequest {
     model(id, params)
 }
 
-fn every_model() -> impl Iterator<Item = &'static str> {
-    models().map(|entry| entry.id)
+/// Every model of prices.
+fn every_model() -> Vec<&'static str> {
+    supporting(&PipelineOptions::new(HORIZON).task().unwrap())
 }
 
 fn all_finite(m: &ModelReport) -> bool {

@@ -5,7 +5,7 @@ use candlecast_core::market::{MarketConfig, generate, random_walk};
 use candlecast_core::{CandleSeries, FeatureSet, ModelRequest, Seed, TimeRange, Timestamp};
 use candlecast_learn::significance::VERDICT_LEVEL;
 use candlecast_learn::{ModelReport, Report, TrainWindow};
-use candlecast_pipeline::catalog::{is_baseline, is_baseline_of, learners};
+use candlecast_pipeline::catalog::supporting;
 use candlecast_pipeline::{PipelineOptions, evaluate_series};
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -157,8 +157,7 @@ fn intervals_of_every_model_and_baseline_cover_what_they_promise() {
     let common = PipelineOptions { retrain_days: 75, ..common() };
     let report = report(&series, &models, &common, 4_000);
     let price = PipelineOptions::new(1).task().unwrap();
-    let of_prices = |id: &str| !is_baseline(id) || is_baseline_of(id, &price);
-    let asked = learners().filter(|entry| of_prices(entry.id)).count();
+    let asked = price.kind().baselines().len() + supporting(&price).len();
     assert_eq!(report.models.len(), asked, "every learner is asked");
     assert!(report.origins > 7_500 && report.level == 0.9, "{} origins", report.origins);
     for m in &report.models {

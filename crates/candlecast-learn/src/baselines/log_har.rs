@@ -29,6 +29,8 @@ candlecast_core::params! {
     }
 }
 
+/// Days of the training window.
+const WINDOW_DAYS: u32 = 730;
 /// Spans of the past variances.
 const SPANS: usize = 3;
 /// Their lengths in hours: a day, a week, 30 days.
@@ -70,6 +72,9 @@ impl Learner for LogHar {
     }
     fn uses_validation(&self, _: &Task) -> bool {
         false
+    }
+    fn windows(&self, _: &Task) -> &'static [u32] {
+        &[WINDOW_DAYS]
     }
     fn fit(&self, train: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
         if train.len() < self.min_samples() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candlecast_core::{Candle, CandleSeries, Columns, FilledSeries, SeriesKey};
 
 use crate::dataset::{Market, Panel};
+use crate::har_x::{COLUMNS, HarXRow, HarXState, push_columns};
 use crate::state::{MarketState, RowState};
 
 /// A row but for its close and its features.
@@ -36,6 +37,9 @@ pub(super) struct SegmentTail {
     /// Row-major `[row, feature]`.
     values: Vec<f32>,
     state: MarketState,
+    /// Columns of `har-x`, row-major `[row, column]`.
+    har_x: Vec<f32>,
+    har_x_state: HarXState,
 }
 
 impl SegmentTail {
@@ -53,14 +57,21 @@ impl SegmentTail {
             log_close: Vec::new(),
             values: Vec::new(),
             state: MarketState::new(series.key().interval),
+            har_x: Vec::new(),
+            har_x_state: HarXState::new(series.key().interval),
         };
         let Some(segment) = series.segment_ranges().last().cloned() else { return tail };
         tail.n_rows = segment.len();
         tail.first_row = segment.start.max(segment.end.saturating_sub(keep));
         for rows in series.segment_ranges() {
             tail.state.begin_segment();
-            for &close in &market.log_close()[rows.clone()] {
-                tail.state.step(close);
+            tail.har_x_state.begin_segment();
+            for row in rows.clone() {
+                tail.state.step(market.log_close()[row]);
+                let columns = tail.har_x_state.step(&HarXRow::of(market, row));
+                if row >= tail.first_row {
+                    push_columns(columns, &mut tail.har_x);
+                }
             }
         }
         for row in tail.first_row..segment.end {
@@ -83,7 +94,9 @@ impl SegmentTail {
         self.rows.clear();
         self.log_close.clear();
         self.values.clear();
+        self.har_x.clear();
         self.state.begin_segment();
+        self.har_x_state.begin_segment();
     }
 
     pub(super) fn push(&mut self, candle: &Candle, filled: bool, features: &[f64]) {
@@ -99,6 +112,15 @@ impl SegmentTail {
             state: self.state.step(log_close),
             ready_run: if ready { run_before.saturating_add(1) } else { 0 },
         });
+        let har_x_row = HarXRow {
+            open_time: candle.open_time.0,
+            high: candle.high,
+            low: candle.low,
+            log_close,
+            volume: candle.volume,
+            filled,
+        };
+        push_columns(self.har_x_state.step(&har_x_row), &mut self.har_x);
         self.log_close.push(log_close);
         self.n_rows += 1;
     }
@@ -109,6 +131,7 @@ impl SegmentTail {
             self.rows.drain(..surplus);
             self.log_close.drain(..surplus);
             self.values.drain(..surplus * self.width);
+            self.har_x.drain(..surplus * COLUMNS);
             self.first_row += surplus;
         }
     }
@@ -148,8 +171,9 @@ impl SegmentTail {
         if series.len() != rows.len() {
             return None;
         }
-        let states = rows.iter().map(|row| row.state).collect();
-        let market = Market::from_parts(series, self.log_close[start..].to_vec(), states);
+        let states: Vec<RowState> = rows.iter().map(|row| row.state).collect();
+        let har_x = self.har_x[start * COLUMNS..].to_vec();
+        let market = Market::from_parts(series, self.log_close[start..].to_vec(), &states, har_x);
         let values = self.values[start * self.width..].to_vec();
         let ready_run = rows.iter().map(|row| row.ready_run).collect();
         Some(Panel::from_rows(Arc::new(market), Arc::clone(names), values, ready_run))

@@ -9,7 +9,7 @@ use candlecast_learn::walk_forward::ForecastTable;
 use candlecast_learn::{
     Builder, Dataset, FittedForecaster, Forecaster, ForecasterState, Learner, Market, ModelForecasts, ModelReport,
     Panel, PipelineConfig, PipelineState, Plan, PlanConfig, Question, Report, ScalerKind, Task, TrainWindow, baselines,
-    evaluate, walk_forward,
+    evaluate, har_x, walk_forward,
 };
 use serde_json::{Value, json};
 
@@ -41,6 +41,7 @@ impl Builder for Catalogs {
     fn learner(&self, model: &str, params: &Value) -> Result<Box<dyn Learner>, String> {
         let entry = baselines::catalog()
             .iter()
+            .chain(har_x::catalog())
             .chain(candlecast_models::catalog())
             .chain(candlecast_nn::catalog())
             .find(|entry| entry.id == model)

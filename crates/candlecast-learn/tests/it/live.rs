@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::forecasters::{LEVEL, baseline, forecaster, model};
 use crate::learners::by_rule_on;
 use crate::markets::{
-    MAX_FILL, features, generated, joined, market, variances, with_features, with_variances, without,
+    MAX_FILL, closes_only, features, generated, joined, market, variances, with_features, with_variances, without,
 };
 
 const HORIZON: usize = 4;
@@ -113,6 +113,8 @@ fn live_volatilities_are_those_of_replay_and_forecast() {
     }
     let linear = model("linear", &json!({}), with_variances(&market), VOLATILITY);
     assert_live_is_replay_and_forecast(&linear, &variances(&market));
+    let har_x = model("har-x", &json!({}), closes_only(&market), VOLATILITY);
+    assert_live_is_replay_and_forecast(&har_x, &none);
 }
 
 /// Of members that read other features, other windows and, the last one, no features at all.

@@ -12,7 +12,7 @@ use candlecast_core::{ModelRequest, Problem, TimeRange, Timestamp};
 use candlecast_host::Host;
 use candlecast_jobs::{JobOptions, run_job};
 use candlecast_monitor::family;
-use candlecast_pipeline::catalog::models;
+use candlecast_pipeline::catalog::supporting;
 use candlecast_pipeline::{Method, PipelineOptions};
 use clap::Args;
 use serde_json::json;
@@ -26,7 +26,7 @@ use crate::progress::Bar;
 #[derive(Debug, Args)]
 #[command(after_help = "Needs no network and no data. The market is synthetic, marked so, and the same for a seed.")]
 pub(crate) struct DemoArgs {
-    /// Models, by comma [default: all]
+    /// Models, by comma [default: all of prices]
     #[arg(long, short, value_delimiter = ',')]
     models: Vec<String>,
     /// Days of origins that are scored
@@ -57,13 +57,14 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
     }
     let key = market[0].series.key().clone();
     let end = market[0].series.range().map_or(Timestamp(0), |r| r.to);
+    let mut common = PipelineOptions::new(key.interval.horizon_steps("24h")?);
+    common.retrain_days = RETRAIN_DAYS;
     let models: Vec<ModelRequest> = if args.models.is_empty() {
-        models().map(|e| ModelRequest { id: e.id.into(), params: json!({}) }).collect()
+        let of_prices = supporting(&common.task()?);
+        of_prices.into_iter().map(|id| ModelRequest { id: id.into(), params: json!({}) }).collect()
     } else {
         args.models.iter().map(|id| ModelRequest { id: id.clone(), params: json!({}) }).collect()
     };
-    let mut common = PipelineOptions::new(key.interval.horizon_steps("24h")?);
-    common.retrain_days = RETRAIN_DAYS;
     let range = TimeRange { from: end.plus_ms(-i64::from(args.days) * 86_400_000), to: end };
     output.remark(&format!(
         "walking {} models and the naive forecasts forward over {} days ...",
