@@ -9,6 +9,7 @@ use candlecast_monitor::{MadeForecast, identity, load_serving, log_forecasts};
 use candlecast_pipeline::{LoadedModel, Newest, forecast_newest, max_fill};
 use candlecast_registry::{Family, Loaded, ModelManifest, RegistryError};
 
+use crate::doc::EvidenceDoc;
 use crate::models::is_stale;
 
 /// A forecast and where it comes from.
@@ -71,6 +72,7 @@ impl Predicted {
         if self.stale {
             lines.push(format!("the model is of {}: train it again", self.manifest.trained_at));
         }
+        lines.extend(EvidenceDoc::of(&self.manifest).and_then(|test| test.warning()));
         if let Some(why) = &self.fell_back {
             lines.push(format!("an older version answered: {why}"));
         }

@@ -1,4 +1,4 @@
-//! `features rank`: what each feature tells about the return ahead, on the training part only.
+//! `features rank`: what each feature tells about the return ahead, before the part that the next training is tested on.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use candlecast_pipeline::{PipelineOptions, PreparedRanking, RankOptions, Ranking
 
 use crate::defaults::with_model_defaults;
 
-/// Ranks the features of `common` (the model's own where it names none) over the window that a training of `request` on
-/// `range` would use, split as it would be.
+/// Ranks the features of `common` (the model's own where it names none) over the window that a training of `request`
+/// would use, split as it would be. Of a `range` without an end what the forward chain of a training on it forecasts is
+/// left out ([`PreparedRanking::new`]).
 pub async fn rank_features(
     host: &Host,
     key: &SeriesKey,

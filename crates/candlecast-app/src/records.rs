@@ -13,7 +13,7 @@ use candlecast_pipeline::doc::{baselines_value, scored_metrics_value};
 use candlecast_pipeline::{
     Fingerprints, Method, PreparedEvaluation, Training, instruction_set, scored_range, whole_range,
 };
-use candlecast_registry::{Family, ModelManifest};
+use candlecast_registry::{Family, ModelManifest, Tries};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -196,6 +196,34 @@ pub(crate) async fn recorder(host: &Host, attempt: Attempt) -> Result<RunRecorde
 impl RunRecorder {
     pub(crate) fn attempt(&self) -> &Attempt {
         &self.attempt
+    }
+
+    /// Puts on record what a run tried, before anything is saved of it, and says by series how much has been scored on
+    /// candles of its test part by now. `None` where the records cannot be asked: that costs no result.
+    pub(crate) async fn tried(&self, facts: &RunRecord, reports: &[&Report], now: Timestamp) -> Vec<Option<Tries>> {
+        let entries = facts.tries(reports, &self.attempt.id, now);
+        let retry = self.retry(FAILED_BUDGET_MS);
+        let written = retry.run(|| self.store.record_tries(&entries)).await.map(|_| ());
+        let recorded = warn(written, &self.attempt.id, "what was tried is not on record yet");
+        let mut tries = Vec::with_capacity(reports.len());
+        for (series, report) in facts.series.iter().zip(reports) {
+            let period = scored_range(report).filter(|_| recorded);
+            tries.push(match period {
+                Some(period) => self.tries_on(series, period, &facts.task).await,
+                None => None,
+            });
+        }
+        tries
+    }
+
+    async fn tries_on(&self, series: &SeriesKey, period: TimeRange, task: &str) -> Option<Tries> {
+        match self.store.tried(series, period, Some(task)).await {
+            Ok(tried) => Some(Tries { scorings: tried.n_entries, configurations: tried.n_configurations }),
+            Err(error) => {
+                tracing::warn!(%error, %series, "how much was scored on this test part is not known");
+                None
+            }
+        }
     }
 
     /// Records that the run succeeded, and what it tried.

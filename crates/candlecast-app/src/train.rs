@@ -14,7 +14,7 @@ use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_learn::{FitSummary, Labels, Market, Report, Task};
 use candlecast_monitor::{family, identity, load_serving};
 use candlecast_pipeline::{
-    LoadedModel, PipelineOptions, SavedModel, SavedScores, Serving, Training, TrainingRequest, catalog, check_memory,
+    LoadedModel, PipelineOptions, SavedModel, Serving, Training, TrainingRequest, WarmStart, catalog, check_memory,
     run_fingerprint,
 };
 use candlecast_registry::{Activate, Loaded, ModelManifest, Slot};
@@ -25,8 +25,8 @@ use crate::defaults::with_model_defaults;
 use crate::doc::TrainDoc;
 use crate::records::{RunRecord, recorder};
 use crate::text;
-use crate::train::save::{Saving, save, saved_scores};
-use crate::train::warm::{WarmStart, warm_start};
+use crate::train::save::{Saving, save};
+use crate::train::warm::warm_start;
 
 /// A finished training.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct TrainedModel {
     pub report: Report,
     /// Why it did not become active, if it did not.
     pub candidate_because: Option<String>,
+    /// Why it became active, if it did.
+    pub active_because: Option<String>,
     /// Where it lies.
     pub path: PathBuf,
 }
@@ -75,7 +77,7 @@ pub(crate) async fn train_on_record(
     request.check()?;
     let recorder = recorder(host, attempt).await?;
     let Served { slots, takes_over, served } = Served::of(host, request, &recorder.attempt().actor())?;
-    let begin = || warm_start(host, recorder.attempt(), served[0].as_ref(), &request.model, &slots[0]);
+    let begin = || warm_start(host, recorder.attempt(), served[0].as_ref(), &slots[0]);
     let warm = request.warm_start.then(begin).transpose()?;
     let (seed, started_at) = (request.seed, host.now());
     let mut markets: Vec<Arc<Market>> = Vec::with_capacity(request.series.len());
@@ -99,10 +101,16 @@ pub(crate) async fn train_on_record(
             Ok((training.run(&hooks, watch.as_ref())?, hooks))
         })
         .await;
-    let saved = fitted.and_then(|(fitted, hooks)| {
-        let saving = Saving { host, request, attempt: recorder.attempt(), slots: &slots, takes_over: &takes_over };
-        Ok((save(&saving, fitted)?, hooks))
-    });
+    let saved = match fitted {
+        Ok((fitted, hooks)) => {
+            let reports: Vec<&Report> = fitted.markets.iter().map(|market| &market.report).collect();
+            let tries = recorder.tried(&record, &reports, host.now()).await;
+            let attempt = recorder.attempt();
+            let saving = Saving { host, request, attempt, slots: &slots, takes_over: &takes_over, tries: &tries };
+            save(&saving, fitted).map(|trained| (trained, hooks))
+        }
+        Err(error) => Err(error),
+    };
     let (trained, hooks) = match saved {
         Ok(saved) => saved,
         Err(error) => {
@@ -129,10 +137,8 @@ fn prepared(
 ) -> Result<Training, Problem> {
     // What cannot be restored does not serve, so there is nothing to be no worse than.
     let serving = served.into_iter().map(|loaded| loaded.and_then(serving_model)).collect();
-    let (warm_version, warm_weights) = warm.map(|w| (w.version.to_string(), w.weights)).unzip();
     let TrainJob { model, common, range, seed, .. } = request.clone();
-    let request = TrainingRequest { model, common, range, warm_version, seed };
-    Training::new(markets, &request, serving, warm_weights, threads)
+    Training::new(markets, &TrainingRequest { model, common, range, seed }, serving, warm, threads)
 }
 
 /// What serves when a training begins, by series. What serves at another horizon is neither compared with nor replaced.
@@ -161,9 +167,7 @@ impl Served {
 
 /// The model that serves, if it can be restored.
 fn serving_model(loaded: Loaded<SavedModel>) -> Option<Serving> {
-    let scores: SavedScores = saved_scores(&loaded.manifest);
-    let model = LoadedModel::restore(loaded.payload, &identity(&loaded.manifest)).ok()?;
-    Some(Serving { model, scores })
+    LoadedModel::restore(loaded.payload, &identity(&loaded.manifest)).ok().map(|model| Serving { model })
 }
 
 /// A training that is to be saved.

@@ -10,7 +10,7 @@ use crate::Curve;
 use crate::conformal::{CalibrationState, Calibrator};
 use crate::dataset::{Dataset, Market, Panel};
 use crate::ensemble::{self, Combine, EnsembleConfig};
-use crate::learner::{FitError, FitObserver, Learner, ModelState, RestoreError, Stop, TrainState};
+use crate::learner::{FitError, FitObserver, Learner, RestoreError, Stop, TrainState};
 use crate::pipeline::{FittedPipeline, Pipeline, PipelineConfig, PipelineState};
 use crate::recipe::{Builder, Recipe};
 use crate::split::Fold;
@@ -38,8 +38,8 @@ enum Parts {
 /// What a fit begins with.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Start<'a> {
-    /// Weights of an earlier model of the same shape (warm start); of pipelines only.
-    pub warm: Option<&'a ModelState>,
+    /// An earlier fit of the same features, scaling and task (warm start); of pipelines only.
+    pub warm: Option<&'a PipelineState>,
     /// A checkpoint of this very fit: the result is that of the uninterrupted one, bit for bit.
     pub resume: Option<&'a TrainState>,
 }
@@ -422,7 +422,7 @@ impl FittedForecaster {
 
 /// Leading steps of a forecast from `origin` whose targets are real candles of its segment. Targets beyond `row` are not
 /// known yet, are never read and count as real.
-fn learnable_steps(market: &Market, origin: usize, horizon: usize, row: usize) -> usize {
+pub(crate) fn learnable_steps(market: &Market, origin: usize, horizon: usize, row: usize) -> usize {
     let series = market.series();
     let segment_end = series.segment_of(origin).end;
     let missing = |target: usize| target <= row && (target >= segment_end || series.filled()[target]);

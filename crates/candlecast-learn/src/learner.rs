@@ -380,6 +380,14 @@ pub enum FitError {
     /// A checkpoint or warm start does not fit.
     #[error("cannot begin from the given weights: {0}")]
     Restore(#[from] RestoreError),
+    /// The weights of a warm start are of other features than those that are not constant here.
+    #[error(
+        "cannot begin from the given weights: {feature} is constant over one of the two training parts, and was dropped there; begin anew, without a warm start"
+    )]
+    OtherFeatures {
+        /// The first feature that only one of them has.
+        feature: String,
+    },
     /// Stopped before there was anything to keep.
     #[error("cancelled before the first step was done")]
     Cancelled,

@@ -1,7 +1,7 @@
 //! From features to honest forecasts: samples, splits, scaling, pipelines, walk-forward evaluation, conformal
 //! intervals, calibrated confidence and significance.
 //!
-//! This is the only crate that splits and scales data, so leakage has one address. No I/O, no clock.
+//! This is the only crate that decides which candles train, validate and test, and that fits scalers. No I/O, no clock.
 
 pub mod baselines;
 pub mod har_x;

@@ -123,6 +123,7 @@ impl Pipeline {
                 self.data.width()
             )));
         }
+        let warm = start.warm.map(|state| self.weights(state, &scaler)).transpose()?;
         let data = if plain { self.data.clone() } else { self.scaled(&scaler, &parts, lookback) };
         let thresholds = self.thresholds(fold);
         if thresholds.is_none() && matches!(task, Task::Direction { .. }) {
@@ -134,7 +135,7 @@ impl Pipeline {
             seed,
             valid: (!valid.is_empty()).then_some(&valid),
             threads,
-            warm: start.warm,
+            warm,
             resume: start.resume,
             extent: Extent { windows: self.windows(), memo: plain.then_some(&self.memo) },
             observer,
@@ -152,6 +153,21 @@ impl Pipeline {
         let pipeline =
             FittedPipeline { config: self.config.clone(), lookback, scaler, thresholds, scales, model: outcome.model };
         Ok((pipeline, summary))
+    }
+
+    /// The weights in `state`, if they are of the features that `scaler` keeps. A weight is of a feature by its place, so
+    /// that others of the same number would pass for them.
+    fn weights<'s>(&self, state: &'s PipelineState, scaler: &FittedScaler) -> Result<&'s ModelState, FitError> {
+        let kept = |ids: &[String], keep: &[usize]| -> Vec<String> {
+            keep.iter().filter_map(|&j| ids.get(j).cloned()).collect()
+        };
+        let given = kept(state.config.features.ids(), &state.scaler.keep);
+        let own = kept(self.config.features.ids(), &scaler.keep);
+        let longer = if given.len() > own.len() { &given } else { &own };
+        match (0..longer.len()).find(|&k| given.get(k) != own.get(k)) {
+            None => Ok(&state.model),
+            Some(k) => Err(FitError::OtherFeatures { feature: longer[k].clone() }),
+        }
     }
 
     /// The rows that the samples of `parts` cover, scaled.
@@ -271,18 +287,15 @@ impl FittedPipeline {
     /// From data; `learner` is what `state.config.model` and its parameters build.
     pub fn restore(state: PipelineState, learner: &dyn Learner) -> Result<Self, RestoreError> {
         let fact = |name: &str, reason: &str| RestoreError::Fact { name: name.into(), reason: reason.into() };
-        let s = &state.scaler;
-        if s.center.len() != s.keep.len() || s.scale.len() != s.keep.len() || s.scale.iter().any(|&x| x <= 0.0) {
-            return Err(fact("scaler", "its lists disagree or a scale is not above 0"));
-        }
-        if s.keep.iter().any(|&k| k >= state.config.features.ids().len()) {
-            return Err(fact("scaler", "it keeps a feature that the configuration does not have"));
-        }
+        state.scaler.check(state.config.features.ids().len()).map_err(|reason| fact("scaler", reason))?;
         if state.config.task.horizon() == 0 {
             return Err(fact("task", "its horizon is 0 steps"));
         }
         if matches!(state.config.task, Task::Direction { .. }) && state.thresholds.is_none() {
             return Err(fact("thresholds", "a model of directions needs them"));
+        }
+        if state.thresholds.is_some_and(|t| !(t.sell.is_finite() && t.buy.is_finite() && t.sell <= t.buy)) {
+            return Err(fact("thresholds", "they are not finite, or SELL begins above BUY"));
         }
         if state.lookback != learner.lookback() || state.lookback == 0 {
             return Err(fact("lookback", "it is not what the model's parameters give"));

@@ -7,7 +7,7 @@ use candlecast_core::Seed;
 use crate::conformal::{Calibrated, CalibrationState, Calibrator};
 use crate::dataset::Panel;
 use crate::evaluate::{ModelForecasts, Question, Report, evaluate};
-use crate::forecaster::{FittedForecaster, Forecaster, Start};
+use crate::forecaster::{FittedForecaster, Forecaster, Start, learnable_steps};
 use crate::learner::{FitError, Silent};
 use crate::split::{Plan, PlanRows};
 use crate::walk_forward::{ForecastTable, Forecasts, forecasts_from};
@@ -40,7 +40,8 @@ pub fn rescore(
 ) -> Result<Option<Report>, (String, FitError)> {
     let (market, task) = (rescored.panel.market(), rescored.model.task());
     let (rows, left_out) = rescored.plan.origins(1, market, task.horizon());
-    if rows.is_empty() {
+    let scored = |rows: &[usize]| rows.iter().filter(|&&row| rescored.plan.scores(market, row, task.horizon())).count();
+    if scored(&rows) == 0 {
         return Ok(None);
     }
     let plan = Plan::of_rows(market, &rescored.plan, vec![]);
@@ -48,17 +49,18 @@ pub fn rescore(
     let mut models = baselines
         .iter()
         .map(|baseline| {
-            let table =
+            let mut table =
                 baseline_table(baseline, &plan, [&lead, &rows], seed).map_err(|e| (baseline.name.clone(), e))?;
+            table.abstained = scored(&table.stand_ins);
             Ok(ModelForecasts { name: baseline.name.clone(), baseline: true, table, issued: None })
         })
         .collect::<Result<Vec<_>, (String, FitError)>>()?;
     let (forecasts, without) = forecasts_from(rescored.model, rescored.panel, &rows);
-    if without.len() == rows.len() {
+    let abstained = scored(&without);
+    if abstained == scored(&rows) {
         return Ok(None);
     }
     let issued = served(&rescored, &rows);
-    let abstained = without.len();
     let table = ForecastTable { rows, forecasts, abstained, stand_ins: without, left_out, ..ForecastTable::default() };
     models.push(ModelForecasts { name: rescored.name.into(), baseline: false, table, issued: Some(issued) });
     let level = rescored.model.level();
@@ -87,19 +89,17 @@ fn baseline_table(
         let (forecasts, without) = forecasts_from(&model, &pipeline.data.panels()[0], rows);
         table.rows.extend_from_slice(rows);
         table.forecasts.extend(&forecasts);
-        table.abstained = without.len();
         table.stand_ins.extend(without);
     }
     Ok(table)
 }
 
 /// Intervals and confidences for `rows`, `[origin][claim]`, each learning from every outcome that was known at its
-/// origin, and from no other. A forecast with a missing candle ahead is not learnt from at all, though its first steps
-/// may have been known.
+/// origin, and from no other: of a forecast with a missing candle ahead from the steps before that candle, as
+/// [`FittedForecaster::replay`] does.
 fn served(rescored: &Rescore<'_>, rows: &[usize]) -> Vec<Vec<Calibrated>> {
     let (model, panel) = (rescored.model, rescored.panel);
     let (market, task) = (panel.market(), model.task());
-    let series = market.series();
     let last = rescored.unseen.end.saturating_sub(1);
     let origins: Vec<usize> = rescored.unseen.clone().filter(|&row| model.is_origin(panel, row)).collect();
     // Scored origins from which the model has no forecast of its own get an interval, too.
@@ -111,10 +111,9 @@ fn served(rescored: &Rescore<'_>, rows: &[usize]) -> Vec<Vec<Calibrated>> {
     let mut issued = Vec::with_capacity(rows.len());
     for (i, &origin) in all.iter().enumerate() {
         calibrator.advance(origin, market.log_close());
-        let end = (origin + task.horizon()).min(last);
-        let whole = end < series.segment_of(origin).end && !series.filled()[origin + 1..=end].iter().any(|&f| f);
-        let learnt = whole && origins.binary_search(&origin).is_ok();
-        let calibrated = calibrator.issue(market.origin(origin), forecasts.row(i), learnt);
+        let is_own = origins.binary_search(&origin).is_ok();
+        let steps = if is_own { learnable_steps(market, origin, task.horizon(), last) } else { 0 };
+        let calibrated = calibrator.issue_scoring(market.origin(origin), forecasts.row(i), steps);
         if rows.binary_search(&origin).is_ok() {
             issued.push(calibrated);
         }

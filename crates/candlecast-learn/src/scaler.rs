@@ -137,6 +137,27 @@ impl FittedScaler {
         }
     }
 
+    /// Why no fit on `n_features` features can have given it, if so.
+    pub(crate) fn check(&self, n_features: usize) -> Result<(), &'static str> {
+        let above_0 = |x: f64| x.is_finite() && x > 0.0;
+        if self.center.len() != self.keep.len() || self.scale.len() != self.keep.len() {
+            return Err("its lists disagree");
+        }
+        if !self.center.iter().all(|x| x.is_finite()) || !self.scale.iter().all(|&x| above_0(x)) {
+            return Err("a center is not finite or a scale is not above 0");
+        }
+        if self.keep.iter().any(|&k| k >= n_features) {
+            return Err("it keeps a feature that the configuration does not have");
+        }
+        if !self.keep.is_sorted_by(|a, b| a < b) {
+            return Err("it keeps a feature twice, or out of order");
+        }
+        if self.clip.is_some_and(|bound| !above_0(bound)) {
+            return Err("its bound is not above 0");
+        }
+        Ok(())
+    }
+
     /// One scaled value of kept feature `k`.
     pub fn apply(&self, k: usize, value: f32) -> f32 {
         let z = ((f64::from(value) - self.center[k]) / self.scale[k]) as f32;
@@ -175,6 +196,35 @@ mod tests {
         assert_eq!(ScalerKind::None.center_and_scale(&mut column()), Some((0.0, 1.0)));
         for kind in [ScalerKind::Standard, ScalerKind::MinMax, ScalerKind::Robust, ScalerKind::None] {
             assert_eq!(kind.center_and_scale(&mut [5.0, 5.0]), None);
+        }
+    }
+
+    #[test]
+    fn what_no_fit_can_have_given_is_no_scaler() {
+        let sound = FittedScaler {
+            kind: ScalerKind::Standard,
+            keep: vec![0, 2],
+            center: vec![0.0, -1.0],
+            scale: vec![1.0, 0.5],
+            clip: Some(10.0),
+            dropped: vec!["constant".into()],
+        };
+        assert_eq!(sound.check(3), Ok(()));
+        assert_eq!(FittedScaler { clip: None, ..sound.clone() }.check(3), Ok(()));
+        let damaged = [
+            FittedScaler { center: vec![0.0], ..sound.clone() },
+            FittedScaler { scale: vec![1.0, 0.5, 1.0], ..sound.clone() },
+            FittedScaler { center: vec![0.0, f64::NAN], ..sound.clone() },
+            FittedScaler { scale: vec![1.0, f64::NAN], ..sound.clone() },
+            FittedScaler { scale: vec![0.0, 1.0], ..sound.clone() },
+            FittedScaler { keep: vec![0, 3], ..sound.clone() },
+            FittedScaler { keep: vec![2, 0], ..sound.clone() },
+            FittedScaler { keep: vec![2, 2], ..sound.clone() },
+            FittedScaler { clip: Some(-1.0), ..sound.clone() },
+            FittedScaler { clip: Some(f64::NAN), ..sound.clone() },
+        ];
+        for scaler in damaged {
+            assert!(scaler.check(3).is_err(), "{scaler:?}");
         }
     }
 

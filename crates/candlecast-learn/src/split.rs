@@ -80,7 +80,7 @@ pub struct Plan {
 pub struct PlanRows {
     /// In time order; test ranges do not overlap.
     pub folds: Vec<FoldRows>,
-    /// Rows whose forecasts are scored.
+    /// Rows whose forecasts are scored where their targets allow it ([`PlanRows::scores`]).
     pub scored: Range<usize>,
     /// First row whose close is not known: no outcome at or after it is ever read.
     pub known_to: usize,
@@ -180,8 +180,11 @@ fn time_of(market: &Market, row: usize) -> Timestamp {
 }
 
 impl PlanRows {
-    /// Origins of fold `fold` in `market` whose targets are real candles as far as they are known, and how many scored
-    /// rows with complete outcomes were left out.
+    /// Origins of fold `fold` in `market`, and how many of the rows to be scored whose outcomes are known were left out
+    /// of the scores.
+    ///
+    /// Origins with a missing candle ahead are among them, though they are not scored ([`PlanRows::scores`]): that it is
+    /// missing is known only later, so a forecast is made there, and its outcomes before the gap are learnt from.
     pub fn origins(&self, fold: usize, market: &Market, horizon: usize) -> (Vec<usize>, usize) {
         let mut left_out = 0;
         let origins = self.folds[fold]
@@ -189,14 +192,18 @@ impl PlanRows {
             .clone()
             .filter(|&row| {
                 let complete = row + horizon < self.known_to;
-                let reach = if complete { horizon } else { self.known_to.saturating_sub(row + 1) };
-                let usable = self.is_origin(market, row) && market.has_targets(row, reach);
-                let scored = self.scored.contains(&row);
-                left_out += usize::from(scored && complete && !usable);
-                usable && (complete || !scored)
+                let to_be_scored = self.scored.contains(&row);
+                let usable = self.is_origin(market, row);
+                left_out += usize::from(to_be_scored && complete && !(usable && market.has_targets(row, horizon)));
+                usable && (complete || !to_be_scored)
             })
             .collect();
         (origins, left_out)
+    }
+
+    /// True when the forecast from the origin `row` is scored: all of its targets are known, and real candles.
+    pub fn scores(&self, market: &Market, row: usize, horizon: usize) -> bool {
+        self.scored.contains(&row) && row + horizon < self.known_to && market.has_targets(row, horizon)
     }
 
     /// True for a real candle with a known volatility, behind the warm-up of its segment.

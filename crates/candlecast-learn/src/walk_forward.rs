@@ -115,7 +115,8 @@ impl Forecasts {
 /// Forecasts of one forecaster from every origin of a plan in one market: out-of-fold forecasts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ForecastTable {
-    /// Rows of the origins, ascending.
+    /// Rows of the origins, ascending; those with a missing candle ahead are among them, and are not scored
+    /// ([`PlanRows::scores`]).
     pub rows: Vec<usize>,
     /// The forecasts, one an origin.
     pub forecasts: Forecasts,
@@ -274,10 +275,12 @@ fn assembled(forecaster: &Forecaster, leaves: &[(&Forecaster, &Outcome)], plan: 
         let forecasts: Vec<&Forecasts> = tables.iter().map(|table| &table.forecasts).collect();
         let stand_ins: BTreeSet<usize> = tables.iter().flat_map(|table| table.stand_ins.iter().copied()).collect();
         let stand_ins: Vec<usize> = stand_ins.into_iter().collect();
+        let (of, horizon) = (forecaster.market(market), forecaster.task().horizon());
+        let plan = plan.rows(of);
         ForecastTable {
             rows: tables[0].rows.clone(),
             forecasts: forecaster.combine(&forecasts).unwrap_or_default(),
-            abstained: stand_ins.iter().filter(|row| plan.rows(forecaster.market(market)).scored.contains(row)).count(),
+            abstained: stand_ins.iter().filter(|&&row| plan.scores(of, row, horizon)).count(),
             stand_ins,
             left_out: tables[0].left_out,
             fit_seconds: tables.iter().map(|table| table.fit_seconds).sum(),
@@ -317,17 +320,23 @@ impl<'a> Bound<'a> {
         let plans: Vec<PlanRows> = (0..forecaster.n_markets()).map(|m| plan.rows(forecaster.market(m))).collect();
         let (mut origins, mut left_out) = (Vec::new(), Vec::new());
         let mut problem = None;
-        for (m, rows) in plans.iter().enumerate() {
+        for (m, plan) in plans.iter().enumerate() {
+            let market = forecaster.market(m);
             let by_fold: Vec<(Vec<usize>, usize)> =
-                (0..rows.folds.len()).map(|fold| rows.origins(fold, forecaster.market(m), horizon)).collect();
+                (0..plan.folds.len()).map(|fold| plan.origins(fold, market, horizon)).collect();
             let out: usize = by_fold.iter().map(|(_, out)| out).sum();
-            if !by_fold.iter().flat_map(|(rows, _)| rows).any(|row| plans[m].scored.contains(row)) {
+            if !by_fold.iter().flat_map(|(rows, _)| rows).any(|&row| plan.scores(market, row, horizon)) {
                 problem.get_or_insert(WalkForwardError::NoOrigins { left_out: out });
             }
             left_out.push(out);
             origins.push(by_fold.into_iter().map(|(rows, _)| rows).collect());
         }
         Self { forecaster, source, plans, origins, left_out, problem }
+    }
+
+    /// True when the forecast from the origin `row` of market `m` is scored.
+    fn is_scored(&self, m: usize, row: usize) -> bool {
+        self.plans[m].scores(self.forecaster.market(m), row, self.forecaster.task().horizon())
     }
 
     fn has_origins(&self, fold: usize) -> bool {
@@ -352,8 +361,7 @@ impl<'a> Bound<'a> {
         for (m, table) in tables.iter_mut().enumerate() {
             table.rows.extend_from_slice(&self.origins[m][fold]);
             table.forecasts.extend(&piece.markets[m]);
-            let scored = |row: &&usize| self.plans[m].scored.contains(*row);
-            table.abstained += piece.stand_ins[m].iter().filter(scored).count();
+            table.abstained += piece.stand_ins[m].iter().filter(|&&row| self.is_scored(m, row)).count();
             table.stand_ins.extend_from_slice(&piece.stand_ins[m]);
             table.fit_seconds += piece.seconds;
             table.fits.push(piece.summary.clone());
@@ -362,8 +370,8 @@ impl<'a> Bound<'a> {
 
     /// The error of a model that could forecast from no scored origin of a market at all.
     fn without_forecasts(&self, tables: &[ForecastTable]) -> Option<WalkForwardError> {
-        tables.iter().zip(&self.plans).find_map(|(table, plan)| {
-            let scored = table.rows.iter().filter(|row| plan.scored.contains(row)).count();
+        tables.iter().enumerate().find_map(|(m, table)| {
+            let scored = table.rows.iter().filter(|&&row| self.is_scored(m, row)).count();
             let left_out = table.left_out + table.abstained;
             (table.abstained == scored).then_some(WalkForwardError::NoOrigins { left_out })
         })

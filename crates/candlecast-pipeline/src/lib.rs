@@ -26,6 +26,7 @@ mod rank;
 mod saved_model;
 mod training;
 mod validate;
+mod warm_start;
 
 pub use accuracy::{
     Accuracy, ConfidenceFigures, DirectionFigures, GroupAccuracy, ModelAccuracy, Scored, ScoredClass, ScoredLog,
@@ -45,7 +46,7 @@ pub use live_forecaster::LiveForecaster;
 pub use loaded_model::{LoadedModel, ModelIdentity, ModelLabel};
 pub use memory::check_memory;
 pub use options::{MAX_FILL, MIN_CANDLES, PipelineOptions, options_of};
-pub use promotion_gate::{SavedScores, Serving};
+pub use promotion_gate::{Decision, Serving};
 pub use rank::{
     Permutation, PreparedRanking, RankOptions, RankedFeature, RankedPart, Ranking, check_rank_options,
     default_rank_model,
@@ -53,3 +54,4 @@ pub use rank::{
 pub use saved_model::{OutOfFold, SavedModel, max_fill, migrate_saved_model};
 pub use training::{Fitted, FittedMarket, Training, TrainingRequest};
 pub use validate::{Validation, validate};
+pub use warm_start::WarmStart;

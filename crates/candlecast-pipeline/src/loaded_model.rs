@@ -1,10 +1,11 @@
 //! [`LoadedModel`]: a saved model, restored: the one way from a file to forecasts.
 
-use candlecast_core::{Problem, Timestamp};
+use candlecast_core::{FeatureSet, MAX_HORIZON_STEPS, Problem, Timestamp};
 use candlecast_features::Engine;
-use candlecast_learn::{CalibrationState, FittedForecaster};
+use candlecast_learn::{CalibrationState, FittedForecaster, PipelineConfig, Recipe};
 
 use crate::catalog::CatalogBuilder;
+use crate::options::options_of;
 use crate::saved_model::SavedModel;
 
 /// What is known of a saved model beside its file's content.
@@ -58,12 +59,17 @@ pub struct LoadedModel {
 
 impl LoadedModel {
     /// Restores `saved`: the one way from a file to forecasts. Refused are models of another task than their name says,
-    /// models whose features this program computes otherwise, and files whose parts disagree.
+    /// models whose features this program computes otherwise, and files whose parts disagree or hold what no training
+    /// can have put there.
     pub fn restore(saved: SavedModel, identity: &ModelIdentity) -> Result<Self, Problem> {
-        let SavedModel { forecaster, calibration, trained_to, .. } = saved;
+        let SavedModel { forecaster, calibration, trained_to, out_of_fold } = saved;
         let corrupt =
             |reason: String| Problem::data("corrupt-model", format!("model {}: {reason}; train it again", identity.id));
-        same_features(identity, &forecaster.recipe().features())?;
+        let recipe = forecaster.recipe();
+        same_features(identity, &recipe.features())?;
+        if let Some(reason) = unsound(&recipe) {
+            return Err(corrupt(reason));
+        }
         let forecaster = FittedForecaster::restore(forecaster, &CatalogBuilder).map_err(|e| corrupt(e.to_string()))?;
         let task = forecaster.task();
         if task.id() != identity.task {
@@ -77,6 +83,12 @@ impl LoadedModel {
         }
         if !calibration.is_sound(&task) {
             return Err(corrupt("its calibration is damaged".into()));
+        }
+        if calibration.level() != forecaster.level() {
+            return Err(corrupt("its calibration is of intervals of another level".into()));
+        }
+        if out_of_fold.is_some_and(|forecasts| !forecasts.is_sound(&task)) {
+            return Err(corrupt("its out-of-fold forecasts are damaged".into()));
         }
         Ok(Self {
             id: identity.id.clone(),
@@ -100,8 +112,39 @@ impl LoadedModel {
     }
 }
 
+/// Longest gap, in candles, that a saved model may fill.
+const MOST_FILLED: usize = 1_000;
+
+/// Why no training can have saved `recipe`, if so: what is out of bounds there would end in a panic or in nonsense later.
+fn unsound(recipe: &Recipe) -> Option<String> {
+    let mut reason = None;
+    recipe.visit(&mut |config| reason = reason.take().or_else(|| unsound_config(config)));
+    reason
+}
+
+fn unsound_config(config: &PipelineConfig) -> Option<String> {
+    let options = options_of(&Recipe::Pipeline(config.clone()))?;
+    if let Err(problem) = options.check() {
+        return Some(problem.detail);
+    }
+    if options.horizon > MAX_HORIZON_STEPS {
+        return Some(format!("horizon {} is above {MAX_HORIZON_STEPS}", options.horizon));
+    }
+    if config.max_fill > MOST_FILLED {
+        return Some(format!("maxFill {} is above {MOST_FILLED}", config.max_fill));
+    }
+    if config.clip.is_some_and(|bound| !bound.is_finite() || bound <= 0.0) {
+        return Some("clip is not above 0".into());
+    }
+    let is_list = |features: &FeatureSet| Engine::new(features).is_ok_and(|engine| engine.expanded() == *features);
+    if !config.features.ids().is_empty() && !is_list(&config.features) {
+        return Some("its features are no list of single ones, each once".into());
+    }
+    None
+}
+
 /// Refuses a model whose features are computed otherwise by this program.
-fn same_features(identity: &ModelIdentity, features: &candlecast_core::FeatureSet) -> Result<(), Problem> {
+fn same_features(identity: &ModelIdentity, features: &FeatureSet) -> Result<(), Problem> {
     if features.ids().is_empty() {
         return Ok(());
     }
@@ -116,6 +159,122 @@ fn same_features(identity: &ModelIdentity, features: &candlecast_core::FeatureSe
                 identity.id
             );
             Err(Problem::data("feature-version", detail))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use candlecast_core::market::random_walk;
+    use candlecast_core::{FilledSeries, ModelRequest, NoProgress, Seed, TimeRange};
+    use candlecast_learn::Market;
+    use candlecast_learn::walk_forward::NoHooks;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{MAX_FILL, PipelineOptions, Training, TrainingRequest, forecast_newest};
+
+    const HORIZON: usize = 3;
+
+    fn market() -> Arc<Market> {
+        Arc::new(Market::new(FilledSeries::new(&random_walk(1_200, Seed(3), 0.4), MAX_FILL)))
+    }
+
+    /// A trained linear model of two features, as its file has it, and what is known of it beside.
+    fn saved(task: &str) -> (Value, ModelIdentity) {
+        let common = PipelineOptions {
+            task: task.into(),
+            features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])),
+            ..PipelineOptions::new(HORIZON)
+        };
+        let model = ModelRequest { id: "linear".into(), params: json!({}) };
+        let request = TrainingRequest { model, common, range: TimeRange::ALL, seed: Seed(1) };
+        let training = Training::new(vec![market()], &request, vec![None], None, 1).unwrap();
+        let mut fitted = training.run(&NoHooks, &NoProgress).unwrap();
+        let identity = ModelIdentity {
+            id: "WALKUSDT_LINEAR_1.0.0".into(),
+            model: "linear".into(),
+            task: task.into(),
+            horizon: HORIZON,
+            version: "1.0.0".into(),
+            features: fitted.features,
+        };
+        (serde_json::to_value(fitted.markets.remove(0).saved).unwrap(), identity)
+    }
+
+    fn restore(saved: &Value, identity: &ModelIdentity) -> Result<LoadedModel, Problem> {
+        let saved: SavedModel = serde_json::from_value(saved.clone()).expect("the edit leaves its form");
+        LoadedModel::restore(saved, identity)
+    }
+
+    #[test]
+    fn a_model_as_it_was_saved_is_restored_and_forecasts() {
+        for task in ["price", "direction"] {
+            let (saved, identity) = saved(task);
+            let model = restore(&saved, &identity).unwrap();
+            assert_eq!(model.forecaster.task().id(), task);
+            let market = market();
+            let now = market.series().close_time(market.series().len() - 1);
+            assert_eq!(forecast_newest(model, &market, now).unwrap().forecast.origin, now);
+        }
+    }
+
+    #[test]
+    fn what_no_training_can_have_saved_is_refused() {
+        let (saved, identity) = saved("price");
+        let edits = [
+            ("/forecaster/pipeline/scaler/keep/1", json!(7)),
+            ("/forecaster/pipeline/scaler/keep", json!([1, 1])),
+            ("/forecaster/pipeline/scaler/scale/0", json!(0.0)),
+            ("/forecaster/pipeline/scaler/center", json!([])),
+            ("/forecaster/pipeline/scaler/clip", json!(-1.0)),
+            ("/forecaster/pipeline/config/clip", json!(0.0)),
+            ("/forecaster/pipeline/config/level", json!(1.5)),
+            ("/forecaster/pipeline/config/level", json!(0.8)),
+            ("/forecaster/pipeline/config/validShare", json!(7.0)),
+            ("/forecaster/pipeline/config/retrainDays", json!(0)),
+            ("/forecaster/pipeline/config/minCandles", json!(0)),
+            ("/forecaster/pipeline/config/window", json!({ "kind": "rolling", "days": 0 })),
+            ("/forecaster/pipeline/config/maxFill", json!(u64::MAX)),
+            ("/forecaster/pipeline/config/task/horizon", json!(0)),
+            ("/forecaster/pipeline/config/task/horizon", json!(4)),
+            ("/forecaster/pipeline/config/task/horizon", json!(u64::MAX)),
+            ("/forecaster/pipeline/lookback", json!(0)),
+            ("/forecaster/pipeline/lookback", json!(9)),
+            ("/forecaster/pipeline/model/tensors", json!({})),
+            ("/calibration/level", json!(3.0)),
+            ("/calibration/steps", json!([])),
+            ("/outOfFold/width", json!(u64::MAX)),
+            ("/outOfFold/means", json!([])),
+            ("/outOfFold/origins/0", json!(i64::MAX)),
+            ("/outOfFold/scales/0", json!(-1.0)),
+        ];
+        for (pointer, value) in edits {
+            let mut edited = saved.clone();
+            *edited.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} is in the file")) = value.clone();
+            let problem = restore(&edited, &identity).map(|model| model.id).unwrap_err();
+            assert_eq!(problem.code, "corrupt-model", "{pointer} {value}: {problem}");
+            assert!(problem.detail.contains("WALKUSDT_LINEAR_1.0.0"), "{pointer} {value}: {problem}");
+            assert!(problem.detail.contains("train it again"), "{pointer} {value}: {problem}");
+        }
+        let mut other = saved;
+        other["forecaster"]["pipeline"]["config"]["features"] = json!(["rsi_14", "hour_sin"]);
+        assert_eq!(restore(&other, &identity).map(|model| model.id).unwrap_err().code, "feature-version");
+    }
+
+    #[test]
+    fn classes_need_thresholds_in_order() {
+        let (saved, identity) = saved("direction");
+        for thresholds in [json!(null), json!({ "sell": 0.02, "buy": -0.01, "unit": "volatility" })] {
+            let mut edited = saved.clone();
+            edited["forecaster"]["pipeline"]["thresholds"] = thresholds.clone();
+            let problem = restore(&edited, &identity).map(|model| model.id).unwrap_err();
+            assert!(
+                problem.code == "corrupt-model" && problem.detail.contains("thresholds"),
+                "{thresholds}: {problem}"
+            );
         }
     }
 }

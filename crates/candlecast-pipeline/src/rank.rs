@@ -1,4 +1,4 @@
-//! `features rank`: what each feature tells about the return ahead, on the training part only.
+//! `features rank`: what each feature tells about the return ahead, before the part that the next training is tested on.
 
 mod feature;
 mod importance;
@@ -64,6 +64,11 @@ pub struct Ranking {
     pub task: &'static str,
     /// Steps ahead.
     pub horizon: usize,
+    /// Close of the last candle that was looked at.
+    pub ranked_to: Timestamp,
+    /// Where the test part of the next training on the same range begins, which was not looked at; `None` where the
+    /// end of the range was asked for.
+    pub test_from: Option<Timestamp>,
     /// Part that the model was fitted on and that mutual information and correlations were computed on.
     pub train: RankedPart,
     /// Part that stopped the fit and that permutation importance was computed on.
@@ -101,13 +106,17 @@ pub struct PreparedRanking {
     pub forecaster: Forecaster,
     market: Arc<Market>,
     fold: Fold,
+    test_from: Option<Timestamp>,
     left_out: Vec<(String, f64)>,
 }
 
 impl PreparedRanking {
     /// Ranks the features of `common` (the model's own where it names none) over the window that a training of
-    /// `request` on `range` would use, split as it would be. What lies after `range` is not looked at, so a test part
-    /// that begins there stays untouched by a choice of features.
+    /// `request` would use, split as it would be.
+    ///
+    /// A `range` without an end is that of the training to come: what its forward chain calibrates on and is scored on
+    /// is not looked at, so that a choice of features leaves it untouched. Otherwise the range ends where it says, and
+    /// what lies after it is not looked at.
     pub fn new(
         market: Arc<Market>,
         request: &ModelRequest,
@@ -118,15 +127,18 @@ impl PreparedRanking {
         let series = market.series();
         let asked = Asked { task: common.task()?, interval: series.key().interval, candles: series.len() };
         let wanted = inputs(request, &common, &asked)?;
-        let plan = plan_config(&common);
+        let config = plan_config(&common);
         // Refuses what a training on this range would refuse.
-        plan.training(&market, range)?;
-        let fold = plan.final_fold(&market, range)?;
+        let training = config.training(&market, range)?;
+        let test_from = (range.to == TimeRange::ALL.to).then_some(training.scored.from);
+        let chain_from = training.folds.first().map_or(training.scored.from, |fold| fold.test.from);
+        let ranked = if test_from.is_some() { TimeRange { to: chain_from, ..range } } else { range };
+        let fold = config.final_fold(&market, ranked)?;
         let mut stable = FeatureFrames::new(Arc::clone(&market));
         let (kept, left_out) = defined(&stable.panel(&wanted)?, &fold.rows(&market))?;
         common.features = Some(kept);
         let forecaster = stable.forecaster(request, &common)?;
-        Ok(Self { forecaster, market, fold, left_out })
+        Ok(Self { forecaster, market, fold, test_from, left_out })
     }
 
     /// Ranks.
@@ -138,8 +150,7 @@ impl PreparedRanking {
         hooks: &dyn Hooks,
         watch: &dyn ProgressSink,
     ) -> Result<Ranking, Problem> {
-        let run = Run { hooks, watch, seed, threads, options };
-        run.rank(&self.market, &self.forecaster, &self.fold, self.left_out)
+        Run { hooks, watch, seed, threads, options }.rank(self)
     }
 }
 
@@ -230,13 +241,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn rank(
-        &self,
-        market: &Market,
-        forecaster: &Forecaster,
-        fold: &Fold,
-        left_out: Vec<(String, f64)>,
-    ) -> Result<Ranking, Problem> {
+    fn rank(&self, prepared: PreparedRanking) -> Result<Ranking, Problem> {
+        let PreparedRanking { forecaster, market, fold, test_from, left_out } = prepared;
         let pipeline = forecaster.as_pipeline().ok_or_else(|| {
             let one = default_rank_model();
             Problem::usage(
@@ -247,19 +253,21 @@ impl Run<'_> {
         })?;
         let config = &pipeline.config;
         let horizon = config.task.horizon();
-        let parts = split(fold, &pipeline.data, pipeline.learner.lookback(), horizon, config.valid_share);
+        let parts = split(&fold, &pipeline.data, pipeline.learner.lookback(), horizon, config.valid_share);
         let train_ids = spread(&parts.train, MAX_ORIGINS);
         let valid_ids = newest(&parts.valid, MAX_PERMUTED);
-        let train = part(market, &parts.train, train_ids.len()).ok_or_else(|| no_origins(&parts))?;
-        let valid = part(market, &parts.valid, valid_ids.len()).ok_or_else(|| no_origins(&parts))?;
+        let train = part(&market, &parts.train, train_ids.len()).ok_or_else(|| no_origins(&parts))?;
+        let valid = part(&market, &parts.valid, valid_ids.len()).ok_or_else(|| no_origins(&parts))?;
         let stride = parts.train.len().div_ceil(train_ids.len());
         let columns = self.columns(pipeline, &train_ids, horizon.div_ceil(stride))?;
-        let (importances, fit) = self.importances(forecaster, fold, valid_ids)?;
+        let (importances, fit) = self.importances(&forecaster, &fold, valid_ids)?;
         Ok(Ranking {
             key: market.series().key().clone(),
             model: config.model.clone(),
             task: config.task.id(),
             horizon,
+            ranked_to: fold.fit_at,
+            test_from,
             train,
             valid,
             fit,

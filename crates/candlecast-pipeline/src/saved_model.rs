@@ -2,7 +2,7 @@
 
 use candlecast_core::Timestamp;
 use candlecast_learn::walk_forward::{ForecastTable, Forecasts};
-use candlecast_learn::{Borders, CalibrationState, ForecasterState, Market, PipelineState};
+use candlecast_learn::{Borders, CalibrationState, ForecasterState, Market, PipelineState, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub struct SavedModel {
 }
 
 /// Forecasts from candles that the fits behind them had not seen: what ensembles are combined by, and strategies tested
-/// on. Rounded to single precision.
+/// on. Those from origins with a missing candle ahead are among them. Rounded to single precision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OutOfFold {
@@ -58,6 +58,20 @@ impl OutOfFold {
             }
         }
         Self { origins, width: own.width, means: single(&own.means), scales: single(&own.scales), borders: own.borders }
+    }
+
+    /// False for forecasts that no forward chain of `task` can have made, such as those in a file that was edited.
+    pub(crate) fn is_sound(&self, task: &Task) -> bool {
+        let n = self.origins.len();
+        let borders = if matches!(task, Task::Direction { .. }) { n } else { 0 };
+        self.width == task.width()
+            && self.means.len() == n * self.width
+            && self.scales.len() == self.means.len()
+            && self.borders.len() == borders
+            && self.origins.is_sorted_by(|a, b| a < b)
+            && self.means.iter().all(|mean| mean.is_finite())
+            && self.scales.iter().all(|scale| scale.is_finite() && *scale >= 0.0)
+            && self.borders.iter().all(|b| b.sell.is_finite() && b.buy.is_finite())
     }
 }
 

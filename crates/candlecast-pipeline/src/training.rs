@@ -6,7 +6,7 @@ use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, Stag
 use candlecast_learn::walk_forward::{ForecastTable, Hooks, Outcome, WalkForwardError, run_each};
 use candlecast_learn::{
     Checkpointed, FitObserver, FitSummary, FittedForecaster, Fold, Forecaster, ForecasterState, Market, ModelForecasts,
-    ModelState, Plan, Progress, Question, Report, Start, Stop, TrainState, evaluate, recall_fit,
+    Plan, Progress, Question, Report, Start, Stop, TrainState, evaluate, recall_fit,
 };
 
 use crate::catalog;
@@ -14,8 +14,9 @@ use crate::evaluation::{n_folds, plan_config};
 use crate::fingerprint::{Fingerprints, feature_versions};
 use crate::frames::FeatureFrames;
 use crate::options::PipelineOptions;
-use crate::promotion_gate::Serving;
+use crate::promotion_gate::{Decision, Serving};
 use crate::saved_model::{OutOfFold, SavedModel};
+use crate::warm_start::WarmStart;
 
 /// What the checkpoint of the fit that is saved is called.
 const FINAL_FIT: &str = "final";
@@ -29,8 +30,6 @@ pub struct TrainingRequest {
     pub common: PipelineOptions,
     /// Candles that may be learnt from.
     pub range: TimeRange,
-    /// Version whose weights the saved fit begins with, if any: part of what determines the result.
-    pub warm_version: Option<String>,
     /// Root of all randomness.
     pub seed: Seed,
 }
@@ -51,7 +50,7 @@ pub struct Training {
     fold: Fold,
     /// What serves, by market.
     serving: Vec<Option<Serving>>,
-    warm_from: Option<ModelState>,
+    warm: Option<WarmStart>,
     /// What determines the result.
     pub fingerprints: Fingerprints,
     seed: Seed,
@@ -88,18 +87,18 @@ pub struct FittedMarket {
     pub data_fingerprint: String,
     /// Candles that it learnt from here.
     pub n_candles: usize,
-    /// Why it is not to serve, if there is a reason.
-    pub candidate_because: Option<String>,
+    /// Whether it is to serve, and why.
+    pub decision: Decision,
 }
 
 impl Training {
-    /// Prepares the training that `request` asks for, over `markets`, in each of which `serving` serves. `warm_from` is
-    /// what the saved fit begins with. The first market decides the plan.
+    /// Prepares the training that `request` asks for, over `markets`, in each of which `serving` serves. `warm` is what
+    /// the saved fit begins with. The first market decides the plan.
     pub fn new(
         markets: Vec<Arc<Market>>,
         request: &TrainingRequest,
         serving: Vec<Option<Serving>>,
-        warm_from: Option<ModelState>,
+        warm: Option<WarmStart>,
         threads: usize,
     ) -> Result<Self, Problem> {
         let id = catalog::canonical(&request.model.id)?;
@@ -115,7 +114,12 @@ impl Training {
             reference = its_reference;
         }
         forecasters.push(frames.forecaster(&request.model, &request.common)?);
-        let how = format!("{:?} {:?}", request.range, request.warm_version);
+        if let Some(warm) = &warm {
+            let ends = frames.markets().iter().map(|market| learnt_range(&fold, market).to);
+            let recipe = forecasters[forecasters.len() - 1].recipe();
+            warm.check(&recipe, ends.max().unwrap_or(request.range.to))?;
+        }
+        let how = format!("{:?} {:?}", request.range, warm.as_ref().map(|warm| &warm.version));
         Ok(Self {
             id,
             fingerprints: Fingerprints::of(frames.markets(), &forecasters, &how, request.seed),
@@ -126,7 +130,7 @@ impl Training {
             plan,
             fold,
             serving,
-            warm_from,
+            warm,
             seed: request.seed,
             threads,
         })
@@ -139,10 +143,15 @@ impl Training {
 
     /// Candles of market `market` that the saved fit learns from: the first one's open to the last one's close.
     pub fn data_range(&self, market: usize) -> TimeRange {
-        let series = self.frames.markets()[market].series();
-        let rows = self.fold.rows(&self.frames.markets()[market]);
-        let from = Timestamp(series.columns().open_time[rows.window_start.min(series.len() - 1)]);
-        TimeRange { from, to: series.close_time(rows.fit_row.max(1) - 1) }
+        learnt_range(&self.fold, &self.frames.markets()[market])
+    }
+
+    /// Close of the last candle that the saved fit, or what it begins with, learns from. What is learnt in one market is
+    /// known in all.
+    fn trained_to(&self) -> Timestamp {
+        let ends = self.frames.markets().iter().map(|market| learnt_range(&self.fold, market).to);
+        let begun = self.warm.as_ref().map(|warm| warm.trained_to);
+        ends.chain(begun).max().unwrap_or(self.fold.fit_at)
     }
 
     /// The markets.
@@ -195,16 +204,15 @@ impl Training {
         let saved = SavedModel {
             forecaster: state,
             calibration: report.models[model].calibration.clone(),
-            // What was learnt in one market is known in all.
-            trained_to: (0..self.serving.len()).map(|k| self.data_range(k).to).max().unwrap_or(data_range.to),
+            trained_to: self.trained_to(),
             out_of_fold: Some(out_of_fold),
         };
-        let candidate_because = match self.serving[k].take() {
+        let decision = match self.serving[k].take() {
             Some(serving) => {
                 let mut frames = FeatureFrames::new(Arc::clone(&market));
-                serving.keeps_serving(&mut frames, &report.models[model], &saved)
+                serving.decide(&mut frames, &report.models[model], &saved)
             }
-            None => None,
+            None => Decision::unopposed(),
         };
         FittedMarket {
             key: market.series().key().clone(),
@@ -214,7 +222,7 @@ impl Training {
             data_range,
             data_fingerprint: self.fingerprints.data[k].clone(),
             n_candles: rows.fit_row - rows.window_start,
-            candidate_because,
+            decision,
         }
     }
 
@@ -234,7 +242,7 @@ impl Training {
         watch: &dyn ProgressSink,
     ) -> Result<(FittedForecaster, FitSummary), Problem> {
         let resume = recall_fit(hooks, FINAL_FIT).filter(|_| self.model().members().is_empty());
-        let start = Start { warm: self.warm_from.as_ref(), resume: resume.as_ref() };
+        let start = Start { warm: self.warm.as_ref().map(|warm| &warm.state), resume: resume.as_ref() };
         let mut observer = Checkpointed::new(hooks, FINAL_FIT, Epochs { watch, name: self.id });
         let seed = self.seed.derive(self.id, u64::MAX);
         let (fitted, fit) = self.model().fit(&self.fold, seed, self.threads, start, &mut observer)?;
@@ -243,6 +251,13 @@ impl Training {
         }
         Ok((fitted, fit))
     }
+}
+
+/// Candles of `market` that a fit of `fold` learns from: the first one's open to the last one's close.
+fn learnt_range(fold: &Fold, market: &Market) -> TimeRange {
+    let (series, rows) = (market.series(), fold.rows(market));
+    let from = Timestamp(series.columns().open_time[rows.window_start.min(series.len() - 1)]);
+    TimeRange { from, to: series.close_time(rows.fit_row.max(1) - 1) }
 }
 
 /// The failure whose fit comes first.

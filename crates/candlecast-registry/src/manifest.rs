@@ -63,6 +63,17 @@ pub struct FeatureVersion {
     pub version: u32,
 }
 
+/// How much has been scored on candles of a model's test part, as the ledger had it when the model was saved, its own
+/// training included. The more was tried, the less the best of it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tries {
+    /// Models that trainings and evaluations scored there; the same data, configuration and seed count once.
+    pub scorings: u64,
+    /// Different configurations among them.
+    pub configurations: u64,
+}
+
 /// Range of the training data, half-open; milliseconds in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,6 +131,8 @@ pub struct NewModel {
     pub metrics: Value,
     /// The same of the baselines, by id.
     pub baseline_metrics: Value,
+    /// How much has been scored on the test part; `None` where that is not known.
+    pub tries: Option<Tries>,
     /// Histogram of each feature over the training part, the reference for drift; `null` if there is none.
     pub feature_histograms: Value,
 }
@@ -189,6 +202,9 @@ pub struct ModelManifest {
     pub metrics: Value,
     /// The same of the baselines.
     pub baseline_metrics: Value,
+    /// How much has been scored on the test part; `None` where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries: Option<Tries>,
     /// Histogram of each feature over the training part.
     pub feature_histograms: Value,
     /// Size of the payload file.
@@ -238,6 +254,7 @@ impl NewModel {
             instruction_set: self.instruction_set,
             metrics: self.metrics,
             baseline_metrics: self.baseline_metrics,
+            tries: self.tries,
             feature_histograms: self.feature_histograms,
             payload_bytes,
             sha256,
@@ -304,18 +321,19 @@ pub(crate) mod tests {
             instruction_set: "avx2".into(),
             metrics: Value::Null,
             baseline_metrics: Value::Null,
+            tries: None,
             feature_histograms: Value::Null,
         };
         ModelManifest { format, status, ..new.into_manifest(name, 0, String::new()) }
     }
 
     #[test]
-    fn fields_that_format_1_lacks_are_written_only_where_they_say_something() {
+    fn fields_that_came_later_are_written_only_where_they_say_something() {
         let key = SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1);
         let family = Family::new(key, "lstm", "price").unwrap();
         let plain = manifest(&family.at(Version::FIRST), 1, 24, Status::Candidate);
         let text = serde_json::to_string(&plain).unwrap();
-        for field in ["pipeline", "trainedOn", "outOfFold"] {
+        for field in ["pipeline", "trainedOn", "outOfFold", "tries"] {
             assert!(!text.contains(field), "{text}");
         }
         assert_eq!(serde_json::from_str::<ModelManifest>(&text).unwrap(), plain);
@@ -324,11 +342,13 @@ pub(crate) mod tests {
             pipeline: json!({"scaler": "robust"}),
             trained_on: vec!["binance:BTCUSDT:1h".into()],
             out_of_fold: true,
+            tries: Some(Tries { scorings: 9, configurations: 4 }),
             ..plain
         };
         let value = serde_json::to_value(&full).unwrap();
         assert_eq!((&value["pipeline"]["scaler"], &value["outOfFold"]), (&json!("robust"), &json!(true)));
         assert_eq!(value["trainedOn"], json!(["binance:BTCUSDT:1h"]));
+        assert_eq!(value["tries"], json!({ "scorings": 9, "configurations": 4 }));
         assert_eq!(serde_json::from_value::<ModelManifest>(value).unwrap(), full);
     }
 }

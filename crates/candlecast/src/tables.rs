@@ -134,6 +134,16 @@ pub(crate) fn ranking(r: &Ranking) -> String {
         r.valid.origins,
         span(Some(r.valid.range)),
     );
+    text.push_str(&match r.test_from {
+        Some(from) => format!(
+            "ranked on candles up to {}; the test part of the next training, from {}, was not looked at\n",
+            day(r.ranked_to),
+            day(from),
+        ),
+        None => {
+            format!("ranked on candles up to {}, where the range ends: test on later ones only\n", day(r.ranked_to))
+        }
+    });
     let header = [
         "",
         "feature",

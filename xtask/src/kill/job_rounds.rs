@@ -261,7 +261,8 @@ fn by_id(list: &Value, without: &[&str]) -> Result<BTreeMap<String, Value>> {
 }
 
 /// The result on record of a job, without what may differ between two runs: times, places, and of a saved model its
-/// number and whether it serves, since a run that was killed after saving may have saved one before.
+/// number, whether it serves and how much was tried by then, since a run that was killed after saving may have saved one
+/// before, and jobs end in any order.
 fn result_of(program: &Program, id: &str) -> Result<Value> {
     let mut result = program.json(&["jobs", "show", id])?["result"].take();
     ensure!(result.is_object(), "job {id} has no result: {result}");
@@ -270,7 +271,18 @@ fn result_of(program: &Program, id: &str) -> Result<Value> {
 }
 
 fn strip(value: &mut Value) {
-    const VARYING: [&str; 7] = ["fitSeconds", "path", "id", "version", "status", "active", "candidateBecause"];
+    const VARYING: [&str; 10] = [
+        "fitSeconds",
+        "path",
+        "id",
+        "version",
+        "status",
+        "active",
+        "candidateBecause",
+        "activeBecause",
+        "tries",
+        "looks",
+    ];
     match value {
         Value::Object(fields) => {
             fields.retain(|name, _| !VARYING.contains(&name.as_str()));

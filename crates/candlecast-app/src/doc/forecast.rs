@@ -4,6 +4,7 @@ use candlecast_core::Timestamp;
 use candlecast_pipeline::doc::OutlookDoc;
 use serde::Serialize;
 
+use crate::doc::EvidenceDoc;
 use crate::predict::Predicted;
 
 /// A forecast.
@@ -33,6 +34,8 @@ pub struct ForecastDoc {
     seen_future: bool,
     too_late: bool,
     synthetic: bool,
+    /// What the test part said of the model that answered.
+    test: Option<EvidenceDoc>,
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fell_back: Option<String>,
@@ -64,6 +67,7 @@ impl From<&Predicted> for ForecastDoc {
             seen_future: p.has_seen_future(),
             too_late: p.is_too_late(),
             synthetic: f.key.venue.is_synthetic(),
+            test: EvidenceDoc::of(&p.manifest),
             warnings: p.warnings(),
             fell_back: p.fell_back.clone(),
         }

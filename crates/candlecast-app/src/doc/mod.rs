@@ -2,6 +2,7 @@
 //! values are null. Those of the crates below stand beside what they are of, and are listed here once more.
 
 mod data;
+mod evidence;
 mod forecast;
 mod model;
 
@@ -13,6 +14,7 @@ pub use candlecast_monitor::doc::*;
 pub use candlecast_pipeline::doc::*;
 
 pub use data::{CheckDoc, CoverageDoc, ImportDoc, JumpDoc, RejectedRowDoc};
+pub use evidence::EvidenceDoc;
 pub use forecast::ForecastDoc;
 pub use model::{
     DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, ServingChangeDoc, TrainDoc, TrainedModelDoc, ValidationDoc,

@@ -3,10 +3,11 @@
 use candlecast_core::Timestamp;
 use candlecast_learn::FitSummary;
 use candlecast_pipeline::doc::{ModelReportDoc, ReportDoc};
-use candlecast_registry::{Exported, Listed, ModelManifest, ServingChange};
+use candlecast_registry::{Exported, Listed, ModelManifest, ServingChange, Tries};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::doc::EvidenceDoc;
 use crate::models::{Deleted, Indexed, Validated, config_and_pipeline};
 use crate::train::{Trained, TrainedModel};
 
@@ -43,6 +44,10 @@ pub struct ModelDoc {
     data_to: Option<Timestamp>,
     metrics: Value,
     baseline_metrics: Value,
+    /// What the test part said of it.
+    test: Option<EvidenceDoc>,
+    /// How much had been scored on candles of the test part when it was saved.
+    pub tries: Option<Tries>,
     config: Value,
     pipeline: Value,
     features: Vec<String>,
@@ -78,6 +83,8 @@ impl ModelDoc {
             data_to: Some(manifest.data_range.to),
             metrics: manifest.metrics.clone(),
             baseline_metrics: manifest.baseline_metrics.clone(),
+            test: EvidenceDoc::of(manifest),
+            tries: manifest.tries,
             config,
             pipeline,
             features: manifest.features.iter().map(|f| f.id.clone()).collect(),
@@ -118,6 +125,8 @@ impl ModelDoc {
             data_to: None,
             metrics: Value::Null,
             baseline_metrics: Value::Null,
+            test: None,
+            tries: None,
             config: Value::Null,
             pipeline: Value::Null,
             features: vec![],
@@ -152,6 +161,8 @@ pub struct TrainedModelDoc {
     pub active: bool,
     /// Why it does not.
     pub candidate_because: Option<String>,
+    /// Why it does.
+    pub active_because: Option<String>,
     /// Why the saved fit ended.
     pub stopped: candlecast_learn::Stop,
     /// Steps behind the weights kept.
@@ -193,6 +204,7 @@ impl TrainedModelDoc {
             model: ModelDoc::of(&trained.manifest, &trained.path),
             active: trained.candidate_because.is_none(),
             candidate_because: trained.candidate_because.clone(),
+            active_because: trained.active_because.clone(),
             stopped: fit.stopped,
             steps: fit.steps,
             train_samples: fit.n_train,

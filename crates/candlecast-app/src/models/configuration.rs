@@ -108,6 +108,7 @@ mod tests {
             instruction_set: String::new(),
             metrics: Value::Null,
             baseline_metrics: Value::Null,
+            tries: None,
             feature_histograms: Value::Null,
             payload_bytes: 0,
             sha256: String::new(),

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use candlecast_core::TimeRange;
 use candlecast_pipeline::doc::loss_key;
-use candlecast_registry::{Listed, ModelManifest, ServingChange};
+use candlecast_registry::{Listed, ModelManifest, ServingChange, Tries};
 use serde_json::Value;
 
+use crate::doc::EvidenceDoc;
 use crate::models::config_and_pipeline;
 use crate::text::{count, day, percent, price, span, table};
 
@@ -15,7 +16,8 @@ pub fn models(listed: &[Listed]) -> String {
     if listed.is_empty() {
         return "no model is saved yet: try `candlecast train`".into();
     }
-    let mut t = table(&["id", "status", "trained", "horizon", "loss", "skill", "right"], [3, 4, 5, 6]);
+    let header = ["id", "status", "trained", "horizon", "loss", "skill", "right", "verdict of the test"];
+    let mut t = table(&header, [3, 4, 5, 6]);
     for l in listed {
         let manifest = l.manifest.as_ref();
         let metric = |name: &str| manifest.and_then(|m| m.metrics.get(name)).and_then(Value::as_f64);
@@ -27,6 +29,7 @@ pub fn models(listed: &[Listed]) -> String {
             price(manifest.and_then(|m| metric(loss_key(&m.task)))),
             percent(metric("skill"), 2),
             percent(metric("directionalAccuracy").or_else(|| metric("accuracy")), 1),
+            manifest.and_then(EvidenceDoc::of).map_or_else(|| "-".into(), |test| test.verdict),
         ]);
     }
     let mut text = t.to_string();
@@ -34,6 +37,17 @@ pub fn models(listed: &[Listed]) -> String {
         "\nloss: MAE of prices, log loss of directions, QLIKE of volatilities; right: share of right directions.",
     );
     text
+}
+
+/// How much was scored on the test part; `None` where this was the first.
+pub fn tries_line(tries: Tries) -> Option<String> {
+    (tries.scorings > 1).then(|| {
+        format!(
+            "{} trainings and evaluations of {} have been scored on candles of this test part: the more are tried, the less the best of them means",
+            tries.scorings,
+            count(tries.configurations as usize, "configuration"),
+        )
+    })
 }
 
 /// What served when in the slots of a series and type.
@@ -54,7 +68,7 @@ pub fn model(m: &ModelManifest, path: &Path) -> String {
     let pretty = |v: &Value| serde_json::to_string_pretty(v).unwrap_or_default();
     let (config, pipeline) = config_and_pipeline(m);
     format!(
-        "{} ({}), {}\ntrained {} on {} candles, {}\nhorizon {}, seed {}, {}, {}\nfeatures: {}\nmetrics {}\nbaselines {}\nconfiguration {}\npipeline {}\nsha256 {}\n{}",
+        "{} ({}), {}\ntrained {} on {} candles, {}\nhorizon {}, seed {}, {}, {}\n{}{}features: {}\nmetrics {}\nbaselines {}\nconfiguration {}\npipeline {}\nsha256 {}\n{}",
         m.id,
         m.status,
         m.name,
@@ -65,6 +79,8 @@ pub fn model(m: &ModelManifest, path: &Path) -> String {
         m.seed,
         m.program_version,
         m.instruction_set,
+        EvidenceDoc::of(m).map_or_else(String::new, |test| format!("on its test part: {}\n", test.verdict)),
+        m.tries.and_then(tries_line).map_or_else(String::new, |line| format!("{line}\n")),
         if m.features.is_empty() {
             "closes only".into()
         } else {

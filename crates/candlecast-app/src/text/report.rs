@@ -7,7 +7,7 @@ use candlecast_pipeline::doc::{
 };
 
 use crate::doc::{TrainDoc, TrainedModelDoc};
-use crate::text::{count, fixed, percent, price, signed, span, synthetic, table};
+use crate::text::{count, fixed, percent, price, signed, span, synthetic, table, tries_line};
 
 /// The comparison table with what belongs beside it.
 pub fn evaluation(e: &EvaluationDoc) -> String {
@@ -48,11 +48,15 @@ fn trained_model(t: &TrainedModelDoc) -> String {
         count(t.train_samples, "sample"),
         t.valid_samples,
         count(t.steps, "step"),
-        match &t.candidate_because {
-            None => "active".to_owned(),
-            Some(why) => format!("candidate: {why}"),
+        match (&t.candidate_because, &t.active_because) {
+            (Some(why), _) => format!("candidate: {why}"),
+            (None, Some(why)) => format!("active: {why}"),
+            (None, None) => "active".to_owned(),
         }
     ));
+    if let Some(line) = t.model.tries.and_then(tries_line) {
+        text.push_str(&format!("\n{line}"));
+    }
     if !t.dropped_features.is_empty() {
         text.push_str(&format!("\nwarning: constant features were dropped: {}", t.dropped_features.join(", ")));
     }

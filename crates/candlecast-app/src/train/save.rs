@@ -1,17 +1,21 @@
 //! Saving what a training brought: once for each series.
 
-use candlecast_core::{Problem, TimeRange, Timestamp};
+use candlecast_core::Problem;
 use candlecast_host::{Host, PROGRAM};
 use candlecast_jobs::Attempt;
 use candlecast_monitor::load_version;
-use candlecast_pipeline::doc::{baselines_value, loss_key, scored_metrics_value};
-use candlecast_pipeline::{Fitted, FittedMarket, SavedScores, instruction_set};
-use candlecast_registry::{Activate, Change, FeatureVersion, ModelManifest, NewModel, Slot, Status};
+use candlecast_pipeline::doc::{baselines_value, scored_metrics_value};
+use candlecast_pipeline::{Decision, Fitted, FittedMarket, instruction_set};
+use candlecast_registry::{Activate, Change, FeatureVersion, ModelManifest, NewModel, Slot, Status, Tries};
 use serde_json::Value;
 
 use crate::models::configuration::parts_of;
 use crate::models::model_path;
 use crate::train::{TrainJob, Trained, TrainedModel};
+
+/// Why a model that won is a candidate all the same.
+const OVERTAKEN: &str =
+    "what serves has changed since this training began, so they were not compared: `candlecast models promote` decides";
 
 /// What saving takes besides the model.
 pub(super) struct Saving<'a> {
@@ -22,6 +26,8 @@ pub(super) struct Saving<'a> {
     pub(super) slots: &'a [Slot],
     /// By series.
     pub(super) takes_over: &'a [Activate],
+    /// How much has been scored on the test part, by series; `None` where that cannot be told.
+    pub(super) tries: &'a [Option<Tries>],
 }
 
 /// Saves a fitted model for each of its series: it becomes active there unless there is a reason against it.
@@ -48,20 +54,21 @@ impl Saving<'_> {
         let manifest = if let Some(manifest) = self.saved_before(slot, &fitted) {
             manifest
         } else {
-            let new = self.new_model(slot, &fitted, features, seconds)?;
-            let activate = if fitted.candidate_because.is_none() { self.takes_over[k] } else { Activate::Never };
+            let new = self.new_model(k, &fitted, features, seconds)?;
+            let activate = if fitted.decision.serves { self.takes_over[k] } else { Activate::Never };
             let change = Change { at: host.now(), by: &self.attempt.actor() };
             let keep = host.settings.keep_versions;
             host.registry.save(&slot.family, new, &fitted.saved, activate, keep, change)?
         };
         let path = model_path(host, &slot.family.at(manifest.version));
-        // Trainings of one slot may run side by side, and people promote.
-        let overtaken = (manifest.status == Status::Candidate).then(|| {
-            "what serves has changed since this training began, so they were not compared: `candlecast models promote` decides"
-                .to_owned()
-        });
-        let candidate_because = fitted.candidate_because.or(overtaken);
-        Ok(TrainedModel { manifest, report: fitted.report, candidate_because, path })
+        let Decision { serves, why } = fitted.decision;
+        let (active_because, candidate_because) = match (serves, manifest.status) {
+            (false, _) => (None, Some(why)),
+            // Trainings of one slot may run side by side, and people promote.
+            (true, Status::Candidate) => (None, Some(OVERTAKEN.to_owned())),
+            (true, _) => (Some(why), None),
+        };
+        Ok(TrainedModel { manifest, report: fitted.report, candidate_because, active_because, path })
     }
 
     /// The newest version of the slot, if this is a repeated attempt and the one before was stopped right after it had
@@ -77,15 +84,15 @@ impl Saving<'_> {
         same.then_some(stored.manifest)
     }
 
-    /// What goes with a fitted model.
+    /// What goes with the model fitted for series `k`.
     fn new_model(
         &self,
-        slot: &Slot,
+        k: usize,
         fitted: &FittedMarket,
         features: &[FeatureVersion],
         seconds: f64,
     ) -> Result<NewModel, Problem> {
-        let host = self.host;
+        let (host, slot) = (self.host, &self.slots[k]);
         let scores = &fitted.report.models[fitted.model];
         let parts = parts_of(&fitted.saved.forecaster.recipe(), &self.request.model.params);
         let (config, pipeline) = parts.map_err(|e| Problem::data("save-failed", e.to_string()))?;
@@ -108,6 +115,7 @@ impl Saving<'_> {
             instruction_set: instruction_set().into(),
             metrics: scored_metrics_value(scores, fitted.report.origins),
             baseline_metrics: baselines_value(&fitted.report),
+            tries: self.tries[k],
             feature_histograms: Value::Null,
         })
     }
@@ -120,12 +128,4 @@ fn name(slot: &Slot) -> String {
         "price" => format!("{model} {key}"),
         task => format!("{model} {key} {task}"),
     }
-}
-
-/// The scores in a model's manifest.
-pub(super) fn saved_scores(manifest: &ModelManifest) -> SavedScores {
-    let time = |name: &str| manifest.metrics.get(name).and_then(Value::as_i64).map(Timestamp);
-    let scored = time("scoredFrom").zip(time("scoredTo")).map(|(from, to)| TimeRange { from, to });
-    let loss = manifest.metrics.get(loss_key(&manifest.task)).and_then(Value::as_f64);
-    SavedScores { loss, scored }
 }

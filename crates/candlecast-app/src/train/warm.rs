@@ -1,60 +1,45 @@
-//! [`WarmStart`]: the weights that a saved fit begins with.
+//! Where a warm fit begins: with the version that serves.
 //!
-//! Every attempt at a job begins with those of the same version. An attempt that was stopped right after it had saved
-//! would else be repeated from its own result, and the job would bring another model than an undisturbed one.
+//! Every attempt at a job begins with the same version. An attempt that was stopped right after it had saved would else
+//! be repeated from its own result, and the job would bring another model than an undisturbed one.
 
-use candlecast_core::{ModelRequest, Problem};
+use candlecast_core::Problem;
 use candlecast_host::{Checkpoints, Host};
 use candlecast_jobs::{Attempt, steps};
-use candlecast_learn::{ForecasterState, ModelState};
-use candlecast_pipeline::SavedModel;
-use candlecast_registry::{Loaded, Slot, Version};
-use serde::{Deserialize, Serialize};
+use candlecast_learn::ForecasterState;
+use candlecast_monitor::identity;
+use candlecast_pipeline::{SavedModel, WarmStart};
+use candlecast_registry::{Loaded, Slot};
 
-/// Its name among the notes of a job.
+/// Its name among the notes of a job. By the next attempt the version may be deleted, so its weights are noted too.
 const NOTE: &str = "warm-start";
 
-/// Where a warm fit begins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WarmStart {
-    /// The version that served when the job was first attempted.
-    pub(super) version: Version,
-    /// Its weights: by the next attempt the version may be deleted.
-    pub(super) weights: ModelState,
+/// The start that the version which serves in `slot` gives. Whether a fit may begin with it is seen where its features
+/// and its data are known.
+fn start_of(serving: Option<&Loaded<SavedModel>>, slot: &Slot) -> Result<WarmStart, Problem> {
+    let refused = |why: &str| WarmStart::refused(slot.family.model(), why);
+    let Some(Loaded { manifest, payload: saved, .. }) = serving else {
+        let horizon = steps(slot.horizon);
+        return Err(refused(&format!("no version serves yet for {horizon}: train once without --warm-start")));
+    };
+    let ForecasterState::Pipeline(state) = &saved.forecaster else {
+        return Err(refused("it is made of models, which are fitted afresh: leave out --warm-start"));
+    };
+    let identity = identity(manifest);
+    Ok(WarmStart {
+        id: identity.id,
+        version: identity.version,
+        features: identity.features,
+        trained_to: saved.trained_to,
+        state: state.as_ref().clone(),
+    })
 }
 
-impl WarmStart {
-    /// From the version that serves in `slot`, if a fit of `request` can begin with its weights.
-    fn of(serving: Option<&Loaded<SavedModel>>, request: &ModelRequest, slot: &Slot) -> Result<Self, Problem> {
-        let refused = |why: String| {
-            let detail = format!("warm start of {}: {why}", slot.family.model());
-            Problem::usage("bad-warm-start", "warm-start", detail)
-        };
-        let Some(Loaded { manifest, payload: saved, .. }) = serving else {
-            let horizon = steps(slot.horizon);
-            return Err(refused(format!("no version serves yet for {horizon}: train once without --warm-start")));
-        };
-        let ForecasterState::Pipeline(state) = &saved.forecaster else {
-            return Err(refused("it is made of models, which are fitted afresh: leave out --warm-start".into()));
-        };
-        if state.config.params != request.params {
-            return Err(refused(format!(
-                "version {} was trained with the parameters {}: give the same ones, or leave out --warm-start",
-                manifest.version, state.config.params
-            )));
-        }
-        Ok(Self { version: manifest.version, weights: state.model.clone() })
-    }
-}
-
-/// Where `attempt` at a warm fit of `request` begins: where the attempt before it did, else with the version that
-/// serves in `slot`.
+/// Where `attempt` at a warm fit begins: where the attempt before it did, else with the version that serves in `slot`.
 pub(super) fn warm_start(
     host: &Host,
     attempt: &Attempt,
     serving: Option<&Loaded<SavedModel>>,
-    request: &ModelRequest,
     slot: &Slot,
 ) -> Result<WarmStart, Problem> {
     let notes = attempt.job_id().map(|job_id| Checkpoints::of_job(&host.checkpoints_dir(), job_id));
@@ -62,7 +47,7 @@ pub(super) fn warm_start(
     if let Some(begun) = noted.and_then(|content| serde_json::from_slice(&content).ok()) {
         return Ok(begun);
     }
-    let begun = WarmStart::of(serving, request, slot)?;
+    let begun = start_of(serving, slot)?;
     if let (Some(notes), Ok(content)) = (notes, serde_json::to_vec(&begun)) {
         notes.keep(NOTE, &content);
     }
@@ -75,8 +60,10 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use candlecast_core::market::random_walk;
-    use candlecast_core::{FeatureSet, Seed, TimeRange, Timestamp};
+    use candlecast_core::{CandleSeries, FeatureSet, ModelRequest, Seed, TimeRange, Timestamp};
+    use candlecast_learn::ScalerKind;
     use serde_json::{Value, json};
+    use tempfile::TempDir;
 
     use super::*;
     use crate::data::store_series;
@@ -95,8 +82,8 @@ mod tests {
         serde_json::to_value(loaded.payload.forecaster).unwrap()
     }
 
-    #[tokio::test]
-    async fn a_repeated_attempt_begins_where_the_first_one_did() {
+    /// A host over a folder of its own, with the candles of `series`.
+    async fn host_with(series: &CandleSeries) -> (Host, TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
         let options = HostOptions {
@@ -106,9 +93,12 @@ mod tests {
             cancel: Arc::new(AtomicBool::new(false)),
         };
         let app = Host::open(Settings::load(&flags, |_| None, &crate::MODEL_CATALOG).unwrap(), options).unwrap();
-        let series = random_walk(2_500, Seed(4), 0.4);
-        store_series(&app, &series).await.unwrap();
-        let cold = TrainJob {
+        store_series(&app, series).await.unwrap();
+        (app, folder)
+    }
+
+    fn cold_job(series: &CandleSeries) -> TrainJob {
+        TrainJob {
             series: vec![series.key().clone()],
             model: ModelRequest { id: "gbdt".into(), params: json!({ "rounds": 10, "patience": 0, "maxDepth": 3 }) },
             common: PipelineOptions {
@@ -117,8 +107,20 @@ mod tests {
             },
             range: TimeRange::ALL,
             warm_start: false,
-            seed: app.seed,
-        };
+            seed: Seed(42),
+        }
+    }
+
+    async fn refused(app: &Host, job: &TrainJob) -> Problem {
+        let attempt = Attempt::alone(app.now());
+        train_on_record(app, job, Arc::new(NoProgress), attempt).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_repeated_attempt_begins_where_the_first_one_did() {
+        let series = random_walk(2_500, Seed(4), 0.4);
+        let (app, _folder) = host_with(&series).await;
+        let cold = cold_job(&series);
         let warm = TrainJob { warm_start: true, ..cold.clone() };
         let train = async |request: &TrainJob, attempt: Attempt| {
             train_on_record(&app, request, Arc::new(NoProgress), attempt).await.unwrap()
@@ -137,8 +139,48 @@ mod tests {
         // What serves at another horizon is none of its business.
         let common = PipelineOptions { horizon: 2, ..warm.common.clone() };
         let elsewhere = TrainJob { common, ..warm.clone() };
-        let attempt = Attempt::alone(app.now());
-        let refused = train_on_record(&app, &elsewhere, Arc::new(NoProgress), attempt).await.unwrap_err();
+        let refused = refused(&app, &elsewhere).await;
         assert!(refused.code == "bad-warm-start" && refused.detail.contains("for 2 steps"), "{refused}");
+    }
+
+    /// The fit that is saved would hold trees of candles on which the model is validated later as if it had not seen them.
+    #[tokio::test]
+    async fn a_version_that_has_seen_later_candles_is_nothing_to_begin_with() {
+        let series = random_walk(2_500, Seed(4), 0.4);
+        let (app, _folder) = host_with(&series).await;
+        let cold = cold_job(&series);
+        let attempt = || Attempt::alone(app.now());
+        let served = train_on_record(&app, &cold, Arc::new(NoProgress), attempt()).await.unwrap();
+        let manifest = &served.models[0].manifest;
+        let end = Timestamp(series.open_time()[2_000]);
+        let range = TimeRange { to: end, ..TimeRange::ALL };
+        let earlier = TrainJob { range, warm_start: true, ..cold.clone() };
+        let refused = refused(&app, &earlier).await;
+        assert_eq!((refused.code, refused.exit_code()), ("bad-warm-start", 2));
+        for part in [&manifest.id, &manifest.data_range.to.to_string(), &end.to_string()] {
+            assert!(refused.detail.contains(part.as_str()), "{part}: {refused}");
+        }
+        assert_eq!(app.registry.names().unwrap().len(), 1, "nothing was saved");
+        // Begun from nothing it may be trained, and a warm start on the same candles may, too.
+        for job in [TrainJob { range, ..cold.clone() }, TrainJob { warm_start: true, ..cold }] {
+            train_on_record(&app, &job, Arc::new(NoProgress), attempt()).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn weights_of_other_features_or_scalers_are_refused() {
+        let series = random_walk(2_500, Seed(4), 0.4);
+        let (app, _folder) = host_with(&series).await;
+        let cold = cold_job(&series);
+        train_on_record(&app, &cold, Arc::new(NoProgress), Attempt::alone(app.now())).await.unwrap();
+        let as_many = Some(FeatureSet::of(&["log_return_1", "hour_cos"]));
+        let others = [
+            (PipelineOptions { features: as_many, ..cold.common.clone() }, "hour_sin"),
+            (PipelineOptions { scaler: Some(ScalerKind::Robust), ..cold.common.clone() }, "--scaler"),
+        ];
+        for (common, words) in others {
+            let refused = refused(&app, &TrainJob { common, warm_start: true, ..cold.clone() }).await;
+            assert!(refused.code == "bad-warm-start" && refused.detail.contains(words), "{words}: {refused}");
+        }
     }
 }

@@ -3,13 +3,16 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use candlecast_app::TrainJob;
 use candlecast_app::doc::{AuditDoc, RankingDoc};
 use candlecast_core::market::{MarketConfig, generate, random_walk};
 use candlecast_core::{
-    CandleSeries, FeatureSet, ModelRequest, NoProgress, Problem, ProgressSink, Seed, SeriesKey, TimeRange, Timestamp,
+    CandleSeries, FeatureSet, FilledSeries, ModelRequest, NoProgress, Problem, ProgressSink, Seed, SeriesKey,
+    TimeRange, Timestamp,
 };
 use candlecast_host::Host;
-use candlecast_pipeline::{AuditOptions, PipelineOptions, RankOptions, RankedFeature, Ranking};
+use candlecast_learn::Market;
+use candlecast_pipeline::{AuditOptions, MAX_FILL, PipelineOptions, RankOptions, RankedFeature, Ranking, plan_config};
 use serde_json::json;
 
 use crate::world::{model, store, world};
@@ -24,16 +27,18 @@ fn common(features: &[&str]) -> PipelineOptions {
 }
 
 async fn rank(app: &Host, key: &SeriesKey, request: ModelRequest, common: PipelineOptions) -> Result<Ranking, Problem> {
-    candlecast_app::rank::rank_features(
-        app,
-        key,
-        request,
-        common,
-        TimeRange::ALL,
-        RankOptions::default(),
-        Arc::new(NoProgress),
-    )
-    .await
+    rank_within(app, key, request, common, TimeRange::ALL).await
+}
+
+async fn rank_within(
+    app: &Host,
+    key: &SeriesKey,
+    request: ModelRequest,
+    common: PipelineOptions,
+    range: TimeRange,
+) -> Result<Ranking, Problem> {
+    let (options, watch) = (RankOptions::default(), Arc::new(NoProgress));
+    candlecast_app::rank::rank_features(app, key, request, common, range, options, watch).await
 }
 
 const FEATURES: [&str; 4] = ["hour_sin", "simple_return_1", "volume_ratio_20", "log_return_1"];
@@ -45,7 +50,7 @@ fn named<'a>(ranking: &'a Ranking, name: &str) -> &'a RankedFeature {
 #[tokio::test]
 async fn the_planted_feature_comes_first_and_its_copy_is_redundant() {
     let world = world();
-    let key = store(&world.app, &reverting(4_000)).await;
+    let key = store(&world.app, &reverting(8_000)).await;
     let ranking = rank(&world.app, &key, model("linear", json!({})), common(&FEATURES)).await.unwrap();
     assert_eq!(ranking.features.len(), 4);
     let (log, simple) = (named(&ranking, "log_return_1"), named(&ranking, "simple_return_1"));
@@ -75,7 +80,7 @@ async fn the_planted_feature_comes_first_and_its_copy_is_redundant() {
 #[tokio::test]
 async fn trees_find_it_too_and_a_ranking_repeats() {
     let world = world();
-    let key = store(&world.app, &reverting(4_000)).await;
+    let key = store(&world.app, &reverting(8_000)).await;
     let request = || model("gbdt", json!({ "rounds": 60, "maxDepth": 3 }));
     let features = ["hour_sin", "log_return_1", "volume_ratio_20"];
     let first = rank(&world.app, &key, request(), common(&features)).await.unwrap();
@@ -93,22 +98,54 @@ async fn only_the_range_is_looked_at() {
     let range = TimeRange { from: TimeRange::ALL.from, to: end };
     let key = store(&full.app, &series).await;
     store(&cut.app, &series.between(range)).await;
-    let over = async |app: &Host| {
-        let request = model("linear", json!({}));
-        let ranked = candlecast_app::rank::rank_features(
-            app,
-            &key,
-            request,
-            common(&FEATURES),
-            range,
-            RankOptions::default(),
-            Arc::new(NoProgress),
-        );
-        ranked.await.unwrap()
-    };
+    let over =
+        async |app: &Host| rank_within(app, &key, model("linear", json!({})), common(&FEATURES), range).await.unwrap();
     let of_full = over(&full.app).await;
     assert!(of_full.train.range.to <= of_full.valid.range.from && of_full.valid.range.to <= end);
+    assert_eq!((of_full.ranked_to, of_full.test_from), (end, None), "the end is what was asked for");
     assert_eq!(of_full, over(&cut.app).await, "the candles after the range make no difference");
+}
+
+/// `series` with other prices from row `first` on.
+fn shaken(series: &CandleSeries, first: usize) -> CandleSeries {
+    let mut columns = series.columns().slice(0..first);
+    for i in first..series.len() {
+        let mut candle = series.candle(i);
+        for price in [&mut candle.open, &mut candle.high, &mut candle.low, &mut candle.close] {
+            *price *= if i % 2 == 0 { 1.1 } else { 0.9 };
+        }
+        columns.push(&candle);
+    }
+    CandleSeries::new(series.key().clone(), columns).unwrap()
+}
+
+#[tokio::test]
+async fn the_test_part_of_the_next_training_is_not_looked_at() {
+    let series = reverting(4_000);
+    let market = Market::new(FilledSeries::new(&series, MAX_FILL));
+    let plan = plan_config(&common(&FEATURES)).training(&market, TimeRange::ALL).unwrap();
+    let (chain_from, test_from) = (plan.folds[0].test.from, plan.scored.from);
+    let first = series.open_time().partition_point(|&time| time < chain_from.ms());
+    assert!(first > 1_000 && chain_from < test_from);
+
+    let (plain, other) = (world(), world());
+    let key = store(&plain.app, &series).await;
+    store(&other.app, &shaken(&series, first)).await;
+    let ranked = async |app: &Host, range| {
+        rank_within(app, &key, model("linear", json!({})), common(&FEATURES), range).await.unwrap()
+    };
+    let ranking = ranked(&plain.app, TimeRange::ALL).await;
+    assert_eq!((ranking.ranked_to, ranking.test_from), (chain_from, Some(test_from)));
+    assert!(ranking.valid.range.to <= chain_from);
+    assert_eq!(ranking, ranked(&other.app, TimeRange::ALL).await, "whatever happens there");
+    // An end that is asked for is the end, though the test part lies before it.
+    let whole = TimeRange { to: Timestamp(series.open_time()[3_999] + 1), ..TimeRange::ALL };
+    assert_ne!(ranked(&plain.app, whole).await, ranked(&other.app, whole).await);
+
+    let job = TrainJob::new(vec![key.clone()], model("linear", json!({})), common(&FEATURES), Seed(42));
+    let trained = candlecast_app::train(&plain.app, job, Arc::new(NoProgress)).await.unwrap();
+    let scored = &trained.models[0].report.models[0].forecasts;
+    assert_eq!(scored.from, Some(test_from), "this is where a training is tested");
 }
 
 #[tokio::test]
@@ -136,11 +173,13 @@ async fn what_cannot_be_ranked_is_said() {
 #[tokio::test]
 async fn the_ranking_document_has_every_figure() {
     let world = world();
-    let key = store(&world.app, &reverting(2_500)).await;
+    let key = store(&world.app, &reverting(4_000)).await;
     let ranking = rank(&world.app, &key, model("linear", json!({})), common(&FEATURES)).await.unwrap();
     let doc = serde_json::to_value(RankingDoc::new(&ranking, 42)).unwrap();
     assert_eq!(doc["series"], json!({ "venue": "synthetic", "symbol": "WALKUSDT", "interval": "1h" }));
     assert_eq!((&doc["synthetic"], &doc["model"], &doc["horizonSteps"]), (&json!(true), &json!("linear"), &json!(1)));
+    let (ranked_to, test_from) = (ranking.ranked_to.to_string(), ranking.test_from.unwrap().to_string());
+    assert_eq!((&doc["rankedTo"], &doc["testFrom"]), (&json!(ranked_to), &json!(test_from)));
     assert_eq!(doc["features"].as_array().unwrap().len(), 4);
     assert_eq!(doc["kept"].as_array().unwrap().len(), 3);
     let first = &doc["features"][0];

@@ -12,6 +12,7 @@ mod kept_pieces;
 mod live;
 mod prediction_tasks;
 mod predictions;
+mod promotion;
 mod registry;
 mod resume;
 mod scene;

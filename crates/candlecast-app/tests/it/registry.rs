@@ -16,10 +16,10 @@ use candlecast_core::market::random_walk;
 use candlecast_core::{CandleSeries, NoProgress, Problem, ProgressSink, Seed, SeriesKey, Timestamp};
 use candlecast_host::{Clock, Host, HostOptions, LOCAL};
 use candlecast_jobs::{JobOptions, run_job};
-use candlecast_learn::TrainWindow;
+use candlecast_learn::{Market, ScoredForecasts, TrainWindow};
 use candlecast_meta::{JobFilter, ModelFilter, ModelStatus, NewJob, PageRequest};
 use candlecast_monitor::{active_models, load_active};
-use candlecast_pipeline::PipelineOptions;
+use candlecast_pipeline::{MAX_FILL, PipelineOptions};
 use candlecast_registry::Change;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -435,6 +435,57 @@ async fn stale_models_are_trained_again_as_they_were() {
     assert!(stale_models(&late, late.now()).unwrap().is_empty());
 }
 
+/// Asks at every scored origin, with the clock set to it, what `predict` serves.
+async fn assert_intervals_were_served(
+    world: &World,
+    key: &SeriesKey,
+    market: &Market,
+    scored: &ScoredForecasts,
+    ks: &[usize],
+) {
+    for &k in ks {
+        let row = scored.rows[k];
+        let then = another(world, market.series().close_time(row), None);
+        let served = predict(&then, &family(key, "hybrid", "price").unwrap(), None).await.unwrap();
+        assert_eq!(served.forecast.steps().len(), HORIZON);
+        for (h, step) in served.forecast.steps().iter().enumerate() {
+            let log = |price: f64| (price / served.forecast.origin_price).ln();
+            let issued = scored.calibrated[k * HORIZON + h];
+            for (own, served) in [(issued.mean, step.price), (issued.lower, step.lower), (issued.upper, step.upper)] {
+                assert!((own - log(served)).abs() < 1e-12, "row {row} step {h}: {own} {}", log(served));
+            }
+            assert_eq!(issued.confidence, step.confidence, "row {row} step {h}");
+        }
+    }
+}
+
+/// A missing candle is known to be missing only once it is: until then its forecasts have been served, and have taught
+/// the steps before it.
+#[tokio::test]
+async fn around_gaps_the_intervals_of_a_validation_are_those_that_were_served() {
+    let world = world();
+    let walk = walk(LEARNT + 900);
+    let key = store(&world.app, &part(&walk, 0..LEARNT)).await;
+    let id = train(&world.app, &key).await.models.remove(0).manifest.id;
+    // Two candles missing, which are filled, one missing, and ten, which end a segment.
+    for rows in [0..100, 102..230, 231..400, 410..900] {
+        store(&world.app, &part(&walk, LEARNT + rows.start..LEARNT + rows.end)).await;
+    }
+    let market = world.app.market(&key, MAX_FILL).await.unwrap();
+    let report = validate_model(&world.app, &id, 60).await.unwrap().validation.report.unwrap();
+    let scored = &report.models.last().unwrap().forecasts;
+    let filled = market.series().filled();
+    let behind_gap = |row: usize| filled[row - 8..row].iter().any(|&filled| filled);
+    let ks: Vec<usize> = (0..scored.rows.len())
+        .filter(|&k| {
+            behind_gap(scored.rows[k])
+                || scored.rows[k] - market.series().segment_of(scored.rows[k]).start < 300 && k % 40 == 0
+        })
+        .collect();
+    assert!(ks.len() > 16 && scored.rows.last().unwrap() > &(LEARNT + 410), "{ks:?}");
+    assert_intervals_were_served(&world, &key, &market, scored, &ks).await;
+}
+
 #[tokio::test]
 async fn a_model_is_validated_on_what_it_has_not_learnt_from() {
     let world = world();
@@ -482,19 +533,8 @@ async fn a_model_is_validated_on_what_it_has_not_learnt_from() {
     assert!((0.8..1.0).contains(&covered), "{covered}");
 
     // The intervals are those that were served at the time.
-    for k in [0, 100, 394] {
-        let row = model.forecasts.rows[k];
-        let then = another(&world, Timestamp(walk.open_time()[row]).plus_ms(3_600_000), None);
-        let served = predict(&then, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap();
-        for (h, step) in served.forecast.steps().iter().enumerate() {
-            let log = |price: f64| (price / served.forecast.origin_price).ln();
-            let issued = model.forecasts.calibrated[k * HORIZON + h];
-            for (own, served) in [(issued.mean, step.price), (issued.lower, step.lower), (issued.upper, step.upper)] {
-                assert!((own - log(served)).abs() < 1e-12, "row {row} step {h}: {own} {}", log(served));
-            }
-            assert_eq!(issued.confidence, step.confidence);
-        }
-    }
+    let market = world.app.market(&key, MAX_FILL).await.unwrap();
+    assert_intervals_were_served(&world, &key, &market, &model.forecasts, &[0, 100, 394]).await;
     let refused = candlecast_app::models::validate_model(&world.app, &id, 0).await.unwrap_err();
     assert_eq!(refused.code, "bad-days");
 }

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::conformal::{Calibrated, CalibrationState, Calibrator, ForecastRow};
 use crate::dataset::Market;
+use crate::forecaster::learnable_steps;
 use crate::significance::{clark_west, diebold_mariano, holm, verdict};
 use crate::split::Plan;
 use crate::task::Task;
@@ -128,7 +129,8 @@ pub fn evaluate(question: &Question<'_>, models: Vec<ModelForecasts>) -> Report 
 fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> Scored {
     let Question { market, task, level, .. } = *question;
     let ModelForecasts { name, baseline, table, issued: given } = model;
-    let log_close = market.log_close();
+    let (log_close, horizon, plan) = (market.log_close(), task.horizon(), facts.plan());
+    let last_known = plan.known_to.saturating_sub(1);
     let mut calibrator =
         Calibrator::new(task, CalibrationState::new(level, &task, market.series().key().interval.per_day()));
     let mut scorer = task.kind().scorer(facts, task, level);
@@ -138,10 +140,12 @@ fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> S
     for (i, &row) in table.rows.iter().enumerate() {
         let forecast = table.row(i);
         calibrator.advance(row, log_close);
-        // What is said in place of a forecast teaches nothing about forecasts.
-        let own = calibrator.issue(market.origin(row), forecast, table.stand_ins.binary_search(&row).is_err());
+        // What is said in place of a forecast teaches nothing about forecasts; of others the steps before a gap do.
+        let is_own = table.stand_ins.binary_search(&row).is_err();
+        let steps = if is_own { learnable_steps(market, row, horizon, last_known) } else { 0 };
+        let own = calibrator.issue_scoring(market.origin(row), forecast, steps);
         let issued = given.as_ref().and_then(|given| given.get(i).cloned()).unwrap_or(own);
-        if !facts.plan().scored.contains(&row) {
+        if !plan.scores(market, row, horizon) {
             continue;
         }
         calibration_outcomes.get_or_insert_with(|| calibrator.state().outcomes());
@@ -154,7 +158,7 @@ fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> S
         forecasts.push(row, forecast, issued);
     }
     forecasts.close(market);
-    calibrator.advance(facts.plan().known_to.saturating_sub(1), log_close);
+    calibrator.advance(last_known, log_close);
     let scores = scorer.finish();
     let report = ModelReport {
         name,

@@ -8,6 +8,7 @@ mod digests;
 mod ensembles;
 mod evaluate;
 mod forecasters;
+mod gaps;
 mod golden;
 mod golden_file;
 mod hooks;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candlecast_core::{FeatureTable, Seed};
 use candlecast_learn::{
     CalibrationState, Dataset, FitError, FittedForecaster, FittedPipeline, Fold, FoldRows, Forecaster, ForecasterState,
-    Labels, Market, Panel, Silent, Start, Task, split,
+    Labels, Market, Panel, PipelineState, Silent, Start, Task, split,
 };
 use serde_json::{Value, json};
 
@@ -252,4 +252,26 @@ fn rows_are_those_of_the_market_whatever_part_is_forecast() {
     let forecasts = fitted(&forecaster).predict(panel_of(&forecaster), &rows);
     let expected: Vec<f64> = rows.iter().flat_map(|&row| [row as f64; HORIZON]).collect();
     assert_eq!(forecasts.means, expected);
+}
+
+#[test]
+fn weights_of_features_that_are_dropped_here_are_no_beginning() {
+    let market = market(&generated(3_000, 3));
+    let mut table = features(&market);
+    // Constant over the window of the first fit, whose two weights are of the other features.
+    table.names.insert(1, "late".into());
+    table.columns.insert(1, (0..3_000).map(|row| if row < 1_300 { 0.0 } else { (row % 7) as f64 }).collect());
+    let forecaster = model("linear", &Value::Null, Panel::new(Arc::clone(&market), &table), TASK);
+    let fold = |fit_row| Fold::of_rows(&market, &FoldRows { window_start: 200, fit_row, test: fit_row..3_000 });
+    let begin = |warm: Option<&PipelineState>, fit_row| {
+        forecaster
+            .fit(&fold(fit_row), Seed(1), 1, Start { warm, resume: None }, &mut Silent)
+            .map(|fit| state_of(&fit.0))
+    };
+    let (before, after) = (begin(None, 1_200).unwrap(), begin(None, 2_600).unwrap());
+    assert_eq!((&before.scaler.keep[..], &after.scaler.keep[..]), (&[0, 2][..], &[0, 1, 2][..]));
+    let other = Err(FitError::OtherFeatures { feature: "late".into() });
+    assert_eq!(begin(Some(&before), 2_600), other);
+    assert_eq!(begin(Some(&after), 1_200), other);
+    assert_eq!(begin(Some(&after), 2_600), Ok(after.clone()));
 }

@@ -86,6 +86,10 @@ pub struct RankingDoc {
     synthetic: bool,
     model: String,
     horizon_steps: usize,
+    /// Close of the last candle that was looked at.
+    ranked_to: Timestamp,
+    /// Where the test part of the next training begins, which was not; null where the end of the range was asked for.
+    test_from: Option<Timestamp>,
     train: PartDoc,
     valid: PartDoc,
     bins: usize,
@@ -111,6 +115,8 @@ impl RankingDoc {
             synthetic: r.key.venue.is_synthetic(),
             model: r.model.clone(),
             horizon_steps: r.horizon,
+            ranked_to: r.ranked_to,
+            test_from: r.test_from,
             train: r.train.into(),
             valid: r.valid.into(),
             bins: r.bins,

@@ -190,6 +190,33 @@ pub fn scored_metrics_value(m: &ModelReport, origins: usize) -> Value {
     value
 }
 
+/// A verdict as a word of a closed list, whatever its wording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VerdictCode {
+    /// Better than the reference.
+    Better,
+    /// No evidence either way.
+    None,
+    /// Worse than the reference.
+    Worse,
+    /// Too few outcomes, or too little difference, to tell.
+    TooFew,
+    /// The reference itself.
+    Reference,
+}
+
+/// The code of a verdict in words, as models are saved with.
+pub fn verdict_code(verdict: &str) -> VerdictCode {
+    let codes = [
+        ("better than ", VerdictCode::Better),
+        ("worse than ", VerdictCode::Worse),
+        ("no evidence", VerdictCode::None),
+        ("the reference", VerdictCode::Reference),
+    ];
+    codes.iter().find(|(words, _)| verdict.starts_with(words)).map_or(VerdictCode::TooFew, |&(_, code)| code)
+}
+
 /// Metrics of every baseline as JSON, by name.
 pub fn baselines_value(report: &Report) -> Value {
     Value::Object(report.models.iter().filter(|m| m.baseline).map(|m| (m.name.clone(), metrics_value(m))).collect())
@@ -461,6 +488,27 @@ impl EvaluationDoc {
             instruction_set: instruction_set(),
             program: env!("CARGO_PKG_VERSION"),
             fingerprint: e.fingerprint.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verdict_has_its_code() {
+        let codes = [
+            ("better than naive (p = 0.03)", VerdictCode::Better, "better"),
+            ("no evidence that it beats log-har (p = 0.40)", VerdictCode::None, "none"),
+            ("worse than majority (p < 0.001)", VerdictCode::Worse, "worse"),
+            ("too few to tell: 27 independent outcomes, 30 are needed", VerdictCode::TooFew, "tooFew"),
+            ("cannot be told: too few origins, or the same forecasts", VerdictCode::TooFew, "tooFew"),
+            ("the reference", VerdictCode::Reference, "reference"),
+        ];
+        for (words, code, name) in codes {
+            assert_eq!(verdict_code(words), code, "{words}");
+            assert_eq!(serde_json::to_value(code).unwrap(), name);
         }
     }
 }

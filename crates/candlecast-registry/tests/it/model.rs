@@ -67,6 +67,7 @@ pub(crate) fn new_model(seed: u64) -> NewModel {
         instruction_set: "avx2".into(),
         metrics: json!({"mae": 61.5, "coverage": 0.9}),
         baseline_metrics: json!({"naive": {"mae": 62.5}}),
+        tries: None,
         feature_histograms: Value::Null,
     }
 }

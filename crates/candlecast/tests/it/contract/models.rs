@@ -32,6 +32,8 @@ const MODEL: &[(&str, Is)] = &[
     ("dataTo", is_instant),
     ("metrics", object),
     ("baselineMetrics", object),
+    ("test", object),
+    ("tries", object),
     ("config", object),
     ("pipeline", object),
     ("features", list),
@@ -61,7 +63,18 @@ const FORECAST: &[(&str, Is)] = &[
     ("seenFuture", flag),
     ("tooLate", flag),
     ("synthetic", flag),
+    ("test", object),
     ("warnings", list),
+];
+const EVIDENCE: &[(&str, Is)] = &[
+    ("verdict", text),
+    ("verdictCode", text),
+    ("against", text),
+    ("skill", number),
+    ("origins", count),
+    ("from", is_instant),
+    ("to", is_instant),
+    ("looks", count),
 ];
 const STEP: &[(&str, Is)] = &[
     ("timestamp", is_instant),
@@ -89,6 +102,7 @@ fn a_training_reports_and_saves_the_model() {
         ("model", object),
         ("active", flag),
         ("candidateBecause", text_or_null),
+        ("activeBecause", text_or_null),
         ("origins", count),
         ("intervalLevel", share),
         ("stopped", text),
@@ -103,6 +117,9 @@ fn a_training_reports_and_saves_the_model() {
     elements("models", &trained["models"]).iter().for_each(assert_model);
     let model = &trained["model"];
     assert_fields("model", model, MODEL);
+    assert_fields("evidence", &model["test"], EVIDENCE);
+    assert_eq!(model["tries"], json!({ "scorings": 1, "configurations": 1 }));
+    assert_eq!(model["test"]["verdict"], model["metrics"]["verdict"]);
     assert_eq!((&model["id"], &model["status"]), (&json!("BTCUSDT_LINEAR_1.0.0"), &json!("active")));
     assert_eq!(
         (&model["trainedAt"], &model["dataPoints"]),
@@ -140,7 +157,9 @@ fn a_forecast_comes_with_interval_confidence_and_origin() {
     assert_eq!(forecast["ageSeconds"], 1_800);
     assert_eq!((&forecast["stale"], &forecast["synthetic"]), (&json!(false), &json!(false)));
     assert_eq!((&forecast["seenFuture"], &forecast["tooLate"]), (&json!(false), &json!(false)));
-    assert_eq!(forecast["warnings"], json!([]));
+    assert_fields("evidence", &forecast["test"], EVIDENCE);
+    let of_model = usize::from(forecast["test"]["verdictCode"] == "worse");
+    assert_eq!(forecast["warnings"].as_array().unwrap().len(), of_model, "{forecast}");
     let steps = elements("predictions", &forecast["predictions"]);
     assert_eq!(steps.len(), 6);
     for (i, step) in steps.iter().enumerate() {
@@ -156,7 +175,7 @@ fn a_forecast_comes_with_interval_confidence_and_origin() {
     assert_eq!((&later["stale"], &later["staleData"]), (&json!(true), &json!(true)));
     assert_eq!((&later["seenFuture"], &later["tooLate"]), (&json!(false), &json!(true)));
     assert_eq!(later["predictions"], forecast["predictions"]);
-    assert_eq!(later["warnings"].as_array().unwrap().len(), 2, "old data, old model: {later}");
+    assert_eq!(later["warnings"].as_array().unwrap().len(), 2 + of_model, "old data, old model: {later}");
 }
 
 #[test]
