@@ -119,6 +119,8 @@ async fn evaluate_on_record(
             Ok((prepared, record.begun(seed, started_at)))
         })
         .await?;
+    let tries = recorder.earlier_tries(&record, prepared.scored()).await;
+    let prepared = prepared.after_tries(tries.first().copied().unwrap_or(0));
     watch.stage(&prepared.stage());
     let mut hooks = host.hooks(watch);
     let checkpoints = host.checkpoints_dir();

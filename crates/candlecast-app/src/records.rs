@@ -2,6 +2,7 @@
 //! the model that was saved. The files of a model are the truth: what cannot be recorded is warned of, and never
 //! costs a result.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use candlecast_core::{Blame, Problem, Seed, SeriesKey, TimeRange, Timestamp, hex, open_range};
@@ -212,6 +213,24 @@ impl RunRecorder {
                 Some(period) => self.tries_on(series, period, &facts.task).await,
                 None => None,
             });
+        }
+        tries
+    }
+
+    /// How many configurations other than those of `facts` were tried before on each of its series, over periods that
+    /// overlap `scored`. What cannot be read counts as none and is warned of.
+    pub(crate) async fn earlier_tries(&self, facts: &RunRecord, scored: TimeRange) -> Vec<usize> {
+        let asked: BTreeSet<String> = facts.tried.iter().map(|(_, config)| content_hash(config)).collect();
+        let mut tries = Vec::with_capacity(facts.series.len());
+        for series in &facts.series {
+            let retry = self.retry(Retry::default().budget_ms);
+            let found = retry.run(|| self.store.tried_configurations(series, scored, &facts.task)).await;
+            let others = found.unwrap_or_else(|error| {
+                let id = self.attempt.id.as_str();
+                tracing::warn!(%error, id, "what was tried before cannot be read: p-values are not corrected for it");
+                Vec::new()
+            });
+            tries.push(others.iter().filter(|hash| !asked.contains(*hash)).count());
         }
         tries
     }

@@ -93,6 +93,8 @@ pub(crate) async fn train_on_record(
             Ok((training, record.begun(seed, started_at)))
         })
         .await?;
+    let tries = recorder.earlier_tries(&record, training.scored()).await;
+    let training = training.after_tries(&tries);
     let mut hooks = host.hooks(Arc::clone(&watch));
     let checkpoints = host.checkpoints_dir();
     let fitted = host

@@ -41,7 +41,7 @@ pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
 pub use ensemble::{Combine, EnsembleConfig};
 pub use evaluate::{
     Comparison, DirectionTest, Facts, Losses, ModelForecasts, ModelReport, Question, Report, ScoredForecasts, Scorer,
-    Spread, StepReport, TaskMetrics, TaskScores, Told, evaluate,
+    Signal, Spread, StepReport, TaskMetrics, TaskScores, Told, evaluate,
 };
 pub use forecaster::{FitSummary, FittedEnsemble, FittedForecaster, Forecaster, ForecasterState, Start};
 pub use learner::{

@@ -27,6 +27,8 @@ pub struct Rescore<'a> {
     pub unseen: Range<usize>,
     /// Folds and scored rows ([`PlanRows::rescoring`]).
     pub plan: PlanRows,
+    /// Candles between refits of such a forecaster: what forecasts may have in common for long.
+    pub refit: usize,
 }
 
 /// Scores a fitted forecaster beside `baselines`, which are fitted on what it was fitted on; their intervals are
@@ -64,7 +66,10 @@ pub fn rescore(
     let table = ForecastTable { rows, forecasts, abstained, stand_ins: without, left_out, ..ForecastTable::default() };
     models.push(ModelForecasts { name: rescored.name.into(), baseline: false, table, issued: Some(issued) });
     let level = rescored.model.level();
-    Ok(Some(evaluate(&Question { market, task, level, plan: &plan, reference, left_out }, models)))
+    let refit = rescored.refit;
+    // The one model was chosen before there were these candles.
+    let question = Question { market, task, level, plan: &plan, reference, left_out, refit, tries: 0 };
+    Ok(Some(evaluate(&question, models)))
 }
 
 /// Forecasts of a baseline over both folds. Where the history before the first is too short to fit on, its intervals

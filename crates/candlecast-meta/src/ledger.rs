@@ -61,4 +61,13 @@ pub trait Ledger: Send + Sync {
 
     /// How much was tried on a series over periods that overlap `period`, optionally for one task.
     async fn tried(&self, series: &SeriesKey, period: TimeRange, task: Option<&str>) -> Result<Tried, MetaError>;
+
+    /// Hashes of the different configurations that were tried for `task` on a series over periods that overlap
+    /// `period`, in their order.
+    async fn tried_configurations(
+        &self,
+        series: &SeriesKey,
+        period: TimeRange,
+        task: &str,
+    ) -> Result<Vec<String>, MetaError>;
 }

@@ -1,6 +1,7 @@
 //! Documents of `predictions`.
 
 use candlecast_core::{Action, Timestamp};
+use candlecast_learn::significance::VerdictCode;
 use candlecast_learn::{CLASSES, Metrics};
 use candlecast_meta::{DIRECTION_TASK, LoggedPrediction, Page, VOLATILITY_TASK};
 use candlecast_pipeline::{
@@ -199,6 +200,7 @@ struct DirectionAccuracyDoc {
     majority_share: f64,
     confidence: Option<ConfidenceDoc>,
     verdict: String,
+    verdict_code: VerdictCode,
 }
 
 impl DirectionAccuracyDoc {
@@ -216,6 +218,7 @@ impl DirectionAccuracyDoc {
             majority_share: figures.majority_share,
             confidence: figures.confidence.as_ref().map(Into::into),
             verdict: whole.verdict.clone(),
+            verdict_code: whole.code,
         }
     }
 }
@@ -252,6 +255,7 @@ struct VolatilityAccuracyDoc {
     interval_level: Option<f64>,
     intervals: usize,
     verdict: String,
+    verdict_code: VerdictCode,
 }
 
 impl VolatilityAccuracyDoc {
@@ -269,6 +273,7 @@ impl VolatilityAccuracyDoc {
             interval_level: figures.level,
             intervals: figures.n_intervals,
             verdict: whole.verdict.clone(),
+            verdict_code: whole.code,
         }
     }
 }
@@ -291,10 +296,16 @@ struct GroupAccuracyDoc {
     interval_level: Option<f64>,
     intervals: usize,
     naive: NaiveDoc,
+    /// The test; it may be looked at as often as one likes, so that one look is counted.
+    test: &'static str,
+    against: &'static str,
+    looks: usize,
+    /// The e-value of the test.
     statistic: Option<f64>,
     p_value: Option<f64>,
     p_value_holm: Option<f64>,
     verdict: String,
+    verdict_code: VerdictCode,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -329,10 +340,14 @@ impl From<&GroupAccuracy> for GroupAccuracyDoc {
             interval_level: g.level,
             intervals: g.n_intervals,
             naive: (&g.naive).into(),
-            statistic: g.test.map(|t| t.statistic),
+            test: "e-process",
+            against: "naive",
+            looks: 1,
+            statistic: g.test.map(|t| t.e_value),
             p_value: g.test.map(|t| t.p_value),
             p_value_holm: g.corrected,
             verdict: g.verdict.clone(),
+            verdict_code: g.code,
         }
     }
 }

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 
 use candlecast_core::{SeriesKey, TimeRange};
 use candlecast_learn::Metrics;
-use candlecast_learn::significance::{Test, holm, verdict};
-
-use crate::overlap;
+use candlecast_learn::significance::{Evidence, VerdictCode, holm, independent};
 
 mod direction;
 mod group;
@@ -65,8 +63,9 @@ pub struct TaskAccuracy {
     pub independent: usize,
     /// The figures.
     pub figures: TaskFigures,
-    /// What can be said of the model against the reference of its task, in words. Nothing is tested: what the reference
-    /// would have said at the time is not in the log.
+    /// `none`, or `tooFew`. Nothing is tested: what the reference would have said at the time is not in the log.
+    pub code: VerdictCode,
+    /// What can be said of the model against the reference of its task, in words.
     pub verdict: String,
 }
 
@@ -105,13 +104,29 @@ pub struct GroupAccuracy {
     pub level: Option<f64>,
     /// Predictions with an interval.
     pub n_intervals: usize,
-    /// Diebold-Mariano against naive on absolute errors of log returns, averaged by origin; `None` with too few
-    /// independent outcomes.
-    pub test: Option<Test>,
+    /// The test against naive; `None` with too few independent outcomes, or where all forecasts are of no change.
+    pub test: Option<LiveTest>,
     /// Its p-value, Holm-corrected over everything in the answer that was tested.
     pub corrected: Option<f64>,
+    /// The verdict.
+    pub code: VerdictCode,
     /// In words.
     pub verdict: String,
+}
+
+/// An anytime-valid test of live forecasts against naive, on absolute errors of log returns in units of the root of the
+/// step, averaged by origin ([`candlecast_learn::significance::interleaved`]). However often one has looked, the chance
+/// that a model that is no better was ever called so is at most the level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LiveTest {
+    /// Evidence that the model is better, at the last outcome: expected to be at most 1 if it is not.
+    pub e_value: f64,
+    /// p-value that it is better: 1 over the largest e-value so far.
+    pub p_value: f64,
+    /// p-value that it is worse.
+    pub worse: f64,
+    /// Outcomes that counted: forecasts of no change, and those whose last step is not known yet, do not.
+    pub outcomes: usize,
 }
 
 /// The validated predictions of a model on a series, by task.
@@ -178,13 +193,13 @@ fn of_task(outcomes: &[(i64, u32)], step_ms: i64, figures: TaskFigures, untold: 
     let mut origins: Vec<i64> = outcomes.iter().map(|&(origin, _)| origin).collect();
     origins.sort_unstable();
     origins.dedup();
-    let independent = overlap::independent(&origins, i64::from(step) * step_ms);
-    let verdict = if independent < overlap::MIN_INDEPENDENT {
-        overlap::too_few(independent)
-    } else {
-        format!("cannot be told from the log: {untold}")
+    let independent = independent(&origins, i64::from(step) * step_ms);
+    let evidence = Evidence { better: None, worse: None, independent };
+    let (code, verdict) = match evidence.code() {
+        VerdictCode::TooFew => (VerdictCode::TooFew, evidence.words("")),
+        code => (code, format!("cannot be told from the log: {untold}")),
     };
-    Some(TaskAccuracy { step, n: outcomes.len(), independent, figures, verdict })
+    Some(TaskAccuracy { step, n: outcomes.len(), independent, figures, code, verdict })
 }
 
 /// All steps, then each group that occurs, unless it is all there is.
@@ -204,12 +219,11 @@ fn groups(scored: &[Scored], step_ms: i64) -> Vec<GroupAccuracy> {
 fn judge(groups: Vec<&mut GroupAccuracy>) {
     let corrected = holm(&groups.iter().map(|g| g.test.map(|t| t.p_value)).collect::<Vec<_>>());
     for (group, corrected) in groups.into_iter().zip(corrected) {
+        let worse = group.test.map(|t| t.worse);
+        let evidence = Evidence { better: corrected, worse, independent: group.independent };
         group.corrected = corrected;
-        group.verdict = if group.independent < overlap::MIN_INDEPENDENT {
-            overlap::too_few(group.independent)
-        } else {
-            verdict(group.test, corrected, "naive")
-        };
+        group.code = evidence.code();
+        group.verdict = evidence.words("naive");
     }
 }
 
@@ -248,9 +262,19 @@ mod tests {
     fn few_outcomes_are_no_evidence_however_good() {
         let good = |i: usize| if i.is_multiple_of(2) { 0.001 } else { -0.002 };
         let models = judged(&[("few", log(29, good)), ("many", log(400, good))]);
-        assert!(models[0].groups[0].verdict.starts_with("too few to tell: 29"), "{:?}", models[0]);
-        assert_eq!((models[0].groups[0].test, models[0].groups[0].corrected), (None, None));
-        assert!(models[1].groups[0].verdict.starts_with("better than naive"), "{:?}", models[1]);
+        let (few, many) = (&models[0].groups[0], &models[1].groups[0]);
+        assert_eq!((few.code, few.verdict.as_str()), (VerdictCode::TooFew, "too few to tell (29 independent)"));
+        assert_eq!((few.test, few.corrected), (None, None));
+        assert_eq!((many.code, many.verdict.as_str()), (VerdictCode::Better, "better than naive (p < 0.001)"));
+    }
+
+    #[test]
+    fn forecasts_that_are_further_off_than_the_price_are_worse_than_naive() {
+        let group = &judged(&[("off", log(400, |_| 0.03))])[0].groups[0];
+        let test = group.test.unwrap();
+        assert_eq!((test.p_value, test.outcomes, group.code), (1.0, 400, VerdictCode::Worse));
+        assert!(test.worse < 1e-9 && test.e_value < 1e-9, "{test:?}");
+        assert_eq!(group.verdict, "worse than naive (p < 0.001)");
     }
 
     #[test]
@@ -269,7 +293,8 @@ mod tests {
         let naive: Vec<Scored> = log(100, |_| 0.0).iter().map(|s| Scored { prediction: s.base, ..*s }).collect();
         let group = &judged(&[("naive", naive)])[0].groups[0];
         assert_eq!((group.skill, group.n_directional), (Some(0.0), 0));
-        assert!(group.verdict.starts_with("cannot be told"), "{}", group.verdict);
+        assert_eq!((group.code, group.test), (VerdictCode::None, None));
+        assert_eq!(group.verdict, "no evidence that it beats naive (nothing to test)");
     }
 
     #[test]
@@ -318,8 +343,9 @@ mod tests {
         let [classes, volatility] = [0, 2].map(|i| found[i].whole.as_ref().unwrap());
         assert_eq!((classes.step, classes.n, classes.independent), (1, 35, 35));
         assert!(classes.verdict.starts_with("cannot be told from the log: "), "{}", classes.verdict);
+        assert_eq!((classes.code, volatility.code), (VerdictCode::None, VerdictCode::TooFew));
         assert_eq!((volatility.step, volatility.n, volatility.independent), (2, 3, 2));
-        assert!(volatility.verdict.starts_with("too few to tell: 2 "), "{}", volatility.verdict);
+        assert_eq!(volatility.verdict, "too few to tell (2 independent)");
         assert!(found[0].groups.is_empty() && found[2].groups.is_empty());
     }
 }

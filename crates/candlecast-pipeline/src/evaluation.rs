@@ -65,6 +65,8 @@ pub struct PreparedEvaluation {
     method: Method,
     reference: usize,
     plan: Plan,
+    refit: usize,
+    tries: usize,
     seed: Seed,
 }
 
@@ -82,7 +84,20 @@ impl PreparedEvaluation {
         let mut stable = FeatureFrames::new(Arc::clone(&market));
         let (forecasters, reference) = stable.with_baselines(models, common)?;
         let fingerprints = Fingerprints::of(std::slice::from_ref(&market), &forecasters, &format!("{method:?}"), seed);
-        Ok(Self { forecasters, fingerprints, market, method, reference, plan, seed })
+        let refit = refit(&market, common);
+        Ok(Self { forecasters, fingerprints, market, method, reference, plan, refit, tries: 0, seed })
+    }
+
+    /// The same on a period on which `tries` other configurations were tried before. They change p-values and verdicts,
+    /// which the fingerprint does not tell.
+    #[must_use]
+    pub fn after_tries(self, tries: usize) -> Self {
+        Self { tries, ..self }
+    }
+
+    /// From the first to behind the last origin that is scored.
+    pub fn scored(&self) -> TimeRange {
+        self.plan.scored
     }
 
     /// The market it is about.
@@ -110,6 +125,8 @@ impl PreparedEvaluation {
             plan: &self.plan,
             reference: self.reference,
             left_out,
+            refit: self.refit,
+            tries: self.tries,
         };
         let report = evaluate(&question, models);
         Ok(Evaluation {
@@ -157,8 +174,13 @@ pub fn plan_config(common: &PipelineOptions) -> PlanConfig {
     }
 }
 
-/// Candles of a segment before its first origin: what the default features need. Whoever needs more says until then what
-/// is known without any model.
+/// Candles of `market` between refits.
+pub(crate) fn refit(market: &Market, common: &PipelineOptions) -> usize {
+    (f64::from(common.retrain_days) * market.series().key().interval.per_day()) as usize
+}
+
+/// Candles of a segment before its first origin: what the default features need. Whoever needs more says until then
+/// what is known without any model.
 pub fn warm_up() -> usize {
     static CANDLES: OnceLock<usize> = OnceLock::new();
     *CANDLES.get_or_init(|| Engine::new(&FeatureSet::of(&["default"])).map_or(0, |engine| engine.warmup()))

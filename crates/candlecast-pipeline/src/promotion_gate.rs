@@ -4,12 +4,13 @@
 //! model's forecasts there being those of its forward chain. Scores of other candles say nothing about which is better,
 //! and the candles that the serving model has learnt from would flatter it.
 
-use candlecast_learn::significance::{Test, VERDICT_LEVEL, diebold_mariano, p_text};
+use candlecast_learn::significance::{
+    MIN_INDEPENDENT, Serial, Test, VERDICT_LEVEL, diebold_mariano, independent, p_text,
+};
 use candlecast_learn::{FittedForecaster, ForecastRow, Market, ModelReport, Panel};
 
 use crate::frames::FeatureFrames;
 use crate::loaded_model::LoadedModel;
-use crate::overlap::{self, MIN_INDEPENDENT};
 use crate::saved_model::SavedModel;
 
 /// The model that serves.
@@ -126,12 +127,12 @@ impl Paired {
     }
 
     fn independent(&self, horizon: usize) -> usize {
-        overlap::independent(&self.rows, horizon as i64)
+        independent(&self.rows, horizon as i64)
     }
 
     /// One-sided: is the new model worse? `None` with too few origins for a test, or where both lose alike.
     fn worse(&self, horizon: usize) -> Option<Test> {
-        diebold_mariano(&self.serving, &self.new, horizon)
+        diebold_mariano(&self.serving, &self.new, Serial { horizon, refit: 0 })
     }
 }
 

@@ -10,7 +10,7 @@ use candlecast_learn::{
 };
 
 use crate::catalog;
-use crate::evaluation::{n_folds, plan_config};
+use crate::evaluation::{n_folds, plan_config, refit};
 use crate::fingerprint::{Fingerprints, feature_versions};
 use crate::frames::FeatureFrames;
 use crate::options::PipelineOptions;
@@ -48,6 +48,10 @@ pub struct Training {
     reference: usize,
     plan: Plan,
     fold: Fold,
+    /// Candles between refits.
+    refit: usize,
+    /// Other configurations that were tried on the test part before, by market.
+    tries: Vec<usize>,
     /// What serves, by market.
     serving: Vec<Option<Serving>>,
     warm: Option<WarmStart>,
@@ -120,8 +124,13 @@ impl Training {
             warm.check(&recipe, ends.max().unwrap_or(request.range.to))?;
         }
         let how = format!("{:?} {:?}", request.range, warm.as_ref().map(|warm| &warm.version));
+        let rows = plan.rows(&frames.markets()[0]);
+        let folds = rows.folds.iter().map(|fold| fold.test.len());
         Ok(Self {
             id,
+            // The chain has few fits, each of which forecasts for longer than they will serve.
+            refit: folds.max().unwrap_or(0).max(refit(&frames.markets()[0], &request.common)),
+            tries: vec![0; frames.markets().len()],
             fingerprints: Fingerprints::of(frames.markets(), &forecasters, &how, request.seed),
             frames,
             forecasters,
@@ -134,6 +143,21 @@ impl Training {
             seed: request.seed,
             threads,
         })
+    }
+
+    /// The same on a test part on which so many other configurations were tried before, by market. They change p-values
+    /// and verdicts, which the fingerprint does not tell.
+    #[must_use]
+    pub fn after_tries(mut self, tries: &[usize]) -> Self {
+        for (known, &tries) in self.tries.iter_mut().zip(tries) {
+            *known = tries;
+        }
+        self
+    }
+
+    /// From the first to behind the last origin that is scored.
+    pub fn scored(&self) -> TimeRange {
+        self.plan.scored
     }
 
     /// The model.
@@ -197,7 +221,8 @@ impl Training {
         let (left_out, model) = (table.left_out, models.len());
         models.push(ModelForecasts { name: self.model().name.clone(), baseline: false, table, issued: None });
         let (task, level) = (self.model().task(), self.model().level());
-        let question = Question { market: &market, task, level, plan: &self.plan, reference: self.reference, left_out };
+        let (plan, reference, refit, tries) = (&self.plan, self.reference, self.refit, self.tries[k]);
+        let question = Question { market: &market, task, level, plan, reference, left_out, refit, tries };
         let report = evaluate(&question, models);
         let rows = self.fold.rows(&market);
         let data_range = self.data_range(k);

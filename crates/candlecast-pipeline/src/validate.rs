@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use candlecast_core::{Problem, Seed, TimeRange, Timestamp};
-use candlecast_learn::{Comparison, Market, PlanRows, Report, Rescore, rescore};
+use candlecast_learn::{Market, PlanRows, Report, Rescore, rescore};
 
-use crate::evaluation::{scored_range, warm_up};
+use crate::evaluation::{refit, scored_range, warm_up};
 use crate::frames::FeatureFrames;
 use crate::loaded_model::LoadedModel;
 use crate::options::options_of;
-use crate::overlap;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -132,48 +131,28 @@ impl Span {
         let scored = self.start..self.end;
         let plan = PlanRows::rescoring(self.window_start, self.fit_row, scored, horizon, warm_up());
         let unseen = self.unseen..self.end;
-        let rescored = Rescore { name: &name, model: &forecaster, panel: &panel, calibration, unseen, plan };
+        let refit = refit(market, &options);
+        let rescored = Rescore { name: &name, model: &forecaster, panel: &panel, calibration, unseen, plan, refit };
         let report = rescore(rescored, &baselines, reference, seed)
             .map_err(|(baseline, e)| Problem::from(e).context(baseline))?;
-        let Some(mut report) = report else { return Ok(()) };
-        let model = report.models.len() - 1;
-        let origins: Vec<i64> = report.models[reference].forecasts.rows.iter().map(|&row| row as i64).collect();
-        validation.independent = overlap::independent(&origins, horizon as i64);
-        withhold(&mut report, reference, &origins, validation.independent);
-        validation.remark = remark(&report, validation.independent, model);
+        let Some(report) = report else { return Ok(()) };
+        validation.independent = report.independent;
+        validation.remark = remark(&report, report.models.len() - 1);
         validation.scored = scored_range(&report);
         validation.report = Some(report);
         Ok(())
     }
 }
 
-/// Takes back every judgement for which there are too few independent outcomes; the scores stay.
-fn withhold(report: &mut Report, reference: usize, origins: &[i64], independent: usize) {
-    for (i, model) in report.models.iter_mut().enumerate() {
-        for step in &mut model.per_horizon {
-            if overlap::independent(origins, step.step as i64) < overlap::MIN_INDEPENDENT {
-                step.p_value = None;
-            }
-        }
-        if i == reference || independent >= overlap::MIN_INDEPENDENT {
-            continue;
-        }
-        let verdict = overlap::too_few(independent);
-        model.vs_reference = Comparison { test: None, corrected: None, clark_west: None, verdict };
-        if let Some(direction) = &mut model.direction {
-            direction.test = None;
-        }
-    }
-}
-
-fn remark(report: &Report, independent: usize, model: usize) -> String {
+fn remark(report: &Report, model: usize) -> String {
     let scored = &report.models[model];
     let covered = scored.metrics.coverage().map_or_else(String::new, |c| {
         format!("; its intervals covered {:.1} % where {:.0} % were promised", 100.0 * c, 100.0 * report.level)
     });
     format!(
-        "{} origins, about {independent} independent outcomes over {}: {}{covered}",
+        "{} origins, {} independent outcomes over {}: {}{covered}",
         report.origins,
+        report.independent,
         steps(report.horizon),
         scored.vs_reference.verdict
     )

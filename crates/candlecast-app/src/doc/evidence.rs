@@ -1,8 +1,8 @@
 //! What the test part said of a saved model.
 
 use candlecast_core::Timestamp;
+use candlecast_learn::significance::VerdictCode;
 use candlecast_learn::task_kind;
-use candlecast_pipeline::doc::{VerdictCode, verdict_code};
 use candlecast_registry::ModelManifest;
 use serde::Serialize;
 use serde_json::Value;
@@ -36,7 +36,7 @@ impl EvidenceDoc {
         let time = |name: &str| metric(name).and_then(Value::as_i64).map(Timestamp);
         let verdict = metric("verdict")?.as_str()?.to_owned();
         Some(Self {
-            verdict_code: verdict_code(&verdict),
+            verdict_code: VerdictCode::of_words(&verdict),
             verdict,
             against: task_kind(&manifest.task).ok()?.reference(),
             skill: metric("skill").and_then(Value::as_f64),
@@ -70,7 +70,7 @@ mod tests {
     fn evidence(verdict: &str, against: &'static str) -> EvidenceDoc {
         EvidenceDoc {
             verdict: verdict.into(),
-            verdict_code: verdict_code(verdict),
+            verdict_code: VerdictCode::of_words(verdict),
             against,
             skill: None,
             origins: None,

@@ -1,7 +1,7 @@
 //! Scores for people: a table by task, and what belongs beside it.
 
 use candlecast_core::TimeRange;
-use candlecast_learn::significance::p_text;
+use candlecast_learn::significance::{VERDICT_LEVEL, VerdictCode, p_text};
 use candlecast_pipeline::doc::{
     ClassMetricsDoc, EvaluationDoc, MetricsDoc, ModelReportDoc, PriceMetricsDoc, ReportDoc, VolatilityMetricsDoc,
 };
@@ -152,6 +152,8 @@ fn beside(r: &ReportDoc) -> Vec<String> {
     let mut lines = vec![legend(r)];
     for m in &r.models {
         if !m.baseline {
+            lines.extend(steps_line(m));
+            lines.extend(signal_line(m));
             lines.extend(direction_line(m));
             lines.extend(class_line(m));
         }
@@ -189,9 +191,40 @@ fn legend(r: &ReportDoc) -> String {
             "* baselines. skill = 1 - QLIKE / QLIKE of {}; RMSE, MAE and width are of the volatility over the horizon, not annualised; R2 log: of log variances.",
             r.reference
         ),
-        _ => "* naive forecasts. skill = 1 - MAE / MAE of naive; `steps` = least and greatest coverage of one step."
+        _ => "* naive forecasts. skill = 1 - MAE / MAE of naive; `steps` = least and greatest coverage of one step. The verdict is on errors in units of the volatility at the origin, with equal weight a step."
             .into(),
     }
+}
+
+/// The steps at which a model is better that is not so over all of them.
+fn steps_line(m: &ModelReportDoc) -> Option<String> {
+    let better: Vec<usize> =
+        m.per_horizon.iter().filter(|step| step.verdict_code == VerdictCode::Better).map(|step| step.step).collect();
+    let is_told = !better.is_empty() && m.vs_naive.verdict_code != VerdictCode::Better;
+    is_told.then(|| format!("{}: better than {} at {}", m.model, m.vs_naive.against, steps(&better)))
+}
+
+/// Steps in order as people write them.
+fn steps(numbers: &[usize]) -> String {
+    let runs: Vec<String> = numbers
+        .chunk_by(|a, b| a + 1 == *b)
+        .map(|run| match run {
+            [only] => only.to_string(),
+            _ => format!("{}-{}", run[0], run[run.len() - 1]),
+        })
+        .collect();
+    format!("{} {}", if numbers.len() == 1 { "step" } else { "steps" }, runs.join(", "))
+}
+
+/// What a model knows of the outcome, whether or not it is better for it.
+fn signal_line(m: &ModelReportDoc) -> Option<String> {
+    let signal = m.vs_naive.signal.filter(|signal| signal.p_value_holm < VERDICT_LEVEL)?;
+    Some(format!("{}: {}", m.model, signal_text(signal.p_value_holm, m.vs_naive.verdict_code)))
+}
+
+fn signal_text(p: f64, verdict: VerdictCode) -> String {
+    let beside = if verdict == VerdictCode::Better { "" } else { "; that alone is no advantage" };
+    format!("contains signal (Clark-West, {}){beside}", p_text(p))
 }
 
 /// Direction and confidence of a price model.
@@ -199,7 +232,7 @@ fn direction_line(m: &ModelReportDoc) -> Option<String> {
     let MetricsDoc::Price(metrics) = &m.metrics else { return None };
     let (d, accuracy) = (m.direction.as_ref()?, metrics.directional_accuracy?);
     let verdict = match d.p_value {
-        Some(p) if p < 0.05 => format!("better ({})", p_text(p)),
+        Some(p) if p < VERDICT_LEVEL => format!("better ({})", p_text(p)),
         Some(p) => format!("no evidence that it is better ({})", p_text(p)),
         None => "cannot be told".into(),
     };
@@ -221,4 +254,23 @@ fn class_line(m: &ModelReportDoc) -> Option<String> {
     }
     let (ece, brier) = (m.reliability.ece?, m.reliability.brier?);
     Some(format!("{}: confidence that its class is right: ECE {ece:.3}, Brier {brier:.4}", m.model))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_in_a_row_are_written_as_one() {
+        assert_eq!(steps(&[1]), "step 1");
+        assert_eq!(steps(&[1, 2, 3]), "steps 1-3");
+        assert_eq!(steps(&[1, 3, 4, 9]), "steps 1, 3-4, 9");
+    }
+
+    #[test]
+    fn a_signal_is_told_apart_from_an_advantage() {
+        assert_eq!(signal_text(0.01, VerdictCode::Better), "contains signal (Clark-West, p = 0.01)");
+        let alone = signal_text(0.0003, VerdictCode::None);
+        assert_eq!(alone, "contains signal (Clark-West, p < 0.001); that alone is no advantage");
+    }
 }

@@ -229,6 +229,35 @@ async fn what_was_tried_is_on_record_once_and_who_trained_a_model_too() {
     // The configuration of the evaluation, on another period.
     let kinds = store.tried(&key, TimeRange::ALL, Some("price")).await.unwrap();
     assert_eq!((kinds.n_entries, kinds.n_configurations), (3, 2));
+    // Of the two configurations tried before the training, one was asked for again.
+    let report = &trained.models[0].report;
+    let linear = &report.models.last().unwrap().vs_reference;
+    assert_eq!((linear.tries, linear.earlier_tries, report.tries), (2, 1, 2));
+    let note = "1 other configuration was tried on this period before: p-values are corrected for them too";
+    assert!(report.notes.iter().any(|told| told == note), "{:?}", report.notes);
+}
+
+#[tokio::test]
+async fn p_values_are_corrected_for_what_was_tried_before_and_not_for_the_same_again() {
+    let (world, key) = ready().await;
+    let asked = |ids: &[&str]| evaluation(&key, ids.iter().map(|id| model(id, json!({}))).collect());
+    let run = async |request: &EvaluateJob| {
+        let done =
+            candlecast_jobs::run_job(&world.app, &JOBS, request, &JobOptions::default(), Arc::new(NoProgress)).await;
+        done.unwrap().report.models.pop().unwrap().vs_reference
+    };
+    let first = run(&asked(&["linear"])).await;
+    let again = run(&asked(&["linear"])).await;
+    assert_eq!(again, first);
+    assert_eq!((first.tries, first.earlier_tries), (1, 0));
+    assert_eq!(first.corrected, first.test.map(|t| t.p_value));
+    run(&asked(&["hybrid"])).await;
+    let later = run(&asked(&["linear"])).await;
+    assert_eq!((later.tries, later.earlier_tries, later.test), (2, 1, first.test));
+    assert_eq!(later.corrected, first.test.map(|t| (2.0 * t.p_value).min(1.0)));
+    // Asked for together they are the same two.
+    let together = run(&asked(&["hybrid", "linear"])).await;
+    assert_eq!((together.tries, together.earlier_tries), (2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

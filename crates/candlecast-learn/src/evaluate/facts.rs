@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use crate::dataset::Market;
+use crate::significance::Serial;
 use crate::split::{Plan, PlanRows};
 
 /// What scoring needs of the market and the plan.
@@ -12,13 +13,13 @@ use crate::split::{Plan, PlanRows};
 pub struct Facts<'a> {
     market: &'a Market,
     plan: PlanRows,
-    horizon: usize,
+    serial: Serial,
     training: OnceLock<TrainingFacts>,
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn new(market: &'a Market, plan: &Plan, horizon: usize) -> Self {
-        Self { market, plan: plan.rows(market), horizon, training: OnceLock::new() }
+    pub(crate) fn new(market: &'a Market, plan: &Plan, serial: Serial) -> Self {
+        Self { market, plan: plan.rows(market), serial, training: OnceLock::new() }
     }
 
     /// The market.
@@ -31,9 +32,14 @@ impl<'a> Facts<'a> {
         &self.plan
     }
 
+    /// How outcomes of neighbouring origins depend on each other.
+    pub fn serial(&self) -> Serial {
+        self.serial
+    }
+
     /// What each fold's training part says without any model; looked at once.
     pub(crate) fn training(&self) -> &TrainingFacts {
-        self.training.get_or_init(|| TrainingFacts::of(self.market, &self.plan, self.horizon))
+        self.training.get_or_init(|| TrainingFacts::of(self.market, &self.plan, self.serial.horizon))
     }
 }
 
@@ -42,8 +48,8 @@ impl<'a> Facts<'a> {
 pub(crate) struct TrainingFacts {
     /// First test row of each fold.
     starts: Vec<usize>,
-    /// `[fold][step]`: true where more training returns were positive than negative.
-    pub(crate) majority_up: Vec<Vec<bool>>,
+    /// `[fold][step]`: true where more training returns were positive than negative; `None` where as many were.
+    pub(crate) majority_up: Vec<Vec<Option<bool>>>,
     /// `[fold][step]`: mean absolute price change, the naive forecast's error.
     pub(crate) naive_mae: Vec<Vec<f64>>,
 }
@@ -51,7 +57,7 @@ pub(crate) struct TrainingFacts {
 impl TrainingFacts {
     fn of(market: &Market, plan: &PlanRows, horizon: usize) -> Self {
         let close = &market.series().columns().close;
-        let facts: Vec<(Vec<bool>, Vec<f64>)> = plan
+        let facts: Vec<(Vec<Option<bool>>, Vec<f64>)> = plan
             .folds
             .par_iter()
             .map(|fold| {
@@ -67,7 +73,7 @@ impl TrainingFacts {
                                 n += 1.0;
                             }
                         }
-                        (up > 0, if n > 0.0 { abs / n } else { f64::NAN })
+                        ((up != 0).then_some(up > 0), if n > 0.0 { abs / n } else { f64::NAN })
                     })
                     .unzip()
             })

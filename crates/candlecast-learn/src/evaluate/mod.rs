@@ -1,5 +1,6 @@
 //! [`evaluate`]: from forecasts to a report in which every model stands beside the baselines of its task.
 
+mod compare;
 mod direction;
 mod facts;
 mod price;
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 use crate::conformal::{Calibrated, CalibrationState, Calibrator, ForecastRow};
 use crate::dataset::Market;
 use crate::forecaster::learnable_steps;
-use crate::significance::{clark_west, diebold_mariano, holm, verdict};
+use crate::significance::{Serial, VerdictCode, independent};
 use crate::split::Plan;
 use crate::task::Task;
 use crate::walk_forward::ForecastTable;
@@ -20,7 +21,7 @@ pub(crate) use direction::DirectionScorer;
 pub use facts::Facts;
 pub(crate) use price::PriceScorer;
 pub use report::{
-    Comparison, DirectionTest, ModelReport, Report, ScoredForecasts, StepReport, TaskMetrics, TaskScores,
+    Comparison, DirectionTest, ModelReport, Report, ScoredForecasts, Signal, StepReport, TaskMetrics, TaskScores,
 };
 pub(crate) use volatility::VolatilityScorer;
 
@@ -63,8 +64,10 @@ const PIT_BINS: usize = 20;
 pub struct Losses {
     /// `[origin, step]`.
     pub by_step: Vec<f64>,
-    /// Squared-loss adjustment of Clark and West, by origin; empty for tasks without.
+    /// Squared-loss adjustment of Clark and West, in squared units of the loss, by origin; empty for tasks without.
     pub clark_west: Vec<f64>,
+    /// Rows of the origins that have a loss; noted by [`evaluate`].
+    pub rows: Vec<usize>,
 }
 
 /// Forecasts of one model from the origins of a plan.
@@ -96,10 +99,11 @@ pub struct Question<'a> {
     pub reference: usize,
     /// Scored rows that are no origins.
     pub left_out: usize,
+    /// Candles between refits, over which forecasts keep the errors of a fit; 0 where nothing is refitted.
+    pub refit: usize,
+    /// Other configurations that were tried on this period before: p-values are corrected for them, too.
+    pub tries: usize,
 }
-
-/// Share of origins without a forecast beyond which two models are not compared.
-const MAX_SILENT: f64 = 0.05;
 
 struct Scored {
     report: ModelReport,
@@ -109,21 +113,34 @@ struct Scored {
 
 /// Scores `models` (same origins) over the scored rows of the plan.
 pub fn evaluate(question: &Question<'_>, models: Vec<ModelForecasts>) -> Report {
-    let Question { task, level, plan, reference, left_out, .. } = *question;
-    let facts = Facts::new(question.market, plan, task.horizon());
+    let Question { task, level, plan, reference, left_out, refit, tries, .. } = *question;
+    let facts = Facts::new(question.market, plan, Serial { horizon: task.horizon(), refit });
     let mut scored: Vec<Scored> = models.into_par_iter().map(|model| score(question, model, &facts)).collect();
-    compare(&mut scored, task, reference);
+    compare::compare(&mut scored, question);
+    let rows = &scored[reference].report.forecasts.rows;
+    let mut notes = plan.notes.clone();
+    notes.extend(earlier_tries(tries));
     Report {
         task,
         reference: scored[reference].report.name.clone(),
         horizon: task.horizon(),
-        origins: scored[reference].report.forecasts.rows.len(),
+        origins: rows.len(),
+        independent: independent(rows, task.horizon()),
+        tries: scored[reference].report.vs_reference.tries,
         left_out,
         level,
         calibration_outcomes: scored[reference].calibration_outcomes,
-        notes: plan.notes.clone(),
+        notes,
         models: scored.into_iter().map(|s| s.report).collect(),
     }
+}
+
+/// What is said of earlier tries, if there were any.
+fn earlier_tries(tries: usize) -> Option<String> {
+    let configurations = if tries == 1 { "configuration was" } else { "configurations were" };
+    (tries > 0).then(|| {
+        format!("{tries} other {configurations} tried on this period before: p-values are corrected for them too")
+    })
 }
 
 fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> Scored {
@@ -154,7 +171,11 @@ fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> S
             pit.resize(PIT_BINS, 0);
             pit[((at * PIT_BINS as f64) as usize).min(PIT_BINS - 1)] += 1;
         }
+        let before = losses.by_step.len();
         scorer.add(row, Told { forecast, issued: &issued, spread: &spread }, &mut losses);
+        if losses.by_step.len() > before {
+            losses.rows.push(row);
+        }
         forecasts.push(row, forecast, issued);
     }
     forecasts.close(market);
@@ -166,7 +187,7 @@ fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> S
         metrics: scores.metrics,
         skill: None,
         per_horizon: scores.per_horizon,
-        vs_reference: Comparison { test: None, corrected: None, clark_west: None, verdict: String::new() },
+        vs_reference: unjudged(),
         direction: scores.direction,
         reliability: scores.reliability,
         fit_seconds: table.fit_seconds,
@@ -196,60 +217,17 @@ fn spreads(calibrator: &Calibrator, task: Task, market: &Market, row: usize, for
     claims.iter().enumerate().map(spread).collect()
 }
 
-/// Sets everything that needs the reference beside the models.
-fn compare(scored: &mut [Scored], task: Task, reference: usize) {
-    let horizon = task.horizon();
-    // Losses an origin has.
-    let steps = task.claims();
-    let name = scored[reference].report.name.clone();
-    let origins = scored[reference].report.forecasts.rows.len();
-    let silent_reference = scored[reference].report.abstained;
-    let reference_losses = scored[reference].losses.by_step.clone();
-    let reference_metrics = scored[reference].report.metrics;
-    let by_origin =
-        |errors: &[f64]| -> Vec<f64> { errors.chunks(steps).map(|e| e.iter().sum::<f64>() / steps as f64).collect() };
-    let reference_mean = by_origin(&reference_losses);
-    scored.par_iter_mut().enumerate().for_each(|(i, s)| {
-        s.report.skill = s.report.metrics.skill_over(&reference_metrics);
-        if let TaskMetrics::Price(metrics) = &mut s.report.metrics {
-            metrics.skill = s.report.skill;
-        }
-        if i == reference {
-            return;
-        }
-        let vs = &mut s.report.vs_reference;
-        vs.test = diebold_mariano(&by_origin(&s.losses.by_step), &reference_mean, horizon);
-        if !s.report.baseline && !s.losses.clark_west.is_empty() {
-            vs.clark_west = clark_west(&s.losses.clark_west, horizon);
-        }
-        let raw: Vec<Option<f64>> = (0..s.report.per_horizon.len())
-            .map(|h| {
-                let column = |e: &[f64]| -> Vec<f64> { e.iter().skip(h).step_by(steps).copied().collect() };
-                diebold_mariano(&column(&s.losses.by_step), &column(&reference_losses), h + 1).map(|t| t.p_value)
-            })
-            .collect();
-        for (step, p) in s.report.per_horizon.iter_mut().zip(holm(&raw)) {
-            step.p_value = p;
-        }
-    });
-    // The models that somebody chose to try are a family of their own: baselines, which were not tried in hope, do not
-    // raise their p-values.
-    let tried = |s: &Scored| s.report.vs_reference.test.filter(|_| !s.report.baseline).map(|t| t.p_value);
-    let corrected = holm(&scored.iter().map(tried).collect::<Vec<_>>());
-    // A baseline is called better only where it survives the correction over the whole table.
-    let of_all = holm(&scored.iter().map(|s| s.report.vs_reference.test.map(|t| t.p_value)).collect::<Vec<_>>());
-    for (i, (s, corrected)) in scored.iter_mut().zip(corrected).enumerate() {
-        let vs = &mut s.report.vs_reference;
-        vs.corrected = corrected.or(of_all[i]);
-        vs.verdict = if i == reference { "the reference".into() } else { verdict(vs.test, vs.corrected, &name) };
-        // Where there is no forecast a price stays, as `naive` says. Of classes and volatilities what is said instead is
-        // no forecast of the reference's, and better or worse than it for reasons of its own.
-        let silent = s.report.abstained.max(silent_reference);
-        if i != reference && task.id() != "price" && silent as f64 > MAX_SILENT * origins as f64 {
-            vs.test = None;
-            vs.corrected = None;
-            vs.verdict =
-                format!("cannot be told: from {silent} of {origins} origins one of the two could not forecast");
-        }
+/// The reference, and what every model is before it is compared.
+fn unjudged() -> Comparison {
+    Comparison {
+        against: String::new(),
+        test: None,
+        corrected: None,
+        signal: None,
+        code: VerdictCode::Reference,
+        verdict: "the reference".into(),
+        independent: 0,
+        tries: 0,
+        earlier_tries: 0,
     }
 }

@@ -3,7 +3,8 @@
 use crate::confidence::ReliabilityAccumulator;
 use crate::conformal::Calibrated;
 use crate::metrics::{Accumulator, Bounds, Outcome};
-use crate::significance::mean_above_zero;
+use crate::significance::{Serial, Test, VerdictCode, mean_above_zero};
+use crate::tasks::error_unit;
 
 use super::{DirectionTest, Facts, Losses, Scorer, StepReport, TaskMetrics, TaskScores, Told};
 
@@ -42,14 +43,15 @@ impl Scorer for PriceScorer<'_> {
                 crps: spread.get(h).and_then(|spread| spread.crps),
             };
             self.sums.add(h, &outcome, issued, training.majority_up[fold][h], training.naive_mae[fold][h]);
-            losses.by_step.push((issued.mean - actual).abs());
-            adjusted += actual.powi(2) - (mean - actual).powi(2) + mean.powi(2);
+            let unit = error_unit(market, row, h + 1);
+            losses.by_step.push((issued.mean - actual).abs() / unit);
+            adjusted += (actual.powi(2) - (mean - actual).powi(2) + mean.powi(2)) / unit.powi(2);
         }
         losses.clark_west.push(adjusted / self.horizon as f64);
     }
 
     fn finish(self: Box<Self>) -> TaskScores {
-        let Self { horizon, sums, .. } = *self;
+        let Self { facts, sums, .. } = *self;
         let mut metrics = sums.all.finish();
         metrics.mase = (sums.mase.1 > 0.0).then(|| sums.mase.0 / sums.mase.1);
         // Returns of different steps have different sizes: their correlations are averaged, not formed together.
@@ -70,11 +72,12 @@ impl Scorer for PriceScorer<'_> {
                 factor: sums.factors[h] / m.count.max(1) as f64,
                 directional_accuracy: m.directional_accuracy,
                 p_value: None,
+                verdict: VerdictCode::Reference,
             }
         };
         TaskScores {
             per_horizon: sums.steps.iter().enumerate().map(step).collect(),
-            direction: direction_test(&sums.directions, horizon),
+            direction: direction_test(&sums.directions, facts.serial()),
             reliability: sums.reliability.finish(),
             metrics: TaskMetrics::Price(metrics),
         }
@@ -109,7 +112,7 @@ impl Sums {
         self.directions.push((0.0, 0.0, 0.0));
     }
 
-    fn add(&mut self, h: usize, o: &Outcome, c: &Calibrated, majority_up: bool, naive_mae: f64) {
+    fn add(&mut self, h: usize, o: &Outcome, c: &Calibrated, majority_up: Option<bool>, naive_mae: f64) {
         self.all.add(o);
         self.steps[h].add(o);
         self.factors[h] += c.factor;
@@ -123,28 +126,91 @@ impl Sums {
             }
             if let Some(d) = self.directions.last_mut() {
                 d.0 += f64::from(u8::from(hit));
-                d.1 += f64::from(u8::from(majority_up == (o.actual > 0.0)));
+                // Where training knew no majority it is a coin toss.
+                d.1 += majority_up.map_or(0.5, |up| f64::from(u8::from(up == (o.actual > 0.0))));
                 d.2 += 1.0;
             }
         }
     }
 }
 
-fn direction_test(by_origin: &[(f64, f64, f64)], horizon: usize) -> Option<DirectionTest> {
+/// `by_origin` holds sums over the steps of an origin: hits, hits of the majority sign, and their number.
+///
+/// Better than the better of the two references is who is better than both. So both are tested and the larger p-value
+/// counts: which of the two was the better one, which only the test part tells, need not be known.
+fn direction_test(by_origin: &[(f64, f64, f64)], serial: Serial) -> Option<DirectionTest> {
     let (majority, n) = by_origin.iter().fold((0.0, 0.0), |(m, n), d| (m + d.1, n + d.2));
     if n == 0.0 {
         return None;
     }
-    let reference = (majority / n).max(0.5);
-    let toss = majority / n <= 0.5;
-    let excess: Vec<f64> = by_origin
-        .iter()
+    let against = |hits: fn(&(f64, f64, f64)) -> f64| -> Vec<f64> {
         // Origins without a direction say nothing, but their place in time counts for the overlap.
-        .map(|d| match d.2 {
-            0.0 => 0.0,
-            n if toss => d.0 / n - 0.5,
-            n => (d.0 - d.1) / n,
-        })
-        .collect();
-    Some(DirectionTest { reference, test: mean_above_zero(&excess, horizon) })
+        by_origin.iter().map(|d| if d.2 == 0.0 { 0.0 } else { (d.0 - hits(d)) / d.2 }).collect()
+    };
+    let excesses = [against(|d| 0.5 * d.2), against(|d| d.1)];
+    Some(DirectionTest { reference: (majority / n).max(0.5), test: weakest(&excesses, serial) })
+}
+
+/// Of the tests that each of the means is above 0 the one with the largest p-value. Where all values of a series are
+/// one there is no test: above 0 it needs none, at or below it there is nothing to find.
+fn weakest(excesses: &[Vec<f64>], serial: Serial) -> Option<Test> {
+    let mut weakest: Option<Test> = None;
+    for excess in excesses {
+        match mean_above_zero(excess, serial) {
+            Some(test) if weakest.is_none_or(|weakest| test.p_value > weakest.p_value) => weakest = Some(test),
+            None if excess.iter().sum::<f64>() <= 0.0 => return None,
+            _ => {}
+        }
+    }
+    weakest
+}
+
+#[cfg(test)]
+mod tests {
+    use candlecast_core::Seed;
+
+    use super::*;
+
+    const SERIAL: Serial = Serial { horizon: 1, refit: 0 };
+
+    /// True of two origins in three, at random.
+    fn often(i: usize) -> bool {
+        Seed(3).derive("often", i as u64).stream().uniform() < 2.0 / 3.0
+    }
+
+    fn credit(is_right: bool) -> f64 {
+        f64::from(u8::from(is_right))
+    }
+
+    /// The test of a model that is right where `right` says so, against a majority sign with the credit `majority`.
+    fn tested(right: fn(usize) -> bool, majority: fn(usize) -> f64) -> DirectionTest {
+        let by_origin: Vec<(f64, f64, f64)> = (0..900).map(|i| (credit(right(i)), majority(i), 1.0)).collect();
+        direction_test(&by_origin, SERIAL).unwrap()
+    }
+
+    #[test]
+    fn a_direction_has_to_beat_the_coin_and_the_majority() {
+        let coin = tested(often, |_| 0.5);
+        assert_eq!(coin.reference, 0.5, "a tie in training is a coin toss");
+        let of_coin = coin.test.unwrap();
+        assert!(of_coin.p_value < 0.001, "{of_coin:?}");
+        // The market goes on as in training in nine of ten cases: to be right in two of three is less than that.
+        let steady = tested(often, |i| credit(i % 10 != 3));
+        assert!((steady.reference - 0.9).abs() < 1e-12, "{steady:?}");
+        let of_majority = steady.test.unwrap();
+        assert!(of_majority.mean < 0.0 && of_majority.p_value > 0.5, "{of_majority:?}");
+        // It turned round: the coin is the better reference.
+        let turned = tested(often, |i| credit(i % 10 == 3));
+        assert_eq!((turned.reference, turned.test), (0.5, Some(of_coin)));
+    }
+
+    #[test]
+    fn who_always_says_the_majority_is_no_better_than_it() {
+        let same = tested(often, |i| credit(often(i)));
+        assert!(same.reference > 0.6 && same.test.is_none(), "{same:?}");
+        // Always right: there is nothing to test against the coin, and the majority is beaten.
+        let perfect = tested(|_| true, |i| credit(often(i)));
+        assert!(perfect.test.unwrap().p_value < 0.001, "{perfect:?}");
+        assert!(direction_test(&[(0.0, 0.0, 0.0); 50], SERIAL).is_none());
+    }
 }

@@ -7,7 +7,7 @@ use crate::conformal::{Calibrated, CalibrationState, ForecastRow};
 use crate::dataset::Market;
 use crate::forecaster::FitSummary;
 use crate::metrics::{ClassMetrics, Metrics, VolatilityMetrics};
-use crate::significance::Test;
+use crate::significance::{Test, VerdictCode};
 use crate::task::Task;
 use crate::tasks::Borders;
 
@@ -34,29 +34,56 @@ pub struct StepReport {
     pub factor: f64,
     /// Share of right directions.
     pub directional_accuracy: Option<f64>,
-    /// Diebold-Mariano against naive at this step, Holm-corrected over the steps.
+    /// Diebold-Mariano against naive at this step, Holm-corrected over the steps; `None` with too few independent
+    /// outcomes.
     pub p_value: Option<f64>,
+    /// The verdict on this step; `worse` is not corrected.
+    pub verdict: VerdictCode,
 }
 
 /// A model against the reference of its task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// Diebold-Mariano (Harvey-Leybourne-Newbold) on the task's loss, averaged over the steps of an origin; one-sided.
+    /// Name of the reference.
+    pub against: String,
+    /// Diebold-Mariano on the task's loss, averaged over the steps of an origin, one-sided; `None` for the reference,
+    /// and with too few independent outcomes.
     pub test: Option<Test>,
-    /// Its p-value, Holm-corrected: of a model over the models compared, of a baseline over models and baselines.
+    /// Its p-value, Holm-corrected: of a model over the models compared, of a baseline over models and baselines; in
+    /// both cases over the earlier tries, too.
     pub corrected: Option<f64>,
-    /// Clark-West for squared loss; only for price models that nest the naive forecast, which baselines do not.
-    pub clark_west: Option<Test>,
-    /// In words.
+    /// What the forecast knows of the outcome, whatever its size; only for price models that nest the naive forecast,
+    /// which baselines do not.
+    pub signal: Option<Signal>,
+    /// The verdict.
+    pub code: VerdictCode,
+    /// The verdict in words.
     pub verdict: String,
+    /// Outcomes over the whole horizon that do not overlap, of the origins that have a loss.
+    pub independent: usize,
+    /// Configurations that this period has been looked at with: the models compared and the earlier tries.
+    pub tries: usize,
+    /// Other configurations that were tried on this period before.
+    pub earlier_tries: usize,
 }
 
-/// Direction against the better of a coin toss and the training part's majority sign.
+/// Clark and West's test for squared loss on the means as the model gives them. A forecast that is too large can
+/// contain a signal and yet be worse than naive.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Signal {
+    /// The test, one-sided.
+    pub test: Test,
+    /// Its p-value, Holm-corrected over the models compared and the earlier tries.
+    pub corrected: f64,
+}
+
+/// Direction against the better of a coin toss and the majority sign of each fold's training part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DirectionTest {
-    /// Accuracy of the reference on the same origins.
+    /// Accuracy of the better one on the same origins.
     pub reference: f64,
-    /// One-sided test with overlap-corrected variance.
+    /// One-sided test of being better than both: of the two tests the one with the larger p-value. `None` with too few
+    /// independent outcomes.
     pub test: Option<Test>,
 }
 
@@ -207,6 +234,10 @@ pub struct Report {
     pub horizon: usize,
     /// Origins scored; the same for every model.
     pub origins: usize,
+    /// Their outcomes over the whole horizon that do not overlap, counted in time order.
+    pub independent: usize,
+    /// Configurations that this period has been looked at with: the models and the earlier tries.
+    pub tries: usize,
     /// Rows of the range left out because a candle there or ahead is missing or filled, or too few lie before it.
     pub left_out: usize,
     /// Share of outcomes the intervals are to cover.

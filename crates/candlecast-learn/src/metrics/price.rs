@@ -48,6 +48,9 @@ pub struct Metrics {
     pub information_coefficient: Option<f64>,
     /// 1 - MAE / MAE of the naive forecast on the same origins.
     pub skill: Option<f64>,
+    /// The same of the loss that verdicts compare by: absolute errors of log returns in units of `sigma_t sqrt(h)`,
+    /// with equal weight a step.
+    pub skill_scaled: Option<f64>,
     /// MAE over the naive forecast's MAE on the training part, step by step, averaged (Hyndman and Koehler 2006).
     pub mase: Option<f64>,
 }
@@ -189,7 +192,7 @@ impl Accumulator {
         self.product.add(o.plain, o.actual);
     }
 
-    /// The metrics; `skill` and `mase` are set by whoever knows the reference.
+    /// The metrics; `skill`, `skill_scaled` and `mase` are set by whoever knows the reference.
     pub fn finish(&self) -> Metrics {
         let mean = |sum: f64| (self.n > 0.0).then(|| sum / self.n);
         let share = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
@@ -215,6 +218,7 @@ impl Accumulator {
             crps: share(self.crps.0, self.crps.1),
             information_coefficient: self.product.correlation(),
             skill: None,
+            skill_scaled: None,
             mase: None,
         }
     }

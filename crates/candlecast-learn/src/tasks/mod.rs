@@ -17,6 +17,7 @@ use crate::evaluate::{Facts, Scorer};
 use crate::task::{Labels, Task};
 
 pub(crate) use direction::{Direction, borders_of, most_probable};
+pub(crate) use price::error_unit;
 pub(crate) use volatility::Volatility;
 
 /// A kind of task: one file in `tasks/` and one line in [`task_kinds`].

@@ -11,6 +11,12 @@ use crate::task::{Labels, Task};
 #[derive(Debug)]
 pub(super) struct Price;
 
+/// Size that the log return over `step` steps from `row` may be expected to have: `sigma_t sqrt(step)`, the unit of
+/// errors in verdicts. Above 0 at origins.
+pub(crate) fn error_unit(market: &Market, row: usize, step: usize) -> f64 {
+    market.sigma()[row] * (step as f64).sqrt()
+}
+
 impl TaskKind for Price {
     fn id(&self) -> &'static str {
         "price"
@@ -29,7 +35,7 @@ impl TaskKind for Price {
     }
 
     fn loss(&self) -> &'static str {
-        "absolute error of the log return"
+        "absolute error in units of sigma sqrt h"
     }
 
     fn claims(&self, horizon: usize) -> usize {
@@ -72,7 +78,9 @@ impl TaskKind for Price {
 
     fn mean_loss(&self, market: &Market, row: usize, horizon: usize, forecast: ForecastRow<'_>) -> Option<f64> {
         let close = market.log_close();
-        let error = |(h, mean): (usize, &f64)| (mean - (close[row + h + 1] - close[row])).abs();
+        let error = |(h, mean): (usize, &f64)| {
+            (mean - (close[row + h + 1] - close[row])).abs() / error_unit(market, row, h + 1)
+        };
         Some(forecast.means.iter().enumerate().map(error).sum::<f64>() / horizon as f64)
     }
 

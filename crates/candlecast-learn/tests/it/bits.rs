@@ -74,7 +74,8 @@ impl Bits {
     }
 
     pub(crate) fn test(&mut self, test: Option<Test>) -> &mut Self {
-        self.option(test.map(|t| t.statistic)).option(test.map(|t| t.p_value))
+        self.option(test.map(|t| t.statistic)).option(test.map(|t| t.p_value));
+        self.option(test.map(|t| t.mean)).option(test.map(|t| t.degrees_of_freedom))
     }
 
     /// The digest in hexadecimal.

@@ -93,7 +93,7 @@ fn of_scores(model: &ModelReport) -> String {
     let mut bits = Bits::default();
     let m = model.metrics.price().unwrap();
     let of_prices = [m.mae, m.rmse, m.mse, m.mape, m.smape, m.mean_error, m.max_error, m.min_error, m.r2_price];
-    let others = [m.r2, m.directional_accuracy, m.coverage, m.interval_width, m.skill, m.mase];
+    let others = [m.r2, m.directional_accuracy, m.coverage, m.interval_width, m.skill, m.skill_scaled, m.mase];
     for value in of_prices.into_iter().chain(others) {
         bits.option(value);
     }
@@ -103,9 +103,12 @@ fn of_scores(model: &ModelReport) -> String {
         for value in [step.mae, step.coverage, step.directional_accuracy, step.p_value] {
             bits.option(value);
         }
+        bits.text(step.verdict.as_str());
     }
     let vs = &model.vs_reference;
-    bits.test(vs.test).option(vs.corrected).test(vs.clark_west).text(&vs.verdict);
+    bits.test(vs.test).option(vs.corrected).test(vs.signal.map(|signal| signal.test)).text(&vs.verdict);
+    bits.option(vs.signal.map(|signal| signal.corrected)).text(vs.code.as_str());
+    bits.counts(&[vs.independent, vs.tries, vs.earlier_tries]);
     bits.option(model.direction.map(|d| d.reference)).test(model.direction.and_then(|d| d.test));
     let reliability = &model.reliability;
     bits.count(reliability.table.len());

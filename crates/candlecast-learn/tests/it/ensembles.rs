@@ -123,7 +123,7 @@ fn an_ensemble_forecasts_the_same_in_whatever_company() {
     assert_eq!(tables(&all, &plan)[5], alone[0]);
     let report = report(&all, &plan);
     let mix = report_on(&report, "mix");
-    assert!(!mix.baseline && mix.vs_reference.clark_west.is_some(), "it is a model like any other");
+    assert!(!mix.baseline && mix.vs_reference.signal.is_some(), "it is a model like any other");
     assert_eq!((mix.forecasts.rows.len(), mix.skill), (500, mix.metrics.price().unwrap().skill));
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use candlecast_core::market::random_walk;
 use candlecast_core::{CandleSeries, Seed, Stream};
-use candlecast_learn::significance::holm;
+use candlecast_learn::significance::{VerdictCode, holm, holm_with};
 use candlecast_learn::{
-    Dataset, Forecaster, Learner, Market, ModelReport, PipelineConfig, Plan, PlanConfig, Task, TrainWindow,
-    walk_forward,
+    Dataset, Forecaster, Learner, Market, ModelReport, PipelineConfig, Plan, PlanConfig, Question, Report, Task,
+    TrainWindow, evaluate, walk_forward,
 };
 use rayon::ThreadPoolBuilder;
 use serde_json::json;
@@ -81,8 +81,10 @@ fn knowing_is_better_than_naive_and_noise_is_worse() {
     assert_eq!((m.mae, m.skill, m.coverage, m.directional_accuracy), (Some(0.0), Some(1.0), Some(1.0), Some(1.0)));
 
     let vs = &naive.vs_reference;
-    assert_eq!(vs.verdict, "the reference");
-    assert!(vs.test.is_none() && vs.corrected.is_none() && naive.direction.is_none());
+    assert_eq!((vs.verdict.as_str(), vs.code), ("the reference", VerdictCode::Reference));
+    assert!(vs.test.is_none() && vs.corrected.is_none() && vs.signal.is_none() && naive.direction.is_none());
+    assert_eq!((report.independent, vs.independent, vs.tries, vs.earlier_tries), (175, 175, 2, 0));
+    assert!(naive.per_horizon.iter().all(|step| step.verdict == VerdictCode::Reference));
     let m = naive.metrics.price().unwrap();
     assert_eq!((m.skill, m.directional_accuracy, m.ties), (Some(0.0), None, 700 * HORIZON));
 
@@ -91,6 +93,123 @@ fn knowing_is_better_than_naive_and_noise_is_worse() {
     assert!(noise.skill.unwrap() < -0.5);
     let hits = noise.metrics.price().unwrap().directional_accuracy.unwrap();
     assert!((hits - 0.5).abs() < 0.05, "{hits}");
+}
+
+#[test]
+fn a_verdict_is_on_errors_in_units_of_volatility_with_equal_weight_a_step() {
+    let market = market(&generated(3_000, 5));
+    let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
+    let report = report(&[baseline("naive", &market, TASK), informed("knows", &market, 3, 0.3)], &plan);
+    // Where it knows the outcome it makes no error, elsewhere that of naive.
+    let scaled = |row: usize, h: usize| {
+        outcome(&market, row, h).abs() / (market.sigma()[row] * (h as f64 + 1.0).sqrt()) / HORIZON as f64
+    };
+    let sum = |counts: fn(usize) -> bool| -> f64 {
+        let rows = (2_200..2_900_usize).filter(|&row| counts(row));
+        rows.map(|row| (0..HORIZON).map(|h| scaled(row, h)).sum::<f64>()).sum()
+    };
+    let (naive, saved) = (sum(|_| true), sum(|row| random(3, row).uniform() < 0.3));
+    let knows = report_on(&report, "knows");
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
+    close(knows.vs_reference.test.unwrap().mean, saved / 700.0);
+    close(knows.metrics.price().unwrap().skill_scaled.unwrap(), saved / naive);
+    assert!((0.15..0.5).contains(&(saved / naive)), "{}", saved / naive);
+    assert_eq!(knows.vs_reference.code, VerdictCode::Better);
+    for step in &knows.per_horizon {
+        assert_eq!(step.verdict, VerdictCode::Better, "step {}: {:?}", step.step, step.p_value);
+    }
+    let skill = report_on(&report, "naive").metrics.price().unwrap().skill_scaled;
+    assert_eq!(skill, Some(0.0));
+}
+
+#[test]
+fn a_forecast_that_is_three_times_too_large_is_worse_than_naive_and_contains_a_signal() {
+    let market = market(&generated(3_000, 5));
+    let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
+    let truth = Arc::clone(&market);
+    let loud = by_rule(move |x, i, h| {
+        let row = row_of(x, i);
+        // Of the first two steps it knows nothing.
+        let knows = h > 1 && random(3, row).uniform() < 0.5;
+        if knows { 3.0 * outcome(&truth, row, h) } else { 0.0 }
+    });
+    let forecasters = [baseline("naive", &market, TASK), forecaster("loud", loud, closes_only(&market), TASK)];
+    let report = report(&forecasters, &plan);
+    let loud = report_on(&report, "loud");
+    let vs = &loud.vs_reference;
+    assert_eq!(vs.code, VerdictCode::Worse, "{}", vs.verdict);
+    let signal = vs.signal.unwrap();
+    assert!(signal.corrected < 0.05 && signal.corrected == signal.test.p_value, "{signal:?}");
+    // `e0^2 - (e1^2 - f^2)` is `6 y^2` where it knows, so that the mean is that of the squared outcomes.
+    let known = (2_200..2_900).filter(|&row| random(3, row).uniform() < 0.5);
+    let square = |row: usize, h: usize| (outcome(&market, row, h) / market.sigma()[row]).powi(2) / (h as f64 + 1.0);
+    let by_hand = known.map(|row| 6.0 * (square(row, 2) + square(row, 3)) / HORIZON as f64).sum::<f64>() / 700.0;
+    assert!((signal.test.mean - by_hand).abs() < 1e-9 * by_hand, "{} {by_hand}", signal.test.mean);
+    let codes: Vec<VerdictCode> = loud.per_horizon.iter().map(|step| step.verdict).collect();
+    assert_eq!(codes, [VerdictCode::None, VerdictCode::None, VerdictCode::Worse, VerdictCode::Worse]);
+}
+
+/// Scores `forecasters`, the first of which is the reference, on a period that was looked at `tries` times before.
+fn after_tries(forecasters: &[Forecaster], plan: &Plan, tries: usize) -> Report {
+    let models = walk_forward::run(forecasters, plan, Seed(1), &TestHooks::default()).unwrap();
+    let (market, left_out) = (forecasters[0].market(0), models[0].table.left_out);
+    let question = Question { market, task: TASK, level: LEVEL, plan, reference: 0, left_out, refit: 0, tries };
+    evaluate(&question, models)
+}
+
+#[test]
+fn what_was_tried_before_is_corrected_for_and_told() {
+    let market = market(&generated(3_000, 5));
+    let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
+    let forecasters = [
+        baseline("naive", &market, TASK),
+        baseline("drift", &market, TASK),
+        informed("often", &market, 3, 0.3),
+        informed("hardly", &market, 3, 0.02),
+    ];
+    let (first, later) = (after_tries(&forecasters, &plan, 0), after_tries(&forecasters, &plan, 8));
+    assert_eq!((first.tries, later.tries), (2, 10));
+    let note = "8 other configurations were tried on this period before: p-values are corrected for them too";
+    assert_eq!(later.notes, [&first.notes[..], &[note.to_owned()]].concat());
+    let p = |report: &Report| -> Vec<Option<f64>> {
+        report.models.iter().map(|m| m.vs_reference.test.filter(|_| !m.baseline).map(|t| t.p_value)).collect()
+    };
+    assert_eq!(p(&first), p(&later));
+    let corrected = holm_with(&p(&first), 8);
+    for ((before, after), corrected) in first.models.iter().zip(&later.models).zip(corrected) {
+        let (before, after) = (&before.vs_reference, &after.vs_reference);
+        assert_eq!((after.tries, after.earlier_tries), (10, 8));
+        assert!(before.corrected <= after.corrected, "{before:?} {after:?}");
+        if corrected.is_some() {
+            assert_eq!(after.corrected, corrected);
+            let (before, after) = (before.signal.unwrap(), after.signal.unwrap());
+            assert!(before.test == after.test && before.corrected <= after.corrected, "{before:?} {after:?}");
+        }
+    }
+}
+
+#[test]
+fn below_thirty_independent_outcomes_nothing_is_tested() {
+    let market = market(&generated(3_000, 5));
+    let forecasters = [baseline("naive", &market, TASK), informed("knows", &market, 3, 0.3)];
+    for (origins, code) in [(29 * HORIZON, VerdictCode::TooFew), (30 * HORIZON, VerdictCode::Better)] {
+        let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_200 + origins)).unwrap();
+        let report = report(&forecasters, &plan);
+        assert_eq!((report.origins, report.independent), (origins, origins / HORIZON));
+        let knows = report_on(&report, "knows");
+        let vs = &knows.vs_reference;
+        assert_eq!((vs.code, vs.independent), (code, origins / HORIZON), "{}", vs.verdict);
+        let tested = code != VerdictCode::TooFew;
+        assert_eq!((vs.test.is_some(), vs.corrected.is_some(), vs.signal.is_some()), (tested, tested, tested));
+        assert_eq!(knows.direction.unwrap().test.is_some(), tested);
+        if !tested {
+            assert_eq!(vs.verdict, "too few to tell (29 independent)");
+        }
+        // Over fewer steps fewer outcomes overlap.
+        let codes: Vec<bool> = knows.per_horizon.iter().map(|s| s.verdict == VerdictCode::TooFew).collect();
+        assert_eq!(codes, [false, false, false, !tested]);
+        assert!(knows.per_horizon.iter().all(|s| s.p_value.is_none() == (s.verdict == VerdictCode::TooFew)));
+    }
 }
 
 #[test]
@@ -128,7 +247,7 @@ fn p_values_are_corrected_over_the_models_and_not_over_the_baselines() {
     for (i, m) in all.models.iter().enumerate() {
         let expected = if m.baseline { of_all[i] } else { of_models[i] };
         assert_eq!(m.vs_reference.corrected, expected, "{}", m.name);
-        assert_eq!(m.vs_reference.clark_west.is_some(), !m.baseline, "{}: baselines do not nest the naive one", m.name);
+        assert_eq!(m.vs_reference.signal.is_some(), !m.baseline, "{}: baselines do not nest the naive one", m.name);
     }
     for name in ["often", "seldom", "hardly"] {
         let (with_baselines, alone) = (&report_on(&all, name).vs_reference, &report_on(&few, name).vs_reference);

@@ -63,6 +63,7 @@ impl GoldenRun {
             &[
                 ("mae", m.mae),
                 ("skill", m.skill),
+                ("skillScaled", m.skill_scaled),
                 ("coverage", m.coverage),
                 ("directionalAccuracy", m.directional_accuracy),
                 ("pValue", model.vs_reference.test.map(|t| t.p_value)),

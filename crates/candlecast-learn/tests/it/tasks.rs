@@ -136,7 +136,7 @@ fn clustered_volatility_is_forecast_and_its_intervals_cover_what_they_promise() 
         let coverage = metrics.coverage.unwrap();
         assert!((coverage - LEVEL).abs() < 0.025, "{name}: {coverage}");
         assert_eq!(model.metrics.coverage(), Some(coverage), "{name}");
-        assert!(model.direction.is_none() && model.vs_reference.clark_west.is_none(), "{name}");
+        assert!(model.direction.is_none() && model.vs_reference.signal.is_none(), "{name}");
     }
     let qlike = |name: &str| variances(report_on(&report, name)).qlike.unwrap();
     assert!(qlike("linear") < qlike("ewma"), "{} {}", qlike("linear"), qlike("ewma"));

@@ -28,13 +28,28 @@ impl Ledger for SqlStore {
 
     async fn tried(&self, series: &SeriesKey, period: TimeRange, task: Option<&str>) -> Result<Tried, MetaError> {
         let columns = "config_hash, COUNT(*) AS n_entries, AVG(sharpe) AS sharpe";
-        let mut select = Select::aggregate(columns, "ml_ledger");
-        select.series(series);
-        select.compare("period_from <", period.to);
-        select.compare("period_to >", period.from);
-        select.any_of("task", task);
-        summary(&self.db.rows(select.grouped("config_hash")).await?)
+        summary(&self.db.rows(overlapping(columns, series, period, task)).await?)
     }
+
+    async fn tried_configurations(
+        &self,
+        series: &SeriesKey,
+        period: TimeRange,
+        task: &str,
+    ) -> Result<Vec<String>, MetaError> {
+        let rows = self.db.rows(overlapping("config_hash", series, period, Some(task))).await?;
+        rows.iter().map(|row| row.text("config_hash")).collect()
+    }
+}
+
+/// Reads expressions over the entries of each configuration that was tried on a period that overlaps `period`.
+fn overlapping(expressions: &str, series: &SeriesKey, period: TimeRange, task: Option<&str>) -> Statement {
+    let mut select = Select::aggregate(expressions, "ml_ledger");
+    select.series(series);
+    select.compare("period_from <", period.to);
+    select.compare("period_to >", period.from);
+    select.any_of("task", task);
+    select.grouped("config_hash")
 }
 
 /// Joins the configurations' records.

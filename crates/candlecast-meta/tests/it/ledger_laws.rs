@@ -35,6 +35,14 @@ async fn what_was_tried_on_a_period_is_counted() {
         let other = store.tried(&series("BTCUSDT"), period, Some("direction")).await.unwrap();
         assert_eq!((other.n_entries, other.sharpe_variance), (0, None));
 
+        // Periods that meet do not overlap; a configuration that was tried twice is one.
+        let btc = series("BTCUSDT");
+        assert_eq!(store.tried_configurations(&btc, period, "price").await.unwrap(), ["x", "y", "z"]);
+        let last = TimeRange { from: at(15 * DAY), to: at(20 * DAY) };
+        assert_eq!(store.tried_configurations(&btc, last, "price").await.unwrap(), ["w"]);
+        assert!(store.tried_configurations(&btc, period, "direction").await.unwrap().is_empty());
+        assert!(store.tried_configurations(&series("ETHUSDT"), period, "price").await.unwrap().is_empty());
+
         let empty = LedgerEntry { period: TimeRange { from: at(5), to: at(5) }, ..tried("f", "x", None, (0, 1)) };
         assert!(matches!(store.record_tries(&[empty]).await, Err(MetaError::Invalid { field: "period", .. })));
     }

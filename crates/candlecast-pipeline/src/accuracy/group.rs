@@ -1,10 +1,9 @@
 //! The figures of one group of steps.
 
-use candlecast_learn::significance::diebold_mariano;
+use candlecast_learn::significance::{EValue, MIN_INDEPENDENT, VerdictCode, independent, interleaved};
 use candlecast_learn::{Accumulator, Outcome};
 
-use crate::accuracy::{GroupAccuracy, Scored};
-use crate::overlap;
+use crate::accuracy::{GroupAccuracy, LiveTest, Scored};
 
 /// Figures of `scored`, which is in order of origin and step; `None` without any. The verdict is still to be written.
 pub(super) fn accuracy(scored: &[Scored], step_ms: i64) -> Option<GroupAccuracy> {
@@ -17,12 +16,9 @@ pub(super) fn accuracy(scored: &[Scored], step_ms: i64) -> Option<GroupAccuracy>
         naive.add(&outcome(0.0));
     }
     let (metrics, naive) = (model.finish(), naive.finish());
-    let losses = Losses::of(scored);
-    let reach = i64::from(last) * step_ms;
-    let independent = overlap::independent(&losses.origins, reach);
-    let test = (independent >= overlap::MIN_INDEPENDENT)
-        .then(|| diebold_mariano(&losses.model, &losses.naive, overlap::overlap(&losses.origins, reach)))
-        .flatten();
+    let losses = Losses::of(scored, step_ms);
+    let independent = independent(&losses.origins, i64::from(last));
+    let test = (independent >= MIN_INDEPENDENT).then(|| losses.test(last)).flatten();
     let intervals: Vec<(f64, f64, f64, f64)> =
         scored.iter().filter_map(|s| s.interval.map(|(lower, upper, level)| (lower, upper, level, s.actual))).collect();
     let inside = intervals.iter().filter(|(lower, upper, _, actual)| lower <= actual && actual <= upper).count();
@@ -41,27 +37,51 @@ pub(super) fn accuracy(scored: &[Scored], step_ms: i64) -> Option<GroupAccuracy>
         n_intervals: intervals.len(),
         test,
         corrected: None,
+        code: VerdictCode::TooFew,
         verdict: String::new(),
     })
 }
 
-/// Mean absolute errors of log returns, by origin.
+/// By how much the model's absolute errors of log returns were smaller than naive's, by origin, averaged over the steps
+/// in units of the root of the step. The volatility at the origin, in whose units verdicts are, divides differences and
+/// bounds alike, so that it does not matter here.
 struct Losses {
+    /// In candles.
     origins: Vec<i64>,
-    model: Vec<f64>,
-    naive: Vec<f64>,
+    differences: Vec<f64>,
+    /// Bounds of the differences, known at the origin: the size of the forecast, by the triangle inequality.
+    bounds: Vec<f64>,
+    /// The last close with a known outcome, in candles.
+    known_to: i64,
 }
 
 impl Losses {
-    fn of(scored: &[Scored]) -> Self {
-        let mut losses = Self { origins: vec![], model: vec![], naive: vec![] };
+    fn of(scored: &[Scored], step_ms: i64) -> Self {
+        let known = scored.iter().map(|s| s.origin.div_euclid(step_ms) + i64::from(s.step));
+        let known_to = known.max().unwrap_or(0);
+        let mut losses = Self { origins: vec![], differences: vec![], bounds: vec![], known_to };
         for steps in scored.chunk_by(|a, b| a.origin == b.origin) {
-            let mean = |loss: fn(&Scored) -> f64| steps.iter().map(loss).sum::<f64>() / steps.len() as f64;
-            losses.origins.push(steps[0].origin);
-            losses.model.push(mean(|s| (s.prediction / s.actual).ln().abs()));
-            losses.naive.push(mean(|s| (s.base / s.actual).ln().abs()));
+            let mean = |value: fn(&Scored) -> f64| {
+                steps.iter().map(|s| value(s) / f64::from(s.step).sqrt()).sum::<f64>() / steps.len() as f64
+            };
+            losses.origins.push(steps[0].origin.div_euclid(step_ms));
+            losses.differences.push(mean(|s| (s.base / s.actual).ln().abs() - (s.prediction / s.actual).ln().abs()));
+            losses.bounds.push(mean(|s| (s.prediction / s.base).ln().abs()));
         }
         losses
+    }
+
+    /// Both sides of the test on the origins whose outcomes over all of `last` steps are known: what is known of a part
+    /// of an outcome may still turn.
+    fn test(&self, last: u32) -> Option<LiveTest> {
+        let reach = i64::from(last);
+        let n = self.origins.partition_point(|origin| origin + reach <= self.known_to);
+        let of = |differences: &[f64]| interleaved(&self.origins[..n], differences, &self.bounds[..n], last as usize);
+        let better = of(&self.differences[..n]);
+        let turned: Vec<f64> = self.differences[..n].iter().map(|d| -d).collect();
+        let p = |e: EValue| e.p_value();
+        let (p_value, worse) = p(better).zip(p(of(&turned)))?;
+        Some(LiveTest { e_value: better.e_value, p_value, worse, outcomes: better.outcomes })
     }
 }
 
@@ -104,12 +124,28 @@ mod tests {
     }
 
     #[test]
-    fn losses_are_means_over_the_steps_of_an_origin() {
-        let at = |origin, step, prediction| Scored { origin, step, base: 1.0, prediction, actual: 1.0, interval: None };
-        let e = std::f64::consts::E;
-        let losses = Losses::of(&[at(0, 1, e), at(0, 2, e * e), at(5, 1, 1.0)]);
-        assert_eq!(losses.origins, [0, 5]);
-        assert!((losses.model[0] - 1.5).abs() < 1e-12 && losses.model[1] == 0.0);
-        assert_eq!(losses.naive, [0.0, 0.0]);
+    fn differences_and_bounds_are_means_over_the_steps_of_an_origin() {
+        let at = |hour: i64, step, prediction: f64, actual: f64| Scored {
+            origin: hour * 3_600_000,
+            step,
+            base: 1.0,
+            prediction: prediction.exp(),
+            actual: actual.exp(),
+            interval: None,
+        };
+        let log = [at(0, 1, 0.2, 0.3), at(0, 4, 0.2, -0.1), at(5, 1, 0.0, 0.1)];
+        let losses = Losses::of(&log, 3_600_000);
+        assert_eq!((losses.origins.as_slice(), losses.known_to), ([0, 5].as_slice(), 6));
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        // Step 1: 0.3 - 0.1; step 4 in units of 2: 0.1 - 0.3.
+        close(losses.differences[0], 0.5 * (0.2 - 0.2 / 2.0));
+        close(losses.bounds[0], 0.5 * (0.2 + 0.2 / 2.0));
+        close(losses.differences[1], 0.0);
+        close(losses.bounds[1], 0.0);
+        // Of the second origin step 4 is not known yet, so that there is one outcome, which is no evidence.
+        let test = losses.test(4).unwrap();
+        assert_eq!(test.outcomes, 1);
+        assert!(test.p_value == 1.0 && test.worse == 1.0, "{test:?}");
+        assert!(losses.test(7).is_none(), "nothing is known over seven steps");
     }
 }

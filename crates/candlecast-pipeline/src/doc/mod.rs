@@ -10,6 +10,6 @@ pub use forecast::{DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, Probabiliti
 pub use rank::{RankedFeatureDoc, RankingDoc};
 pub use report::{
     ClassMetricsDoc, DirectionDoc, EvaluationDoc, FitsDoc, MetricsDoc, ModelReportDoc, PriceMetricsDoc,
-    ReliabilityBinDoc, ReliabilityDoc, ReportDoc, StepDoc, TestDoc, VerdictCode, VolatilityMetricsDoc, VsNaiveDoc,
-    baselines_value, loss_key, metrics_value, scored_metrics_value, verdict_code,
+    ReliabilityBinDoc, ReliabilityDoc, ReportDoc, SignalDoc, StepDoc, TestDoc, VolatilityMetricsDoc, VsNaiveDoc,
+    baselines_value, loss_key, metrics_value, scored_metrics_value,
 };

@@ -1,8 +1,8 @@
 //! The document of `compare` and `backtest`.
 
 use candlecast_core::Timestamp;
-use candlecast_learn::significance::Test;
-use candlecast_learn::{CLASSES, Metrics, ModelReport, Report, TaskMetrics};
+use candlecast_learn::significance::{Test, VerdictCode};
+use candlecast_learn::{CLASSES, Comparison, Metrics, ModelReport, Report, TaskMetrics};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -55,6 +55,8 @@ pub struct PriceMetricsDoc {
     pub interval_width: Option<f64>,
     /// 1 - MAE / MAE of naive.
     pub skill: Option<f64>,
+    /// The same of absolute errors of log returns in units of `sigma_t sqrt(h)`: the loss of the verdict.
+    pub skill_scaled: Option<f64>,
     /// MAE over the naive forecast's on the training part.
     pub mase: Option<f64>,
 }
@@ -77,6 +79,7 @@ impl From<&Metrics> for PriceMetricsDoc {
             coverage: m.coverage,
             interval_width: m.interval_width,
             skill: m.skill,
+            skill_scaled: m.skill_scaled,
             mase: m.mase,
         }
     }
@@ -186,35 +189,9 @@ pub fn scored_metrics_value(m: &ModelReport, origins: usize) -> Value {
         object.insert("scoredFrom".into(), m.forecasts.from.map_or(Value::Null, |t| t.ms().into()));
         object.insert("scoredTo".into(), m.forecasts.to.map_or(Value::Null, |t| t.ms().into()));
         object.insert("verdict".into(), m.vs_reference.verdict.clone().into());
+        object.insert("verdictCode".into(), m.vs_reference.code.as_str().into());
     }
     value
-}
-
-/// A verdict as a word of a closed list, whatever its wording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum VerdictCode {
-    /// Better than the reference.
-    Better,
-    /// No evidence either way.
-    None,
-    /// Worse than the reference.
-    Worse,
-    /// Too few outcomes, or too little difference, to tell.
-    TooFew,
-    /// The reference itself.
-    Reference,
-}
-
-/// The code of a verdict in words, as models are saved with.
-pub fn verdict_code(verdict: &str) -> VerdictCode {
-    let codes = [
-        ("better than ", VerdictCode::Better),
-        ("worse than ", VerdictCode::Worse),
-        ("no evidence", VerdictCode::None),
-        ("the reference", VerdictCode::Reference),
-    ];
-    codes.iter().find(|(words, _)| verdict.starts_with(words)).map_or(VerdictCode::TooFew, |&(_, code)| code)
 }
 
 /// Metrics of every baseline as JSON, by name.
@@ -236,6 +213,8 @@ pub struct StepDoc {
     pub directional_accuracy: Option<f64>,
     /// Holm-corrected over the steps.
     pub p_value: Option<f64>,
+    /// The verdict on this step.
+    pub verdict_code: VerdictCode,
 }
 
 /// A one-sided test.
@@ -254,22 +233,74 @@ impl From<Test> for TestDoc {
     }
 }
 
+/// What the forecast knows of the outcome, whatever its size.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignalDoc {
+    /// Clark and West's statistic.
+    pub statistic: f64,
+    /// Its p-value.
+    pub p_value: f64,
+    /// Holm-corrected over the models and the earlier tries.
+    pub p_value_holm: f64,
+}
+
 /// A model against the reference of its task: the naive forecast of prices.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VsNaiveDoc {
+    /// In words.
+    pub verdict: String,
+    /// The verdict.
+    pub verdict_code: VerdictCode,
     /// Which test.
     pub test: &'static str,
     /// Its statistic.
     pub statistic: Option<f64>,
     /// Its p-value.
     pub p_value: Option<f64>,
-    /// Holm-corrected over the models.
+    /// Holm-corrected over the models and the earlier tries.
     pub p_value_holm: Option<f64>,
-    /// In words.
-    pub verdict: String,
-    /// Clark-West, of price models.
+    /// Origins scored.
+    pub origins: usize,
+    /// Outcomes that do not overlap.
+    pub independent: usize,
+    /// Configurations that the period has been looked at with, those of this report included.
+    pub looks: usize,
+    /// Name of the reference.
+    pub against: String,
+    /// Of price models.
+    pub signal: Option<SignalDoc>,
+    /// Other configurations that were tried on the period before.
+    pub tries_in_ledger: usize,
+    /// The test of the signal.
     pub clark_west: Option<TestDoc>,
+}
+
+impl VsNaiveDoc {
+    /// The document of `vs` on `origins`.
+    fn new(vs: &Comparison, origins: usize) -> Self {
+        let signal = vs.signal.map(|signal| SignalDoc {
+            statistic: signal.test.statistic,
+            p_value: signal.test.p_value,
+            p_value_holm: signal.corrected,
+        });
+        Self {
+            verdict: vs.verdict.clone(),
+            verdict_code: vs.code,
+            test: "diebold-mariano-ewc",
+            statistic: vs.test.map(|t| t.statistic),
+            p_value: vs.test.map(|t| t.p_value),
+            p_value_holm: vs.corrected,
+            origins,
+            independent: vs.independent,
+            looks: vs.tries,
+            against: vs.against.clone(),
+            signal,
+            tries_in_ledger: vs.earlier_tries,
+            clark_west: vs.signal.map(|signal| signal.test.into()),
+        }
+    }
 }
 
 /// Direction against the better of a coin toss and the usual sign.
@@ -368,16 +399,10 @@ impl From<&ModelReport> for ModelReportDoc {
                     coverage: s.coverage,
                     directional_accuracy: s.directional_accuracy,
                     p_value: s.p_value,
+                    verdict_code: s.verdict,
                 })
                 .collect(),
-            vs_naive: VsNaiveDoc {
-                test: "diebold-mariano-hln",
-                statistic: m.vs_reference.test.map(|t| t.statistic),
-                p_value: m.vs_reference.test.map(|t| t.p_value),
-                p_value_holm: m.vs_reference.corrected,
-                verdict: m.vs_reference.verdict.clone(),
-                clark_west: m.vs_reference.clark_west.map(Into::into),
-            },
+            vs_naive: VsNaiveDoc::new(&m.vs_reference, m.forecasts.rows.len()),
             direction: m.direction.map(|d| DirectionDoc {
                 reference: d.reference,
                 statistic: d.test.map(|t| t.statistic),
@@ -416,6 +441,10 @@ pub struct ReportDoc {
     pub horizon_steps: usize,
     /// Origins scored.
     pub origins: usize,
+    /// Their outcomes that do not overlap.
+    pub independent: usize,
+    /// Configurations that the period has been looked at with, those of this report included.
+    pub looks: usize,
     /// Candles that were no origins.
     pub left_out: usize,
     /// Share of outcomes that intervals are to cover.
@@ -435,6 +464,8 @@ impl From<&Report> for ReportDoc {
             reference: report.reference.clone(),
             horizon_steps: report.horizon,
             origins: report.origins,
+            independent: report.independent,
+            looks: report.tries,
             left_out: report.left_out,
             interval_level: report.level,
             calibration_outcomes: report.calibration_outcomes,
@@ -488,27 +519,6 @@ impl EvaluationDoc {
             instruction_set: instruction_set(),
             program: env!("CARGO_PKG_VERSION"),
             fingerprint: e.fingerprint.clone(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_verdict_has_its_code() {
-        let codes = [
-            ("better than naive (p = 0.03)", VerdictCode::Better, "better"),
-            ("no evidence that it beats log-har (p = 0.40)", VerdictCode::None, "none"),
-            ("worse than majority (p < 0.001)", VerdictCode::Worse, "worse"),
-            ("too few to tell: 27 independent outcomes, 30 are needed", VerdictCode::TooFew, "tooFew"),
-            ("cannot be told: too few origins, or the same forecasts", VerdictCode::TooFew, "tooFew"),
-            ("the reference", VerdictCode::Reference, "reference"),
-        ];
-        for (words, code, name) in codes {
-            assert_eq!(verdict_code(words), code, "{words}");
-            assert_eq!(serde_json::to_value(code).unwrap(), name);
         }
     }
 }

@@ -278,7 +278,7 @@ fn prices_text(a: &Accuracy) -> Option<String> {
         }
     }
     let header = ["model", "steps", "n", "indep.", "MAE", "naive", "skill", "RMSE", "MAPE", "direct.", "cover", "of"];
-    let notes = "indep. = outcomes that do not overlap; naive = MAE of \"the price stays\" on the same targets; skill = 1 - MAE / that; p-values are corrected for the number of lines.";
+    let notes = "indep. = outcomes that do not overlap; naive = MAE of \"the price stays\" on the same targets; skill = 1 - MAE / that; p-values are anytime-valid, so look as often as you like, and corrected for the number of lines.";
     table_with_verdicts(&header, rows, &verdicts, notes)
 }
 
@@ -480,7 +480,8 @@ mod tests {
         let text = accuracy_text(&Accuracy { range: Some(TimeRange::ALL), cut: false, models });
         assert!(text.contains("66.7 % HOLD") && text.contains("33.3 %"), "{text}");
         assert!(text.contains("QLIKE") && text.contains("1.000 %"), "{text}");
-        assert!(text.contains("c 1: too few to tell: 3 ") && text.contains("v 1: too few to tell: 1 "), "{text}");
+        assert!(text.contains("c 1: too few to tell (3 independent)"), "{text}");
+        assert!(text.contains("v 1: too few to tell (1 independent)"), "{text}");
         assert!(!text.contains("MAPE"), "there are no prices: {text}");
     }
 

@@ -84,6 +84,10 @@ const GROUP: &[(&str, Is)] = &[
     ("pValue", share_or_null),
     ("pValueHolm", share_or_null),
     ("verdict", text),
+    ("verdictCode", text),
+    ("test", text),
+    ("against", text),
+    ("looks", count),
 ];
 
 fn train(program: &Program) -> Value {
@@ -312,7 +316,8 @@ fn a_saved_model_is_validated_on_new_candles_only() {
     let names: Vec<&str> = models.iter().filter_map(|m| m["model"].as_str()).collect();
     assert_eq!(names, ["naive", "drift", "seasonal-naive", "ewma", "linear"]);
     let linear = models.last().unwrap();
-    assert!(linear["vsNaive"]["verdict"].as_str().unwrap().starts_with("too few to tell: 16"), "{linear}");
+    assert_eq!(linear["vsNaive"]["verdict"], "too few to tell (16 independent)", "{linear}");
+    assert_eq!((&linear["vsNaive"]["verdictCode"], &linear["vsNaive"]["independent"]), (&json!("tooFew"), &json!(16)));
     assert!(linear["vsNaive"]["pValue"].is_null() && linear["metrics"]["coverage"].is_number(), "{linear}");
     let run = program.run(&line(&[&["models", "validate", FIRST], LATER]));
     assert!(run.stdout.contains("too few to tell") && run.stdout.contains("linear"), "{run:?}");
@@ -363,7 +368,8 @@ fn predictions_are_logged_and_meet_their_candles() {
     let groups = elements("groups", &model["groups"]);
     for group in groups {
         assert_fields("group", group, GROUP);
-        assert!(group["verdict"].as_str().unwrap().starts_with("too few to tell: 1 "), "{group}");
+        assert_eq!(group["verdict"], "too few to tell (1 independent)", "{group}");
+        assert_eq!((&group["verdictCode"], &group["test"]), (&json!("tooFew"), &json!("e-process")));
     }
     assert_eq!(
         (&model["task"], &model["direction"], &model["volatility"]),

@@ -1,6 +1,6 @@
 //! Documents of `compare` and `backtest`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{Program, SERIES, SHORT, line};
 use crate::shape::{
@@ -18,6 +18,8 @@ const REPORT: &[(&str, Is)] = &[
     ("interval", text),
     ("horizonSteps", count),
     ("origins", count),
+    ("independent", count),
+    ("looks", count),
     ("models", list),
     ("fingerprint", text),
     ("venue", text),
@@ -40,6 +42,7 @@ const METRICS: &[(&str, Is)] = &[
     ("directionalAccuracy", share_or_null),
     ("coverage", share),
     ("skill", number),
+    ("skillScaled", number),
 ];
 const STEP: &[(&str, Is)] = &[
     ("step", count),
@@ -47,9 +50,21 @@ const STEP: &[(&str, Is)] = &[
     ("coverage", share),
     ("directionalAccuracy", share_or_null),
     ("pValue", share_or_null),
+    ("verdictCode", text),
 ];
-const VS_NAIVE: &[(&str, Is)] =
-    &[("test", text), ("statistic", number_or_null), ("pValue", share_or_null), ("verdict", text)];
+const VS_NAIVE: &[(&str, Is)] = &[
+    ("verdict", text),
+    ("verdictCode", text),
+    ("test", text),
+    ("statistic", number_or_null),
+    ("pValue", share_or_null),
+    ("pValueHolm", share_or_null),
+    ("origins", count),
+    ("independent", count),
+    ("looks", count),
+    ("against", text),
+    ("triesInLedger", count),
+];
 
 /// Checks a report of `models` beside the baselines.
 pub(super) fn assert_report(report: &Value, models: &[&str]) {
@@ -90,8 +105,14 @@ fn assert_naive(model: &Value) {
     assert!(model["metrics"]["directionalAccuracy"].is_null(), "naive has no direction");
     assert_eq!(model["metrics"]["skill"], 0.0);
     assert!(model["vsNaive"]["statistic"].is_null() && model["vsNaive"]["pValue"].is_null());
+    assert_eq!(
+        (&model["vsNaive"]["verdictCode"], &model["vsNaive"]["against"]),
+        (&json!("reference"), &json!("naive"))
+    );
+    assert!(model["vsNaive"]["signal"].is_null());
     for step in model["perHorizon"].as_array().unwrap() {
         assert!(step["pValue"].is_null() && step["directionalAccuracy"].is_null(), "{step}");
+        assert_eq!(step["verdictCode"], "reference", "{step}");
     }
 }
 
@@ -99,7 +120,20 @@ fn assert_naive(model: &Value) {
 fn a_comparison_sets_every_model_beside_the_baselines() {
     let program = Program::with_candles();
     let compare = line(&[&["compare", "--models", "linear,hybrid"], SERIES, SHORT, RANGE]);
-    assert_report(&program.json(&compare), &["linear", "hybrid"]);
+    let report = program.json(&compare);
+    assert_report(&report, &["linear", "hybrid"]);
+    assert_eq!((&report["independent"], &report["looks"]), (&json!(ORIGINS / HORIZON as u64), &json!(2)));
+    for model in report["models"].as_array().unwrap() {
+        let vs = &model["vsNaive"];
+        assert!(vs["signal"].is_null() || model["baseline"] == false, "{model}");
+        assert_eq!((&vs["looks"], &vs["triesInLedger"]), (&json!(2), &json!(0)));
+    }
+    // One of the two again: the other one was tried on this period.
+    let alone = program.json(&line(&[&["compare", "--models", "linear"], SERIES, SHORT, RANGE]));
+    let linear = &alone["models"].as_array().unwrap().last().unwrap()["vsNaive"];
+    assert_eq!((&linear["looks"], &linear["triesInLedger"]), (&json!(2), &json!(1)));
+    let notes = elements("notes", &alone["notes"]);
+    assert!(notes.iter().any(|note| note.as_str().unwrap().starts_with("1 other configuration was")), "{notes:?}");
 }
 
 #[test]
