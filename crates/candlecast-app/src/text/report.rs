@@ -91,7 +91,7 @@ fn columns<'a>(task: &str, cover: &'a str) -> Vec<&'a str> {
     match task {
         "direction" => vec!["log loss", "skill", "Brier", "right", "balanced", "F1", "MCC"],
         "volatility" => vec!["QLIKE", "skill", "RMSE", "MAE", "R2 log", cover, "width"],
-        _ => vec!["MAE", "skill", "RMSE", "MAPE", "R2 ret.", "R2 price", "direct.", cover, "steps"],
+        _ => vec!["MAE", "skill", "RMSE", "MAPE", "R2 ret.", "direct.", "IC", cover, "steps", "width", "score"],
     }
 }
 
@@ -110,10 +110,12 @@ fn prices(x: &PriceMetricsDoc, m: &ModelReportDoc) -> Vec<String> {
         price(x.rmse),
         x.mape.map_or_else(|| "-".into(), |v| format!("{v:.3} %")),
         signed(x.r2, 4),
-        fixed(x.r2_price, 4),
         percent(x.directional_accuracy, 1),
+        signed(x.information_coefficient, 3),
         percent(x.coverage, 1),
         coverage_by_step(m),
+        fixed(x.interval_width_ratio, 2),
+        percent(x.interval_score, 2),
     ]
 }
 
@@ -191,7 +193,7 @@ fn legend(r: &ReportDoc) -> String {
             "* baselines. skill = 1 - QLIKE / QLIKE of {}; RMSE, MAE and width are of the volatility over the horizon, not annualised; R2 log: of log variances.",
             r.reference
         ),
-        _ => "* naive forecasts. skill = 1 - MAE / MAE of naive; `steps` = least and greatest coverage of one step. The verdict is on errors in units of the volatility at the origin, with equal weight a step."
+        _ => "* naive forecasts. skill = 1 - MAE / MAE of naive; IC: correlation of forecasts and returns; `steps` = least and greatest coverage of one step; width: mean width of the intervals over that of naive's; score: their interval score, less is better. The verdict is on errors in units of the volatility at the origin, with equal weight a step."
             .into(),
     }
 }

@@ -51,14 +51,42 @@ pub struct PriceMetricsDoc {
     pub min_error: Option<f64>,
     /// Share of outcomes inside the interval.
     pub coverage: Option<f64>,
-    /// Mean width of the interval over the price at the origin.
+    /// Mean width of the interval in log returns.
     pub interval_width: Option<f64>,
+    /// The same over that of naive; `None` where it stands alone.
+    pub interval_width_ratio: Option<f64>,
+    /// Mean interval score in log returns; less is better.
+    pub interval_score: Option<f64>,
+    /// Coverage by terciles of the volatility in its last year.
+    pub coverage_by_volatility: CoverageByVolatilityDoc,
+    /// Mean continuous ranked probability score in log returns; less is better.
+    pub crps: Option<f64>,
+    /// Correlation of the forecasts before their factor with the log returns that came, averaged over steps.
+    pub information_coefficient: Option<f64>,
     /// 1 - MAE / MAE of naive.
     pub skill: Option<f64>,
     /// The same of absolute errors of log returns in units of `sigma_t sqrt(h)`: the loss of the verdict.
     pub skill_scaled: Option<f64>,
     /// MAE over the naive forecast's on the training part.
     pub mase: Option<f64>,
+}
+
+/// Shares of outcomes inside the interval by volatility at the origin.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CoverageByVolatilityDoc {
+    /// In the calm third.
+    pub calm: Option<f64>,
+    /// In the middle third.
+    pub middle: Option<f64>,
+    /// In the wild third.
+    pub wild: Option<f64>,
+}
+
+impl From<[Option<f64>; 3]> for CoverageByVolatilityDoc {
+    fn from([calm, middle, wild]: [Option<f64>; 3]) -> Self {
+        Self { calm, middle, wild }
+    }
 }
 
 impl From<&Metrics> for PriceMetricsDoc {
@@ -78,6 +106,11 @@ impl From<&Metrics> for PriceMetricsDoc {
             min_error: m.min_error,
             coverage: m.coverage,
             interval_width: m.interval_width,
+            interval_width_ratio: None,
+            interval_score: m.interval_score,
+            coverage_by_volatility: m.coverage_by_volatility.into(),
+            crps: m.crps,
+            information_coefficient: m.information_coefficient,
             skill: m.skill,
             skill_scaled: m.skill_scaled,
             mase: m.mase,
@@ -209,6 +242,20 @@ pub struct StepDoc {
     pub mae: Option<f64>,
     /// Share of outcomes inside the interval.
     pub coverage: Option<f64>,
+    /// Coverage by terciles of the volatility in its last year.
+    pub coverage_by_volatility: CoverageByVolatilityDoc,
+    /// Mean width of the interval in log returns.
+    pub interval_width: Option<f64>,
+    /// Mean interval score in log returns.
+    pub interval_score: Option<f64>,
+    /// Mean continuous ranked probability score in log returns.
+    pub crps: Option<f64>,
+    /// Mean factor on the forecasts, 0 to 2.
+    pub factor: f64,
+    /// 1 - MAE / MAE of naive at this step; `None` where it stands alone.
+    pub skill: Option<f64>,
+    /// Correlation of the forecasts before their factor with the log returns that came.
+    pub information_coefficient: Option<f64>,
     /// Share of right directions.
     pub directional_accuracy: Option<f64>,
     /// Holm-corrected over the steps.
@@ -371,6 +418,8 @@ pub struct ModelReportDoc {
     pub direction: Option<DirectionDoc>,
     /// Calibration of the confidences.
     pub reliability: ReliabilityDoc,
+    /// Outcomes by twentieth of the forecast distribution that they lay in; as many in each where it is right.
+    pub pit: Vec<u32>,
     /// Scored origins from which it could not forecast, so that it said what is known without any model.
     pub abstained: usize,
     /// How the fits went.
@@ -397,6 +446,13 @@ impl From<&ModelReport> for ModelReportDoc {
                     step: s.step,
                     mae: s.mae,
                     coverage: s.coverage,
+                    coverage_by_volatility: s.coverage_by_volatility.into(),
+                    interval_width: s.interval_width,
+                    interval_score: s.interval_score,
+                    crps: s.crps,
+                    factor: s.factor,
+                    skill: None,
+                    information_coefficient: s.information_coefficient,
                     directional_accuracy: s.directional_accuracy,
                     p_value: s.p_value,
                     verdict_code: s.verdict,
@@ -424,8 +480,24 @@ impl From<&ModelReport> for ModelReportDoc {
                 mean_train_samples: m.fits.iter().map(|f| f.n_train as f64).sum::<f64>() / n,
                 dropped_features: dropped,
             },
+            pit: m.pit.clone(),
             fit_seconds: m.fit_seconds,
         }
+    }
+}
+
+impl ModelReportDoc {
+    /// Adds what needs the reference beside it.
+    fn beside(mut self, reference: &ModelReport) -> Self {
+        if let (MetricsDoc::Price(own), TaskMetrics::Price(theirs)) = (&mut self.metrics, &reference.metrics) {
+            let ratio = own.interval_width.zip(theirs.interval_width).filter(|(_, theirs)| *theirs > 0.0);
+            own.interval_width_ratio = ratio.map(|(own, theirs)| own / theirs);
+        }
+        for (own, theirs) in self.per_horizon.iter_mut().zip(&reference.per_horizon) {
+            let maes = own.mae.zip(theirs.mae).filter(|(_, theirs)| *theirs > 0.0);
+            own.skill = maes.map(|(own, theirs)| 1.0 - own / theirs);
+        }
+        self
     }
 }
 
@@ -470,7 +542,14 @@ impl From<&Report> for ReportDoc {
             interval_level: report.level,
             calibration_outcomes: report.calibration_outcomes,
             notes: report.notes.clone(),
-            models: report.models.iter().map(Into::into).collect(),
+            models: report
+                .models
+                .iter()
+                .map(|m| match report.models.iter().find(|r| r.name == report.reference) {
+                    Some(reference) => ModelReportDoc::from(m).beside(reference),
+                    None => m.into(),
+                })
+                .collect(),
         }
     }
 }
