@@ -1,6 +1,7 @@
 //! [`RecurrentConfig`]: the parameters of the recurrent learners, their profiles and bounds.
 
 use candlecast_core::catalog::{Param, RecipeError, read_config};
+use candlecast_learn::{PriceTarget, TargetKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -42,10 +43,14 @@ candlecast_core::params! {
             "passes over the training part at most";
         "patience" => patience: usize = 10, int(1..=10_000),
             "epochs without a better validation loss before training stops";
+        "target" => target: TargetKind = "clipped", choice("clipped", "wide", "raw"),
+            "what is learnt of a price: the move in units of sigma sqrt(h), clipped; wide: clipped at 3; raw: the log return";
+        "targetBound" => target_bound: Option<f64> = null, float(0.05..=10.0),
+            "bound k of the clipped target in units of sigma sqrt(h); null: 1 up to 4 steps, 0.5 from 24 on";
         "loss" => loss: PriceLoss = "mse", choice("mse", "huber", "pinball"), "loss of the price task";
         "huberDelta" => huber_delta: f64 = 1, float(1e-3..=100.0),
             "where Huber's loss turns linear, in units of the volatility-scaled target";
-        "quantile" => quantile: f64 = 0.5, float(0.01..=0.99), "quantile of the pinball loss";
+        "quantile" => quantile: f64 = 0.5, float(0.01..=0.99), "quantile of the pinball loss; a price takes 0.5 only";
         "classLoss" => class_loss: DirectionLoss = "cross-entropy", choice("cross-entropy", "focal"),
             "loss of the direction task";
         "labelSmoothing" => label_smoothing: f64 = 0, float(0.0..=0.9),
@@ -115,6 +120,8 @@ pub(crate) struct RecurrentConfig {
     pub(crate) warmup_epochs: usize,
     pub(crate) epochs: usize,
     pub(crate) patience: usize,
+    /// What is learnt of prices.
+    pub(crate) target: PriceTarget,
     /// Loss of the price task.
     pub(crate) loss: Loss,
     /// Loss of the direction task.
@@ -129,6 +136,7 @@ impl RecurrentConfig {
     pub(crate) fn read(model: &str, config: &Value) -> Result<Self, RecipeError> {
         let given: Given = read_config(model, config)?;
         let isa = read_isa(model, &given.instruction_set)?;
+        let loss = read_loss(model, &given)?;
         let deep = given.profile == Profile::Deep;
         let hidden_size = given.hidden_size.unwrap_or(if deep { 128 } else { 32 });
         let layers = given.layers.unwrap_or(if deep { 2 } else { 1 });
@@ -149,11 +157,8 @@ impl RecurrentConfig {
             warmup_epochs: given.warmup_epochs,
             epochs: given.epochs,
             patience: given.patience,
-            loss: match given.loss {
-                PriceLoss::Mse => Loss::Mse,
-                PriceLoss::Huber => Loss::Huber { delta: given.huber_delta },
-                PriceLoss::Pinball => Loss::Pinball { quantile: given.quantile },
-            },
+            target: PriceTarget::new(given.target, given.target_bound),
+            loss,
             class_loss: match given.class_loss {
                 DirectionLoss::CrossEntropy => Loss::CrossEntropy { smoothing: given.label_smoothing },
                 DirectionLoss::Focal => Loss::Focal { gamma: given.focal_gamma, smoothing: given.label_smoothing },
@@ -161,6 +166,25 @@ impl RecurrentConfig {
             class_weights: given.class_weights,
             isa,
         })
+    }
+}
+
+/// The loss of prices. A forecast of a price is one number and stands for the middle of what may come, so no other
+/// quantile than the median can be asked for.
+fn read_loss(model: &str, given: &Given) -> Result<Loss, RecipeError> {
+    let quantile = given.quantile;
+    match given.loss {
+        PriceLoss::Mse => Ok(Loss::Mse),
+        PriceLoss::Huber => Ok(Loss::Huber { delta: given.huber_delta }),
+        PriceLoss::Pinball if quantile == 0.5 => Ok(Loss::Pinball { quantile }),
+        PriceLoss::Pinball => Err(RecipeError::one(
+            model,
+            "quantile",
+            format!(
+                "{quantile} would be served as the price, and the price is the median: quantile 0.5; other quantiles \
+                 come from `--quantiles`"
+            ),
+        )),
     }
 }
 
@@ -222,6 +246,28 @@ mod tests {
                 let is_known = p.name != "instructionSet" || *word == "auto" || Isa::from_id(word).is_some();
                 assert!(is_known, "{word}");
             }
+        }
+    }
+
+    #[test]
+    fn a_price_is_learnt_as_a_clipped_move_unless_another_target_is_named() {
+        let target = |config: Value| read(&config).target;
+        assert_eq!(target(json!({})), PriceTarget::new(TargetKind::Clipped, None));
+        assert_eq!(target(json!({"targetBound": 0.7})), PriceTarget::new(TargetKind::Clipped, Some(0.7)));
+        assert_eq!(target(json!({"target": "raw"})), PriceTarget::new(TargetKind::Raw, None));
+        assert!(check_params("gru", PARAMS, &json!({"targetBound": 0})).is_err());
+    }
+
+    #[test]
+    fn a_quantile_that_is_not_the_median_is_no_price() {
+        assert_eq!(read(&json!({"loss": "pinball"})).loss, Loss::Pinball { quantile: 0.5 });
+        assert_eq!(read(&json!({"quantile": 0.9})).loss, Loss::Mse, "without its loss a quantile means nothing");
+        for id in ["lstm", "gru"] {
+            let error = RecurrentConfig::read(id, &json!({"loss": "pinball", "quantile": 0.9})).unwrap_err();
+            assert_eq!((error.part.as_str(), error.violations[0].param.as_str()), (id, "quantile"));
+            let text = error.to_string();
+            let said = ["0.9", "the price is the median: quantile 0.5", "`--quantiles`"];
+            assert!(said.iter().all(|part| text.contains(part)), "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! [`EarlyStop`]: the best epoch so far, and when to stop waiting for a better one.
+//! [`EarlyStop`]: the best look at the validation part so far, and when to stop waiting for a better one.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct EarlyStop {
     /// Lowest validation loss so far.
     pub(crate) best: Option<f64>,
-    /// Epochs behind the weights that had it, counted from 1; 0 before the first.
-    pub(crate) best_epoch: usize,
+    /// Number of the look that saw it, counted from 1 over the whole fit; 0 for what is known before the first step.
+    pub(crate) best_look: usize,
 }
 
 impl EarlyStop {
-    /// Hears the loss after `epoch` epochs; true when it is the lowest so far.
-    pub(crate) fn improves(&mut self, epoch: usize, loss: f64) -> bool {
+    /// Hears the loss of look `look`; true when it is the lowest so far.
+    pub(crate) fn improves(&mut self, look: usize, loss: f64) -> bool {
         let better = self.best.is_none_or(|best| loss < best);
         if better {
-            (self.best, self.best_epoch) = (Some(loss), epoch);
+            (self.best, self.best_look) = (Some(loss), look);
         }
         better
     }
 
-    /// True when the best epoch lies `patience` epochs back.
-    pub(crate) fn is_over(&self, epoch: usize, patience: usize) -> bool {
-        epoch >= self.best_epoch + patience
+    /// True when, at look `look`, the best one lies `patience` looks back.
+    pub(crate) fn is_over(&self, look: usize, patience: usize) -> bool {
+        look >= self.best_look + patience
     }
 }
 
@@ -44,6 +44,6 @@ mod tests {
             })
             .collect();
         assert_eq!(over, [false, false, false, false, false, false, false, true]);
-        assert_eq!((stop.best, stop.best_epoch), (Some(1.0), 5));
+        assert_eq!((stop.best, stop.best_look), (Some(1.0), 5));
     }
 }

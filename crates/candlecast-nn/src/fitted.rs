@@ -21,7 +21,7 @@ pub(crate) struct ModelFacts {
     pub(crate) hidden: Vec<usize>,
     pub(crate) outputs: usize,
     pub(crate) steps: usize,
-    /// Price task: least volatility used, see [`crate::price_scale`].
+    /// Raw target of prices: least volatility used, see [`crate::price_scale`].
     pub(crate) volatility_floor: Option<f64>,
 }
 

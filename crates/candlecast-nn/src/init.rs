@@ -6,7 +6,8 @@ use crate::shape::{Cell, Shape};
 
 /// Starting bias of the LSTM's forget gate: remember by default (Jozefowicz et al. 2015).
 const FORGET_BIAS: f32 = 1.0;
-/// The head starts this much smaller than the layers, so that an untrained network predicts about zero.
+/// The head of a session and of raw targets starts this much smaller than the layers, so that an untrained network
+/// predicts about zero.
 const HEAD_SHARE: f64 = 0.1;
 
 /// Starting parameters in canonical order: weights uniform within `1 / sqrt(hidden)` either way, as in PyTorch;
@@ -29,4 +30,10 @@ pub(crate) fn starting_params(shape: &Shape, seed: Seed) -> Vec<f32> {
         *w = ((2.0 * rng.uniform() - 1.0) * bound) as f32;
     }
     params
+}
+
+/// Puts a head into `params`, in canonical order, that says `outputs` whatever the inputs are.
+pub(crate) fn set_constant_head(shape: &Shape, params: &mut [f32], outputs: &[f32]) {
+    params[shape.head_weight()].fill(0.0);
+    params[shape.head_bias()].copy_from_slice(outputs);
 }

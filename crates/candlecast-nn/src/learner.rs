@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::{Profile, RecurrentConfig};
 use crate::fitted::{FittedNetwork, ModelFacts};
-use crate::init::starting_params;
+use crate::init::{set_constant_head, starting_params};
 #[cfg(target_arch = "x86_64")]
 use crate::kernel::FusedNetwork;
 use crate::network::{Network, training_bytes};
@@ -38,6 +38,7 @@ struct Prepared {
     objective: Objective,
     train: Targets,
     valid: Option<Targets>,
+    without_inputs: Option<Vec<f32>>,
     model: Value,
     start: Vec<f32>,
 }
@@ -72,8 +73,8 @@ impl Recurrent {
             )));
         }
         check_inputs(train, "training")?;
-        let readout = Readout::fit(train)?;
-        let targets = Targets::of(train, readout)?;
+        let readout = Readout::fit(train, self.config.target)?;
+        let mut targets = Targets::of(train, readout)?;
         if targets.all_zero() {
             return Err(FitError::Degenerate("every training target is 0: the prices do not move".into()));
         }
@@ -85,13 +86,22 @@ impl Recurrent {
                 Some(Targets::of(valid, readout)?)
             }
         };
+        let without_inputs = targets.without_inputs(readout);
         let shape = self.shape(train.width(), train.task().width());
-        let start = match cx.warm {
+        let mut start = match cx.warm {
             Some(state) => read_tensors(&shape, state, "")?,
             None => starting_params(&shape, cx.seed),
         };
+        if let (None, Some(outputs)) = (cx.warm, &without_inputs) {
+            set_constant_head(&shape, &mut start, outputs);
+        }
+        if !readout.learns_means() {
+            targets.centre();
+            // Of a warm start, too: the bias stays what it is now.
+            start[shape.head_bias()].fill(0.0);
+        }
         let model = ModelFacts::new(&shape, readout.volatility_floor()).to_json();
-        Ok(Prepared { shape, readout, objective, train: targets, valid, model, start })
+        Ok(Prepared { shape, readout, objective, train: targets, valid, without_inputs, model, start })
     }
 
     fn fit_on<N: Network>(
@@ -110,6 +120,8 @@ impl Recurrent {
             objective: &prepared.objective,
             train: (train, &prepared.train),
             valid: valid.zip(prepared.valid.as_ref()),
+            without_inputs: prepared.without_inputs.as_deref(),
+            fixed_bias: !prepared.readout.learns_means(),
             model: &prepared.model,
         };
         let fitting = train::run(net, &plan, &prepared.start, cx.resume, &mut *cx.observer)?;
@@ -199,7 +211,7 @@ impl Learner for Recurrent {
                 ),
             });
         }
-        let readout = Readout::read(task, facts.volatility_floor, state)?;
+        let readout = Readout::read(task, self.config.target, facts.volatility_floor, state)?;
         let params = read_tensors(&shape, state, "")?;
         #[cfg(target_arch = "x86_64")]
         if let Some(net) = FusedNetwork::new(shape.clone(), self.config.isa) {

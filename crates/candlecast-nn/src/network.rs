@@ -5,6 +5,8 @@
 //! (transposes). A [`Network::Tape`] holds what a forward pass keeps for its backward pass, over at most
 //! [`MICRO_BATCH`] rows; a [`Network::State`] what prediction needs.
 
+use std::ops::Range;
+
 use crate::dropout::Dropout;
 use crate::shape::Shape;
 
@@ -53,6 +55,8 @@ pub(crate) trait Network: Send + Sync + std::fmt::Debug + 'static {
     fn shape(&self) -> &Shape;
     /// Length of the parameter vector in this network's order; paddings, if any, are 0 and stay 0.
     fn n_params(&self) -> usize;
+    /// Place of the head's bias in the parameter vector, with its padding.
+    fn head_bias(&self) -> Range<usize>;
     /// Writes `canonical` in this network's order.
     fn pack(&self, canonical: &[f32], params: &mut [f32]);
     /// Writes `params` in canonical order.

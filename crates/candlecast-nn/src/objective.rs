@@ -1,6 +1,6 @@
 //! [`Objective`]: what is minimised, and [`Targets`]: what it is measured against.
 
-use candlecast_learn::{CLASSES, FitError, Samples, Task};
+use candlecast_learn::{CLASSES, FitError, PriceTarget, Samples, Task};
 
 use crate::config::{ClassWeights, RecurrentConfig};
 use crate::loss::Loss;
@@ -25,7 +25,8 @@ impl Targets {
     /// Targets of `samples` for a network with this readout.
     pub(crate) fn of(samples: &Samples<'_>, readout: Readout) -> Result<Self, FitError> {
         match readout {
-            Readout::Prices(scale) => price_targets(samples, scale),
+            Readout::Moves(target) => moves(samples, target),
+            Readout::Prices(scale) => raw_returns(samples, scale),
             Readout::Classes => Ok(Self::Classes((0..samples.len()).map(|i| samples.class(i) as u8).collect())),
             Readout::Variance(_) => {
                 let values = (0..samples.len()).map(|i| finite(samples.relative_log_variance(i), i, 0));
@@ -38,9 +39,60 @@ impl Targets {
     pub(crate) fn all_zero(&self) -> bool {
         matches!(self, Self::Values { values, .. } if values.iter().all(|&v| v == 0.0))
     }
+
+    /// Takes its mean over the samples from each output: what is left says when a move is more or less than usual, and
+    /// nothing of what is usual.
+    pub(crate) fn centre(&mut self) {
+        let Self::Values { width, values } = self else { return };
+        let (width, n) = (*width, values.len() as f64 / *width as f64);
+        for output in 0..width {
+            let column = values[output..].iter().step_by(width);
+            let mean = (column.copied().map(f64::from).sum::<f64>() / n) as f32;
+            values[output..].iter_mut().step_by(width).for_each(|y| *y -= mean);
+        }
+    }
+
+    /// What a network says that has learnt nothing of its inputs, `[outputs]`: no move of a price, of classes the
+    /// logarithms of their shares, of the volatility the mean. `None` for raw returns, whose fits know no such network.
+    pub(crate) fn without_inputs(&self, readout: Readout) -> Option<Vec<f32>> {
+        match (self, readout) {
+            (_, Readout::Prices(_)) => None,
+            (Self::Values { width, .. }, Readout::Moves(_)) => Some(vec![0.0; *width]),
+            (Self::Values { values, .. }, _) => {
+                let mean = values.iter().copied().map(f64::from).sum::<f64>() / values.len() as f64;
+                Some(vec![mean as f32])
+            }
+            (Self::Classes(classes), _) => Some(log_shares(classes).to_vec()),
+        }
+    }
 }
 
-fn price_targets(samples: &Samples<'_>, scale: PriceScale) -> Result<Targets, FitError> {
+/// Logarithms of the shares of the classes, with one sample more of each, so that an absent class has one too.
+fn log_shares(classes: &[u8]) -> [f32; CLASSES] {
+    let n = (classes.len() + CLASSES) as f64;
+    class_counts(classes).map(|count| ((count + 1) as f64 / n).ln() as f32)
+}
+
+fn class_counts(classes: &[u8]) -> [usize; CLASSES] {
+    let mut counts = [0; CLASSES];
+    classes.iter().for_each(|&class| counts[usize::from(class)] += 1);
+    counts
+}
+
+fn moves(samples: &Samples<'_>, target: PriceTarget) -> Result<Targets, FitError> {
+    let width = samples.task().width();
+    let mut values = Vec::with_capacity(samples.len() * width);
+    let mut row = vec![0.0; width];
+    for i in 0..samples.len() {
+        target.learn_into(samples, i, &mut row);
+        for (h, &y) in row.iter().enumerate() {
+            values.push(finite(y, i, h)?);
+        }
+    }
+    Ok(Targets::Values { width, values })
+}
+
+fn raw_returns(samples: &Samples<'_>, scale: PriceScale) -> Result<Targets, FitError> {
     let width = samples.task().width();
     let mut values = Vec::with_capacity(samples.len() * width);
     let mut returns = vec![0.0; width];
@@ -83,10 +135,7 @@ impl Objective {
             let loss = if matches!(task, Task::Volatility { .. }) { Loss::Mse } else { config.loss };
             return Ok(Self { loss, class_weights: [1.0; CLASSES] });
         };
-        let mut counts = [0_usize; CLASSES];
-        for &class in classes {
-            counts[usize::from(class)] += 1;
-        }
+        let counts = class_counts(classes);
         if let Some(class) = counts.iter().position(|&n| n == classes.len()) {
             return Err(FitError::OneClass { class, samples: classes.len() });
         }
@@ -141,6 +190,51 @@ impl ClassWeights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candlecast_core::{FeatureTable, Seed};
+    use candlecast_learn::{Smearing, TargetKind};
+    use candlecast_testkit::{World, reverting_returns};
+
+    #[test]
+    fn moves_are_clipped_and_raw_returns_are_not() {
+        let returns = reverting_returns(200, 0.3, &mut Seed(4).stream());
+        let features = FeatureTable { names: vec!["return".into()], columns: vec![returns.clone()] };
+        let world = World::new(&returns, &features, 40, 4, Task::Price { horizon: 6 });
+        let samples = world.train();
+        let values_of = |readout| match Targets::of(&samples, readout) {
+            Ok(Targets::Values { width: 6, values }) => values,
+            other => panic!("prices are values, six a sample, not {other:?}"),
+        };
+        let target = PriceTarget::new(TargetKind::Clipped, Some(0.8));
+        let moves = values_of(Readout::fit(&samples, target).unwrap());
+        let mut row = [0.0; 6];
+        for i in 0..samples.len() {
+            target.learn_into(&samples, i, &mut row);
+            assert!(row.iter().zip(&moves[6 * i..]).all(|(&y, &v)| y as f32 == v), "sample {i}");
+        }
+        assert!(moves.iter().all(|v| v.abs() <= 0.8) && moves.contains(&0.8));
+        let raw = values_of(Readout::fit(&samples, PriceTarget::new(TargetKind::Raw, None)).unwrap());
+        assert!(raw.iter().any(|v| v.abs() > 1.5));
+    }
+
+    #[test]
+    fn centred_targets_have_no_mean_in_any_output() {
+        let mut targets = Targets::Values { width: 2, values: vec![0.5, -1.0, 1.5, 3.0] };
+        targets.centre();
+        assert_eq!(targets, Targets::Values { width: 2, values: vec![-0.5, -2.0, 0.5, 2.0] });
+    }
+
+    #[test]
+    fn a_network_without_inputs_says_what_is_known_of_the_targets() {
+        let values = Targets::Values { width: 2, values: vec![0.5, -1.0, 2.0, 0.5] };
+        let moves = Readout::Moves(PriceTarget::new(TargetKind::Clipped, None));
+        assert_eq!(values.without_inputs(moves), Some(vec![0.0; 2]));
+        assert_eq!(values.without_inputs(Readout::Prices(PriceScale { floor: 1e-4 })), None);
+        let logs = Targets::Values { width: 1, values: vec![0.5, -1.0, 2.0, 0.5] };
+        assert_eq!(logs.without_inputs(Readout::Variance(Smearing::NONE)), Some(vec![0.5]));
+        let classes = Targets::Classes(vec![0, 2, 2, 0, 2]);
+        let shares: Vec<f32> = classes.without_inputs(Readout::Classes).unwrap().iter().map(|s| s.exp()).collect();
+        assert!(shares.iter().zip([3.0_f32, 1.0, 4.0]).all(|(share, n)| (share - n / 8.0).abs() < 1e-6), "{shares:?}");
+    }
 
     #[test]
     fn class_weights_balance_and_keep_the_mean() {

@@ -1,6 +1,6 @@
-//! [`PriceScale`]: targets of the price task without a unit.
+//! [`PriceScale`]: the raw target of the price task, without a unit.
 //!
-//! The target of step h is the log return from the origin to that step, divided by the volatility of one-step
+//! The raw target of step h is the log return from the origin to that step, divided by the volatility of one-step
 //! returns at the origin (known there: causal) times the square root of h. It has about unit variance at every
 //! step, in every series and in calm and wild times alike; a prediction is multiplied by the same number. In a
 //! market at a standstill the volatility may be next to zero, so it is bounded below by a share of its median over

@@ -82,6 +82,10 @@ impl Network for ReferenceNetwork {
         self.head_bias.end
     }
 
+    fn head_bias(&self) -> Range<usize> {
+        self.head_bias.clone()
+    }
+
     fn pack(&self, canonical: &[f32], params: &mut [f32]) {
         params.copy_from_slice(canonical);
     }

@@ -4,6 +4,7 @@ mod checkpoint;
 mod evaluate;
 mod feed;
 mod fit;
+mod luck;
 mod parts;
 mod stepper;
 

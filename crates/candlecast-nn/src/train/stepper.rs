@@ -72,6 +72,8 @@ pub(crate) struct Stepper<N: Network> {
     m: Buffer,
     v: Buffer,
     grad: Buffer,
+    /// Parameters that no step moves.
+    fixed: Range<usize>,
     /// Steps done.
     count: u64,
     lanes: Vec<RwLock<Lane>>,
@@ -94,6 +96,7 @@ impl<N: Network> Stepper<N> {
             m: Buffer::zeroed(n, 2),
             v: Buffer::zeroed(n, 3),
             grad: Buffer::zeroed(n, 4),
+            fixed: 0..0,
             count: 0,
             lanes: (0..deal.lanes).map(lane).collect(),
             tapes: (0..team.size()).map(|_| Mutex::new(net.tape(rows, dropout))).collect(),
@@ -112,6 +115,11 @@ impl<N: Network> Stepper<N> {
     /// Steps done.
     pub(crate) fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Leaves the head's bias as it is in all steps to come.
+    pub(crate) fn fix_head_bias(&mut self) {
+        self.fixed = self.net.head_bias();
     }
 
     /// The threads, for other work on the same network.
@@ -198,9 +206,10 @@ impl<N: Network> Stepper<N> {
         });
     }
 
-    /// Adds the lanes' gradients up, in order, and returns the square of the sum's norm.
+    /// Adds the lanes' gradients up, in order, and returns the square of the sum's norm. Of what is fixed it is 0.
     fn add_lanes(&mut self, deal: Deal) -> f64 {
-        let Self { lanes, grad, team, .. } = self;
+        let Self { lanes, grad, fixed, team, .. } = self;
+        let fixed: &Range<usize> = fixed;
         let bounds = even_bounds(grad.len());
         let parts = cut(grad, &bounds);
         let squares: [Mutex<f64>; PARTS] = std::array::from_fn(|_| Mutex::new(0.0));
@@ -218,6 +227,11 @@ impl<N: Network> Stepper<N> {
                     } else {
                         add(&mut sum, from);
                     }
+                }
+                // Where `fixed` and the part meet; nowhere, mostly.
+                let (first, end) = (fixed.start.max(range.start), fixed.end.min(range.end));
+                if first < end {
+                    sum[first - range.start..end - range.start].fill(0.0);
                 }
                 *lock(&squares[part]) = sum_of_squares(&sum);
             }

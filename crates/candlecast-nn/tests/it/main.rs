@@ -7,6 +7,7 @@ mod golden;
 mod gradients;
 mod laws;
 mod learning;
+mod naive;
 mod repeatable;
 mod stopping;
 mod world;

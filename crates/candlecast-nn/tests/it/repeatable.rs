@@ -33,14 +33,19 @@ fn steps_are_the_same_bits_at_any_number_of_threads() {
 fn fits_are_the_same_bits_at_any_number_of_threads() {
     let world = reverting(700, 0.4, 1, price(3));
     for id in ["lstm", "gru"] {
-        let model = learner(id, &small(&json!({"hiddenSizes": [10, 7], "dropout": 0.2, "epochs": 3, "batchSize": 70})));
         let (train, valid) = (world.part(0.0, 0.7), world.part(0.75, 1.0));
-        let run = |threads| {
-            let outcome = fit(&*model, &train, &Given { valid: Some(&valid), threads, ..Given::default() }).unwrap();
-            (outcome.model.state(), outcome.curve)
-        };
-        assert_eq!(run(1), run(2), "{id}");
-        assert_eq!(run(1), run(4), "{id}");
+        // One look an epoch, and three.
+        for batch in [70, 18] {
+            let more = json!({"hiddenSizes": [10, 7], "dropout": 0.2, "epochs": 3, "batchSize": batch});
+            let model = learner(id, &small(&more));
+            let run = |threads| {
+                let given = Given { valid: Some(&valid), threads, ..Given::default() };
+                let outcome = fit(&*model, &train, &given).unwrap();
+                (outcome.model.state(), outcome.curve)
+            };
+            assert_eq!(run(1), run(2), "{id}");
+            assert_eq!(run(1), run(4), "{id}");
+        }
     }
 }
 
@@ -48,7 +53,8 @@ fn through_json(state: &TrainState) -> TrainState {
     serde_json::from_str(&serde_json::to_string(state).unwrap()).unwrap()
 }
 
-/// Every schedule, with dropout, from a checkpoint that went through JSON.
+/// Every schedule and target, with dropout, with and without looks within an epoch, from a checkpoint that went through
+/// JSON.
 #[test]
 fn going_on_from_a_checkpoint_equals_never_stopping() {
     for (id, task, more) in [
@@ -61,8 +67,15 @@ fn going_on_from_a_checkpoint_equals_never_stopping() {
         (
             "gru",
             volatility(4),
-            json!({"optimizer": "adam", "weightDecay": 0.01, "l2": 0.001, "patience": 2, "epochs": 30}),
+            json!({"optimizer": "adam", "weightDecay": 0.01, "l2": 0.001, "patience": 3, "epochs": 30, "batchSize": 16}),
         ),
+        (
+            "lstm",
+            price(3),
+            json!({"batchSize": 12, "epochs": 12, "patience": 4, "hiddenSizes": [9, 8], "dropout": 0.2}),
+        ),
+        ("gru", price(3), json!({"batchSize": 12, "epochs": 30, "patience": 3, "target": "wide"})),
+        ("gru", price(2), json!({"target": "raw", "patience": 3, "epochs": 20})),
     ] {
         let world = reverting(600, 0.4, 2, task);
         let model = learner(id, &small(&more));

@@ -5,10 +5,12 @@ use serde_json::json;
 
 use crate::world::{Given, Recorder, fit, fit_watched, learner, price, reverting, small};
 
+/// Raw targets look at the validation part after every epoch and keep the best one, come what may.
 #[test]
 fn the_weights_of_the_best_epoch_are_kept() {
     let world = reverting(500, 0.0, 4, price(2));
-    let model = learner("gru", &small(&json!({"hiddenSize": 32, "epochs": 60, "patience": 3, "learningRate": 0.02})));
+    let more = json!({"hiddenSize": 32, "epochs": 60, "patience": 3, "learningRate": 0.02, "target": "raw"});
+    let model = learner("gru", &small(&more));
     let (train, valid) = (world.part(0.0, 0.6), world.part(0.65, 1.0));
     let mut seen = Recorder::default();
     let outcome = fit_watched(&*model, &train, &Given { valid: Some(&valid), ..Given::default() }, &mut seen).unwrap();
@@ -40,7 +42,7 @@ fn without_a_validation_part_all_epochs_are_run() {
 #[test]
 fn cancelling_keeps_the_best_weights_so_far() {
     let world = reverting(500, 0.4, 5, price(2));
-    let model = learner("lstm", &small(&json!({"epochs": 50})));
+    let model = learner("lstm", &small(&json!({"epochs": 50, "target": "raw"})));
     let (train, valid) = (world.part(0.0, 0.6), world.part(0.65, 1.0));
     let given = Given { valid: Some(&valid), ..Given::default() };
     let mut observer = Recorder { stop_after: Some(3), ..Recorder::default() };
@@ -48,6 +50,20 @@ fn cancelling_keeps_the_best_weights_so_far() {
     assert_eq!((outcome.stopped, outcome.curve.valid.len()), (Stop::Cancelled, 3));
     let best = (0..3).min_by(|&a, &b| outcome.curve.valid[a].total_cmp(&outcome.curve.valid[b])).unwrap();
     assert_eq!(outcome.steps, best + 1);
+}
+
+/// Ten epochs of patience are ten epochs, however many looks there are in one.
+#[test]
+fn patience_counts_epochs_from_before_the_first_step() {
+    let world = reverting(1500, 0.0, 8, price(2));
+    let (train, valid) = (world.part(0.0, 0.6), world.part(0.65, 1.0));
+    // 28 batches and three looks an epoch; steps of this size only do harm.
+    let model = learner("gru", &small(&json!({"epochs": 50, "patience": 2, "learningRate": 0.5})));
+    let outcome = fit(&*model, &train, &Given { valid: Some(&valid), ..Given::default() }).unwrap();
+    assert_eq!((outcome.stopped, outcome.steps, outcome.curve.valid.len()), (Stop::Early, 0, 2));
+    let mut out = Prediction::default();
+    outcome.model.predict_into(&valid, &mut out);
+    assert!(out.mean.iter().all(|&m| m == 0.0));
 }
 
 #[test]
@@ -68,7 +84,7 @@ fn a_warm_start_begins_where_the_given_weights_end() {
     assert!(error.contains("cannot begin from the given weights"), "{error}");
 }
 
-/// The head starts small, so an untrained network is close to naive.
+/// The head starts at 0, so an untrained network is close to naive.
 #[test]
 fn a_barely_trained_network_predicts_about_nothing() {
     let world = reverting(400, 0.4, 7, price(3));

@@ -1,5 +1,6 @@
 //! [`FusedNetwork`]: the safe face of the kernels.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::packing::Packing;
@@ -49,6 +50,10 @@ impl Network for FusedNetwork {
 
     fn n_params(&self) -> usize {
         self.packing.n_params
+    }
+
+    fn head_bias(&self) -> Range<usize> {
+        self.packing.head_bias..self.packing.head_bias + self.packing.out_pad
     }
 
     fn pack(&self, canonical: &[f32], params: &mut [f32]) {
