@@ -9,7 +9,7 @@ pub use audit::{AuditDoc, AuditFindingDoc, leak_name};
 pub use forecast::{DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, ProbabilitiesDoc, VolatilityOutlookDoc};
 pub use rank::{RankedFeatureDoc, RankingDoc};
 pub use report::{
-    ClassMetricsDoc, CoverageByVolatilityDoc, DirectionDoc, EvaluationDoc, FitsDoc, MetricsDoc, ModelReportDoc, PriceMetricsDoc,
-    ReliabilityBinDoc, ReliabilityDoc, ReportDoc, SignalDoc, StepDoc, TestDoc, VolatilityMetricsDoc, VsNaiveDoc,
-    baselines_value, loss_key, metrics_value, scored_metrics_value,
+    ClassMetricsDoc, CoverageByVolatilityDoc, DirectionDoc, EvaluationDoc, FitsDoc, MetricsDoc, ModelReportDoc,
+    PriceMetricsDoc, ReliabilityBinDoc, ReliabilityDoc, ReportDoc, SignalDoc, StepDoc, TestDoc, VolatilityMetricsDoc,
+    VsNaiveDoc, baselines_value, loss_key, metrics_value, scored_metrics_value,
 };
