@@ -73,7 +73,7 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
     ));
     let evaluation = {
         let (models, common, method) = (models.clone(), common.clone(), Method::WalkForward { range });
-        let request = EvaluateJob { series: key.clone(), models, common, method, seed: app.seed };
+        let request = EvaluateJob { series: key.clone(), pool: vec![], models, common, method, seed: app.seed };
         let bar = Arc::new(Bar::new(output));
         run_job(app, &JOBS, &request, &JobOptions::default(), bar).await?
     };
