@@ -125,7 +125,8 @@ impl PreparedRanking {
     ) -> Result<Self, Problem> {
         common.check()?;
         let series = market.series();
-        let asked = Asked { task: common.task()?, interval: series.key().interval, candles: series.len() };
+        let asked =
+            Asked { task: common.task()?, interval: series.key().interval, candles: series.first_row_from(range.to) };
         let wanted = inputs(request, &common, &asked)?;
         let config = plan_config(&common);
         // Refuses what a training on this range would refuse.

@@ -2,9 +2,7 @@
 
 use candlecast_core::Timestamp;
 use candlecast_learn::walk_forward::{ForecastTable, Forecasts};
-use candlecast_learn::{
-    Borders, CalibrationState, ForecasterState, Market, PipelineConfig, PipelineState, Task,
-};
+use candlecast_learn::{Borders, CalibrationState, ForecasterState, Market, PipelineConfig, PipelineState, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

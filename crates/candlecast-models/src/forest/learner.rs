@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
     Asked, CLASSES, Curve, Extent, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction,
-    PriceTarget,
-    Progress, RestoreError, Samples, ScalerKind, Smearing, Stop, Task, TrainState,
+    PriceTarget, Progress, RestoreError, Samples, ScalerKind, Smearing, Stop, Task, TrainState,
 };
 
 use super::ForestConfig;

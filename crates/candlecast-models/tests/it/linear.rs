@@ -11,15 +11,8 @@ use serde_json::json;
 use crate::world::{build, fit, predict, price, reverting};
 
 fn fit_with(learner: &dyn Learner, train: &Samples<'_>, extent: Extent<'_>) -> Vec<f64> {
-    let mut cx = FitContext {
-        seed: Seed(7),
-        valid: None,
-        threads: 1,
-        warm: None,
-        resume: None,
-        extent,
-        observer: &mut Silent,
-    };
+    let mut cx =
+        FitContext { seed: Seed(7), valid: None, threads: 1, warm: None, resume: None, extent, observer: &mut Silent };
     predict(&learner.fit(train, &mut cx).unwrap(), train).mean
 }
 
