@@ -47,7 +47,14 @@ fn training(key: &SeriesKey) -> TrainJob {
 fn evaluation(key: &SeriesKey, models: Vec<ModelRequest>) -> EvaluateJob {
     let end = walk().range().unwrap().to;
     let range = TimeRange { from: end.plus_ms(-20 * 86_400_000), to: TimeRange::ALL.to };
-    EvaluateJob { series: key.clone(), models, common: common(), method: Method::WalkForward { range }, seed: Seed(42) }
+    EvaluateJob {
+        series: key.clone(),
+        models,
+        common: common(),
+        method: Method::WalkForward { range },
+        confidence_threshold: None,
+        seed: Seed(42),
+    }
 }
 
 /// A document without what may differ: times it took, and where the data folder lies.

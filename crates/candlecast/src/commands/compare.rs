@@ -106,7 +106,8 @@ pub(crate) async fn run(args: &CompareArgs, app: &Host, output: Output) -> Resul
     let models = args.pipeline.fit.models(&args.models)?;
     let common = args.pipeline.common(&key, false)?;
     let method = args.split.method(app, &key).await?;
-    let request = EvaluateJob { series: key, models, common, method, seed: app.seed };
+    let (confidence_threshold, seed) = (args.pipeline.confidence_threshold, app.seed);
+    let request = EvaluateJob { series: key, models, common, method, confidence_threshold, seed };
     if args.job.queue {
         return jobs::queue(&request, &args.job, app, output).await;
     }
