@@ -24,6 +24,9 @@ use crate::text;
 pub struct EvaluateJob {
     /// Series.
     pub series: SeriesKey,
+    /// Other series that the models learn from too; none in jobs of programs that knew of none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pool: Vec<SeriesKey>,
     /// Models and their parameters.
     pub models: Vec<ModelRequest>,
     /// Horizon, window and the like.
@@ -91,6 +94,16 @@ impl JobKind for EvaluateJob {
     }
 }
 
+/// The other stored series of the venue and interval of `key`, in the order of their symbols: what models may learn from
+/// beside it.
+pub async fn pool_of(host: &Host, key: &SeriesKey) -> Result<Vec<SeriesKey>, Problem> {
+    let listed = host.store.list().await?;
+    let beside = |other: &SeriesKey| other.venue == key.venue && other.interval == key.interval && other != key;
+    let mut pool: Vec<SeriesKey> = listed.into_iter().map(|stored| stored.key).filter(beside).collect();
+    pool.sort_by_key(|other| other.symbol.to_string());
+    Ok(pool)
+}
+
 /// Fits and scores `models` beside every baseline, and puts on record what was tried.
 pub async fn evaluate(
     host: &Host,
@@ -101,7 +114,7 @@ pub async fn evaluate(
     watch: Arc<dyn ProgressSink>,
 ) -> Result<Evaluation, Problem> {
     let (series, seed) = (key.clone(), host.seed);
-    let request = EvaluateJob { series, models, common, method, confidence_threshold: None, seed };
+    let request = EvaluateJob { series, pool: vec![], models, common, method, confidence_threshold: None, seed };
     let request = request.with_defaults(&host.settings);
     evaluate_on_record(host, &request, watch, Attempt::alone(host.now())).await
 }
@@ -117,11 +130,15 @@ async fn evaluate_on_record(
     let recorder = recorder(host, attempt).await?;
     let started_at = host.now();
     let market = host.market(&request.series, request.common.max_fill).await?;
+    let mut pool = Vec::with_capacity(request.pool.len());
+    for key in &request.pool {
+        pool.push(host.market(key, request.common.max_fill).await?);
+    }
     let (threads, max_memory, asked) = (host.threads(), host.settings.max_memory, request.clone());
     let (prepared, record) = host
         .compute(move || {
             let EvaluateJob { models, common, method, confidence_threshold, seed, .. } = asked;
-            let prepared = PreparedEvaluation::new(market, &models, &common, method, seed)?
+            let prepared = PreparedEvaluation::pooled(market, pool, &models, &common, method, seed)?
                 .with_confidence_threshold(confidence_threshold);
             check_memory(&prepared.forecasters, threads, max_memory)?;
             let record = RunRecord::of_evaluation(&prepared, method);
@@ -162,6 +179,7 @@ mod tests {
         let model = |id: &str| ModelRequest { id: id.into(), params: json!({}) };
         EvaluateJob {
             series: SeriesKey::new(Venue::synthetic(), Symbol::new("BTCUSDT").unwrap(), Interval::H1),
+            pool: vec![],
             models: vec![model("hybrid"), model("linear")],
             common: PipelineOptions::new(1),
             method,

@@ -23,7 +23,7 @@ mod upkeep;
 
 pub use defaults::{MODEL_CATALOG, with_model_defaults};
 pub use document_file::{check_document_path, write_document};
-pub use evaluate::{EvaluateJob, evaluate};
+pub use evaluate::{EvaluateJob, evaluate, pool_of};
 pub use import::{CHUNK_ROWS, Imported, import_file};
 pub use kinds::{JOBS, kind_ids};
 pub use train::{TrainJob, Trained, TrainedModel, train};

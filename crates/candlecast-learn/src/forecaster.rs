@@ -169,6 +169,25 @@ impl Forecaster {
         self.first().data.panels().len()
     }
 
+    /// Markets that it forecasts: the first of those that it learns from.
+    pub fn n_forecast(&self) -> usize {
+        self.first().n_forecast
+    }
+
+    /// Forecasts the first `n` markets only (at least 1); the others are learnt from.
+    #[must_use]
+    pub fn forecasting_first(mut self, n: usize) -> Self {
+        self.forecast_first(n);
+        self
+    }
+
+    fn forecast_first(&mut self, n: usize) {
+        match &mut self.parts {
+            Parts::Pipeline(pipeline) => pipeline.n_forecast = n.clamp(1, pipeline.data.panels().len()),
+            Parts::Ensemble { members, .. } => members.iter_mut().for_each(|member| member.forecast_first(n)),
+        }
+    }
+
     /// True if both learn from the same markets.
     pub(crate) fn has_same_markets(&self, other: &Self) -> bool {
         let same = |panel| std::sync::Arc::ptr_eq(self.market(panel), other.market(panel));

@@ -103,7 +103,8 @@ pub struct Inputs {
 pub struct FitContext<'a> {
     /// Root of the fit's randomness.
     pub seed: Seed,
-    /// Later samples for early stopping and selection.
+    /// Later samples of the same dataset for early stopping and selection. What they have chosen may then be fitted to
+    /// them as well.
     pub valid: Option<&'a Samples<'a>>,
     /// Threads the fit may use; results must not depend on it.
     pub threads: usize,

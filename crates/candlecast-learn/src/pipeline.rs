@@ -57,6 +57,8 @@ pub struct Pipeline {
     pub learner: Box<dyn Learner>,
     /// Features over whole series, unscaled, one panel a market.
     pub data: Dataset,
+    /// Panels whose markets are forecast: the first of them.
+    pub(crate) n_forecast: usize,
     memo: Memo,
 }
 
@@ -77,7 +79,7 @@ impl Pipeline {
     /// A pipeline over `data`, which has the features of `config`; `learner` is what `config.model` and its parameters
     /// build.
     pub fn new(config: PipelineConfig, learner: Box<dyn Learner>, data: Dataset) -> Self {
-        Self { config, learner, data, memo: Memo::default() }
+        Self { config, learner, n_forecast: data.panels().len(), data, memo: Memo::default() }
     }
 
     /// Days of the windows that a fit takes the mean over, where nobody named one.

@@ -179,8 +179,8 @@ pub enum WalkForwardError {
     Cancelled,
 }
 
-/// Forecasts of all forecasters, each of one market, as [`crate::evaluate`] takes them; the first failure is that of
-/// all.
+/// Forecasts of all forecasters, each of its first market, as [`crate::evaluate`] takes them; the first failure is that
+/// of all.
 pub fn run(
     forecasters: &[Forecaster],
     plan: &Plan,
@@ -193,7 +193,7 @@ pub fn run(
     {
         return Err(error.clone());
     }
-    let table = |result: Outcome| result.ok().and_then(|mut tables| tables.pop()).unwrap_or_default();
+    let table = |result: Outcome| result.ok().and_then(|tables| tables.into_iter().next()).unwrap_or_default();
     Ok(forecasters
         .iter()
         .zip(results)
@@ -287,7 +287,7 @@ fn assembled(forecaster: &Forecaster, leaves: &[(&Forecaster, &Outcome)], plan: 
             fits: tables.iter().flat_map(|table| table.fits.clone()).collect(),
         }
     };
-    Ok((0..forecaster.n_markets()).map(of_market).collect())
+    Ok((0..forecaster.n_forecast()).map(of_market).collect())
 }
 
 /// What one fit brought.
@@ -317,7 +317,7 @@ struct Bound<'a> {
 impl<'a> Bound<'a> {
     fn new(forecaster: &'a Forecaster, source: usize, plan: &Plan) -> Self {
         let horizon = forecaster.task().horizon();
-        let plans: Vec<PlanRows> = (0..forecaster.n_markets()).map(|m| plan.rows(forecaster.market(m))).collect();
+        let plans: Vec<PlanRows> = (0..forecaster.n_forecast()).map(|m| plan.rows(forecaster.market(m))).collect();
         let (mut origins, mut left_out) = (Vec::new(), Vec::new());
         let mut problem = None;
         for (m, plan) in plans.iter().enumerate() {

@@ -33,7 +33,13 @@ struct Plan {
 /// A year of hourly samples, and a larger set with fewer trees: the peers' forest takes seconds, not minutes.
 fn plans() -> [Plan; 2] {
     // Every round is done, as in the peer without a validation part.
-    let gbdt = |rounds| GbdtConfig { rounds, patience: 0, ..GbdtConfig::default() };
+    let gbdt = |rounds| GbdtConfig {
+        rounds,
+        patience: 0,
+        lambda: Some(1.0),
+        min_child_weight: Some(1.0),
+        ..GbdtConfig::default()
+    };
     let forest = |trees| ForestConfig { trees, max_features: Some(FEATURES / 3), ..ForestConfig::default() };
     [
         Plan { rows: 8_760, gbdt: gbdt(300), forest: forest(100) },

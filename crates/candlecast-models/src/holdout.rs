@@ -1,6 +1,6 @@
-//! The part of the training samples that stands in for a validation part when a fit is given none.
+//! The validation part of a fit: what stands in for it where none is given, and what it is joined with to learn from.
 
-use candlecast_learn::Samples;
+use candlecast_learn::{SampleId, Samples};
 
 /// Share of the training samples that is held out.
 const SHARE: f64 = 0.15;
@@ -15,4 +15,9 @@ pub(crate) fn holdout<'a>(train: &Samples<'a>) -> Option<(Samples<'a>, Samples<'
     let cut = train.len() - n_held;
     let fitted = cut.checked_sub(train.task().horizon())?;
     (n_held >= LEAST && fitted >= LEAST).then(|| (train.slice(0..fitted), train.slice(cut..train.len())))
+}
+
+/// The origins of `train` and of the later `valid`, in order of time; `None` if they are views of different data.
+pub(crate) fn joined(train: &Samples<'_>, valid: &Samples<'_>) -> Option<Vec<SampleId>> {
+    std::ptr::eq(train.data(), valid.data()).then(|| [train.ids(), valid.ids()].concat())
 }

@@ -15,6 +15,7 @@ mod linear;
 mod permutation;
 mod shrinkage;
 mod softmax;
+mod stretches;
 mod tree;
 
 pub use catalog::catalog;

@@ -9,10 +9,11 @@ use candlecast_learn::{Dataset, Fitted, Panel, Prediction, SampleId, Samples, Ta
 /// Importance of each feature, `[feature]`: the mean rise of the loss on `samples` over `repeats` shuffles of the
 /// feature's values among the rows that the samples' windows span (Breiman 2001; Fisher et al. 2019).
 ///
-/// The loss is the squared error of log returns relative to the naive forecast's for prices, the log loss in nats
-/// for directions, the squared error of log variances relative to that of the variance known at the origin for the
-/// volatility; about 0, or below it by chance, is a feature without use. Samples whose future is known are needed,
-/// validation data for choice. Values move within a panel only. Costs `repeats` predictions a feature.
+/// The loss is, for prices, the squared error of log returns in units of `sigma_t sqrt(h)`, relative to the naive
+/// forecast's, so that every hour counts about alike; for directions the log loss in nats; for the volatility the
+/// squared error of log variances relative to that of the variance known at the origin. About 0, or below it by chance,
+/// is a feature without use. Samples whose future is known are needed, for choice those that the model has not learnt
+/// from. Values move within a panel only. Costs `repeats` predictions a feature.
 pub fn permutation_importance(model: &dyn Fitted, samples: &Samples<'_>, seed: Seed, repeats: usize) -> Vec<f64> {
     let n_features = samples.width();
     let mut rises = vec![0.0; n_features];
@@ -64,13 +65,8 @@ fn panels<'a>(samples: &Samples<'a>) -> Vec<Part<'a>> {
 fn size(samples: &Samples<'_>) -> f64 {
     match *samples.task() {
         Task::Price { horizon } => {
-            let mut y = vec![0.0; horizon];
-            let sum: f64 = (0..samples.len())
-                .map(|i| {
-                    samples.returns_into(i, &mut y);
-                    y.iter().map(|r| r * r).sum::<f64>()
-                })
-                .sum();
+            let naive = vec![0.0; horizon];
+            let sum: f64 = (0..samples.len()).map(|i| scaled_error(samples, i, &naive)).sum();
             sum.max(f64::MIN_POSITIVE)
         }
         Task::Direction { .. } => samples.len() as f64,
@@ -79,6 +75,16 @@ fn size(samples: &Samples<'_>) -> f64 {
             sum.max(f64::MIN_POSITIVE)
         }
     }
+}
+
+/// Squared error of the log returns `forecast` of sample `i`, `[step]`, in units of `sigma_t sqrt(h)`, summed over the
+/// steps.
+fn scaled_error(samples: &Samples<'_>, i: usize, forecast: &[f64]) -> f64 {
+    let mut y = vec![0.0; forecast.len()];
+    samples.returns_into(i, &mut y);
+    let sum: f64 =
+        y.iter().zip(forecast).enumerate().map(|(h, (y, forecast))| (y - forecast).powi(2) / (h + 1) as f64).sum();
+    sum / samples.sigma(i).powi(2)
 }
 
 impl Part<'_> {
@@ -116,13 +122,33 @@ impl Part<'_> {
 
     fn loss_of(&self, i: usize, forecast: &[f64]) -> f64 {
         match self.samples.task() {
-            Task::Price { .. } => {
-                let mut y = vec![0.0; forecast.len()];
-                self.samples.returns_into(i, &mut y);
-                y.iter().zip(forecast).map(|(y, f)| (y - f).powi(2)).sum()
-            }
+            Task::Price { .. } => scaled_error(&self.samples, i, forecast),
             Task::Direction { .. } => -forecast[self.samples.class(i)].max(1e-15).ln(),
             Task::Volatility { .. } => (self.samples.log_variance(i) - forecast[0]).powi(2),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candlecast_core::FeatureTable;
+    use candlecast_testkit::{World, normals};
+
+    #[test]
+    fn errors_of_prices_are_in_units_of_the_volatility_and_of_the_step() {
+        let returns: Vec<f64> = normals(200, &mut Seed(1).stream()).iter().map(|v| 0.01 * v).collect();
+        let world = World::new(&returns, &FeatureTable::default(), 32, 1, Task::Price { horizon: 3 });
+        let samples = world.part(0.0, 1.0);
+        let forecast = [0.01, -0.02, 0.03];
+        let mut y = [0.0; 3];
+        for i in 0..samples.len() {
+            samples.returns_into(i, &mut y);
+            let unit = |h: usize| samples.sigma(i) * ((h + 1) as f64).sqrt();
+            let expected: f64 = (0..3).map(|h| ((y[h] - forecast[h]) / unit(h)).powi(2)).sum();
+            assert!((scaled_error(&samples, i, &forecast) / expected - 1.0).abs() < 1e-12);
+        }
+        let naive: f64 = (0..samples.len()).map(|i| scaled_error(&samples, i, &[0.0; 3])).sum();
+        assert_eq!(size(&samples), naive);
     }
 }

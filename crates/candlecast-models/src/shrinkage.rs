@@ -1,4 +1,12 @@
-//! How much of a raw forecast to believe.
+//! How much of a raw forecast, or of a mean, to believe.
+
+/// `mean` with the standard error `error`, shrunk towards 0 by the positive-part James-Stein factor
+/// `max(0, 1 - 1 / t^2)`: one that is no larger than its error vanishes.
+pub(crate) fn shrunk(mean: f64, error: f64) -> f64 {
+    // A mean of 0 makes this infinite or NaN: nothing to believe either way.
+    let inverse_t_squared = (error / mean).powi(2);
+    if inverse_t_squared < 1.0 { mean * (1.0 - inverse_t_squared) } else { 0.0 }
+}
 
 /// Factor on raw forecasts `r` that brings them nearest to what came true, `y`, within 0 and 1.
 ///
@@ -31,6 +39,14 @@ mod tests {
         assert_eq!(at(2.0), 1.0);
         assert_eq!(at(-0.5), 0.0);
         assert_eq!(factor(|| std::iter::repeat_n((0.0, 1.0), 9), 1), 0.0);
+    }
+
+    #[test]
+    fn means_within_their_error_vanish_and_clear_ones_stay() {
+        assert_eq!(shrunk(2.0, 1.0), 1.5);
+        assert_eq!(shrunk(-2.0, 1.0), -1.5);
+        assert_eq!([shrunk(1.0, 1.0), shrunk(-0.5, 1.0), shrunk(0.0, 1.0), shrunk(0.0, 0.0)], [0.0; 4]);
+        assert_eq!(shrunk(0.3, 0.0), 0.3);
     }
 
     #[test]

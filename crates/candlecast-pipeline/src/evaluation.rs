@@ -80,11 +80,24 @@ impl PreparedEvaluation {
         method: Method,
         seed: Seed,
     ) -> Result<Self, Problem> {
+        Self::pooled(market, vec![], models, common, method, seed)
+    }
+
+    /// As [`PreparedEvaluation::new`], where the models, but not the baselines, learn from the markets of `pool` too.
+    pub fn pooled(
+        market: Arc<Market>,
+        pool: Vec<Arc<Market>>,
+        models: &[ModelRequest],
+        common: &PipelineOptions,
+        method: Method,
+        seed: Seed,
+    ) -> Result<Self, Problem> {
         common.check()?;
         let plan = plan(&market, common, method)?;
-        let mut stable = FeatureFrames::new(Arc::clone(&market));
-        let (forecasters, reference) = stable.with_baselines(models, common)?;
-        let fingerprints = Fingerprints::of(std::slice::from_ref(&market), &forecasters, &format!("{method:?}"), seed);
+        let mut frames = FeatureFrames::over(std::iter::once(Arc::clone(&market)).chain(pool).collect());
+        let (forecasters, reference) = frames.with_baselines(models, common)?;
+        let forecasters: Vec<Forecaster> = forecasters.into_iter().map(|f| f.forecasting_first(1)).collect();
+        let fingerprints = Fingerprints::of(frames.markets(), &forecasters, &format!("{method:?}"), seed);
         let refit = refit(&market, common);
         Ok(Self {
             forecasters,

@@ -50,7 +50,7 @@ pub use rank::{
     Permutation, PreparedRanking, RankOptions, RankedFeature, RankedPart, Ranking, check_rank_options,
     default_rank_model,
 };
-pub use saved_model::{OutOfFold, SavedModel, max_fill, migrate_saved_model};
+pub use saved_model::{OutOfFold, SavedModel, max_fill, migrate_config, migrate_saved_model};
 pub use training::{Fitted, FittedMarket, Training, TrainingRequest};
 pub use validate::{Validation, validate};
 pub use warm_start::WarmStart;

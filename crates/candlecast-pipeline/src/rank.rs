@@ -46,7 +46,7 @@ impl Default for RankOptions {
 pub struct RankedPart {
     /// From the first origin's open to the last one's close.
     pub range: TimeRange,
-    /// Origins that the model was fitted or stopped on.
+    /// Origins in it.
     pub origins: usize,
     /// Origins that the figures were computed on: as many, or evenly spread ones of a long training part, the newest of
     /// a long validation part.
@@ -69,9 +69,9 @@ pub struct Ranking {
     /// Where the test part of the next training on the same range begins, which was not looked at; `None` where the
     /// end of the range was asked for.
     pub test_from: Option<Timestamp>,
-    /// Part that the model was fitted on and that mutual information and correlations were computed on.
+    /// Part that the model was fitted and stopped on and that mutual information and correlations were computed on.
     pub train: RankedPart,
-    /// Part that stopped the fit and that permutation importance was computed on.
+    /// Part that permutation importance was computed on; the fit has seen nothing of it.
     pub valid: RankedPart,
     /// How the fit went.
     pub fit: FitSummary,
@@ -260,7 +260,11 @@ impl Run<'_> {
         let valid = part(&market, &parts.valid, valid_ids.len()).ok_or_else(|| no_origins(&parts))?;
         let stride = parts.train.len().div_ceil(train_ids.len());
         let columns = self.columns(pipeline, &train_ids, horizon.div_ceil(stride))?;
-        let (importances, fit) = self.importances(&forecaster, &fold, valid_ids)?;
+        // Learners learn from what stops them, too, so a part that they have seen would show as important what they
+        // have only followed. The fit ends where the other part begins, less an embargo of one horizon.
+        let fit_row = (parts.valid[0].row as usize).saturating_sub(horizon);
+        let seen = Fold::of_rows(&market, &FoldRows { fit_row, ..fold.rows(&market) });
+        let (importances, fit) = self.importances(&forecaster, &seen, valid_ids)?;
         Ok(Ranking {
             key: market.series().key().clone(),
             model: config.model.clone(),

@@ -2,10 +2,13 @@
 
 use candlecast_core::Timestamp;
 use candlecast_learn::walk_forward::{ForecastTable, Forecasts};
-use candlecast_learn::{Borders, CalibrationState, ForecasterState, Market, PipelineState, Task};
+use candlecast_learn::{
+    Borders, CalibrationState, ForecasterState, Market, PipelineConfig, PipelineState, Task,
+};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::catalog;
 use crate::options::MAX_FILL;
 
 /// What a model file holds besides its frame.
@@ -97,7 +100,9 @@ pub fn migrate_saved_model(format: u32, value: Value) -> Result<SavedModel, Stri
     let refused = |e: serde_json::Error| format!("as format {format}: {e}");
     match format {
         1 => {
-            let SavedModel1 { pipeline, calibration, trained_to } = serde_json::from_value(value).map_err(refused)?;
+            let SavedModel1 { mut pipeline, calibration, trained_to } =
+                serde_json::from_value(value).map_err(refused)?;
+            migrate_config(&mut pipeline.config);
             let calibration = CalibrationState::from_format_1(&calibration, &pipeline.config.task, HOURLY)?;
             let forecaster = ForecasterState::Pipeline(Box::new(pipeline));
             Ok(SavedModel { forecaster, calibration, trained_to, out_of_fold: None })
@@ -106,8 +111,30 @@ pub fn migrate_saved_model(format: u32, value: Value) -> Result<SavedModel, Stri
     }
 }
 
+/// Parameter that says what a learner of prices learns, and what it stood for before there was one.
+const TARGET: (&str, &str) = ("target", "raw");
+
+/// Makes the configuration of a model of format 1 one of today: models of prices had learnt log returns as they are,
+/// where today their default is another target. In format 1 no model was made of models.
+pub fn migrate_config(config: &mut PipelineConfig) {
+    let (name, before) = TARGET;
+    let has_target =
+        |model: &str| catalog::find(model).is_ok_and(|entry| entry.params.iter().any(|param| param.name == name));
+    if !matches!(config.task, Task::Price { .. }) || !has_target(&config.model) {
+        return;
+    }
+    if config.params.is_null() {
+        config.params = Value::Object(Map::new());
+    }
+    if let Some(params) = config.params.as_object_mut() {
+        params.entry(name).or_insert_with(|| before.into());
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use candlecast_core::FeatureSet;
+    use candlecast_learn::{Labels, ScalerKind, TrainWindow};
     use serde_json::json;
 
     use super::*;
@@ -120,5 +147,72 @@ mod tests {
             let refused = migrate_saved_model(format, json!({ "surprise": 1 })).unwrap_err();
             assert!(refused.contains("surprise"), "{refused}");
         }
+    }
+
+    fn config(model: &str, params: Value, task: Task) -> PipelineConfig {
+        PipelineConfig {
+            model: model.into(),
+            params,
+            features: FeatureSet::of(&["rsi_14"]),
+            scaler: ScalerKind::None,
+            clip: None,
+            max_fill: 3,
+            task,
+            level: 0.9,
+            window: TrainWindow::Expanding,
+            retrain_days: 7,
+            valid_share: 0.15,
+            min_candles: 1_000,
+        }
+    }
+
+    #[test]
+    fn models_of_prices_of_format_1_have_learnt_returns_as_they_are() {
+        let price = Task::Price { horizon: 2 };
+        let migrated = |model: &str, params: Value, task: Task| {
+            let mut config = config(model, params, task);
+            migrate_config(&mut config);
+            config.params
+        };
+        for model in ["gbdt", "random-forest"] {
+            assert_eq!(migrated(model, json!({}), price), json!({ "target": "raw" }), "{model}");
+            assert_eq!(migrated(model, Value::Null, price), json!({ "target": "raw" }), "{model}");
+            let entry = catalog::find(model).unwrap();
+            assert_eq!(entry.build(&migrated(model, json!({}), price)).err(), None, "{model}");
+        }
+        let with_others = json!({ "rounds": 5, "target": "raw" });
+        assert_eq!(migrated("gbdt", json!({ "rounds": 5 }), price), with_others);
+        // What has no target, and what forecasts something else, is as it was.
+        assert_eq!(migrated("hybrid", json!({}), price), json!({}));
+        assert_eq!(migrated("naive", Value::Null, price), Value::Null);
+        let direction = Task::Direction { horizon: 2, labels: Labels::Fixed { threshold: 0.01 } };
+        for task in [direction, Task::Volatility { horizon: 2 }] {
+            assert_eq!(migrated("gbdt", json!({}), task), json!({}), "{task:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_format_1_is_migrated_and_one_of_format_2_is_taken_as_it_is() {
+        let pipeline = json!({
+            "config": config("gbdt", json!({ "rounds": 5 }), Task::Price { horizon: 2 }),
+            "lookback": 1,
+            "scaler": {
+                "kind": "none", "keep": [0], "center": [0.0], "scale": [1.0], "clip": null, "dropped": [],
+            },
+            "thresholds": null,
+            "model": { "facts": {}, "tensors": {} },
+        });
+        let step = json!({"alpha": 0.1, "scores": [], "outcomes": [], "sinceFit": 0, "confidence": null});
+        let calibration = json!({"level": 0.9, "steps": [step, step]});
+        let params = |format: u32, value: Value| {
+            let saved = migrate_saved_model(format, value).unwrap_or_else(|e| panic!("{e}"));
+            saved.forecaster.recipe().first().unwrap().params.clone()
+        };
+        let first = json!({ "pipeline": pipeline, "calibration": calibration, "trainedTo": Timestamp(0) });
+        assert_eq!(params(1, first), json!({ "rounds": 5, "target": "raw" }));
+        let calibration = CalibrationState::new(0.9, &Task::Price { horizon: 2 }, 24.0);
+        let second =
+            json!({ "forecaster": { "pipeline": pipeline }, "calibration": calibration, "trainedTo": Timestamp(0) });
+        assert_eq!(params(2, second), json!({ "rounds": 5 }));
     }
 }

@@ -133,6 +133,7 @@ mod tests {
                 dropped: vec![],
             },
             thresholds: Thresholds::fit(Labels::Fixed { threshold: 0.01 }, &[]),
+            scales: Default::default(),
             model: ModelState::default(),
         };
         WarmStart {

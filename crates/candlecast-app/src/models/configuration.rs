@@ -3,10 +3,11 @@
 //!
 //! Of a pipeline `config` holds the learner's parameters, defaults included, and `pipeline` the rest, with the parameters
 //! that were asked for under `params`. Of a model that is made of models `config` holds the parameters that were asked
-//! for, and `pipeline` the recipes of the members under `ensemble`. In format 1 `config` holds all of a pipeline.
+//! for, and `pipeline` the recipes of the members under `ensemble`. In format 1 `config` holds all of a pipeline, which
+//! is told as today's: with the target that models of prices had learnt.
 
 use candlecast_learn::{PipelineConfig, Recipe};
-use candlecast_pipeline::catalog;
+use candlecast_pipeline::{catalog, migrate_config};
 use candlecast_registry::ModelManifest;
 use serde_json::{Value, json};
 
@@ -35,10 +36,12 @@ pub fn config_and_pipeline(manifest: &ModelManifest) -> (Value, Value) {
         return (manifest.config.clone(), manifest.pipeline.clone());
     }
     let whole = manifest.config.clone();
-    match serde_json::from_value::<PipelineConfig>(whole.clone()) {
-        Ok(config) => (parameters(&config), whole),
-        Err(_) => (whole, Value::Null),
-    }
+    let Ok(mut config) = serde_json::from_value::<PipelineConfig>(whole.clone()) else {
+        return (whole, Value::Null);
+    };
+    migrate_config(&mut config);
+    let params = parameters(&config);
+    (params, serde_json::to_value(config).unwrap_or(whole))
 }
 
 /// The recipe and the parameters that it was asked for with; `None` if it is of a form that this program does not know.
@@ -121,12 +124,18 @@ mod tests {
         let (params, rest) = parts_of(&recipe, &Value::Null).unwrap();
         assert_eq!((&params["rounds"], &rest["scaler"]), (&json!(20), &json!("robust")));
         assert!(params["maxDepth"].is_number(), "defaults are told: {params}");
-        let in_one = manifest(1, serde_json::to_value(config()).unwrap(), Value::Null);
         let in_two = manifest(2, params.clone(), rest.clone());
-        for manifest in [in_one, in_two] {
-            assert_eq!(config_and_pipeline(&manifest), (params.clone(), rest.clone()));
-            assert_eq!(recipe_and_params(&manifest), Some((recipe.clone(), config().params)));
-        }
+        assert_eq!(config_and_pipeline(&in_two), (params, rest));
+        assert_eq!(recipe_and_params(&in_two), Some((recipe, config().params)));
+        // Models of prices of format 1 had learnt returns as they are.
+        let mut then = config();
+        then.params["target"] = json!("raw");
+        let (params, rest) = parts_of(&Recipe::Pipeline(then.clone()), &Value::Null).unwrap();
+        let in_one = manifest(1, serde_json::to_value(config()).unwrap(), Value::Null);
+        assert_eq!(params["target"], json!("raw"));
+        assert_eq!(config_and_pipeline(&in_one), (params, rest));
+        let asked = then.params.clone();
+        assert_eq!(recipe_and_params(&in_one), Some((Recipe::Pipeline(then), asked)));
         assert_eq!(recipe_and_params(&manifest(1, json!({ "epochs": 3 }), Value::Null)), None);
     }
 

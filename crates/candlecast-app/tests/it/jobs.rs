@@ -49,6 +49,7 @@ fn evaluation(key: &SeriesKey, models: Vec<ModelRequest>) -> EvaluateJob {
     let range = TimeRange { from: end.plus_ms(-20 * 86_400_000), to: TimeRange::ALL.to };
     EvaluateJob {
         series: key.clone(),
+        pool: vec![],
         models,
         common: common(),
         method: Method::WalkForward { range },

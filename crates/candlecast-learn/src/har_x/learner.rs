@@ -7,8 +7,8 @@ use super::fit::{Gram, RidgeFit};
 use super::regressors::{ANCHORS, Between, COLUMNS, REGRESSORS, WARM_UP, base_of, regressors};
 use crate::dataset::RELATIVE_BOUND;
 use crate::{
-    Asked, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError, Samples,
-    ScalerKind, Stop, Task, Tensor,
+    Asked, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
+    Samples, ScalerKind, Stop, Task, Tensor,
 };
 
 const ID: &str = "har-x";

@@ -87,6 +87,7 @@ pub(crate) struct ScaleFit {
 impl ScaleFit {
     /// Standard deviations of the log returns over 1, 2 .. `out.len()` steps from a row with these columns of `har-x`,
     /// `[column]`, by a fit of `horizon`. False, with `out` left as it was, where the columns are not defined.
+    #[cfg(test)]
     pub(crate) fn scales(&self, columns: &[f32], horizon: usize, out: &mut [f64]) -> bool {
         if !are_known(columns) {
             return false;
@@ -324,6 +325,7 @@ fn measured_every(interval: Interval) -> i64 {
 #[derive(Debug, Clone)]
 pub(crate) struct VolatilityScale {
     grid: Grid,
+    #[cfg(test)]
     fits: ScaleFits,
     first_row: usize,
     /// Of returns over the anchors, row-major `[row, anchor]`; NaN where no fit is known.
@@ -335,6 +337,7 @@ pub(crate) struct VolatilityScale {
 impl VolatilityScale {
     /// Scales of `rows` of `market` for steps up to `horizon` (1 to 288), each by the fit of the last multiple of 28
     /// days before its close.
+    #[cfg(test)]
     pub(crate) fn of(market: &Market, horizon: usize, rows: Range<usize>) -> Self {
         let fits = match (rows.start, rows.end.checked_sub(1)) {
             (start, Some(last)) if start <= last => {
@@ -354,17 +357,20 @@ impl VolatilityScale {
         Self::from_parts(market, rows, fits, log_variance)
     }
 
+    #[cfg_attr(not(test), allow(clippy::needless_pass_by_value, reason = "tests look at the fits"))]
     fn from_parts(market: &Market, rows: Range<usize>, fits: ScaleFits, log_variance: Vec<f64>) -> Self {
         Self {
             grid: Grid::new(fits.horizon()),
             first_row: rows.start,
             volatility: rows.map(|row| market.volatility()[row]).collect(),
+            #[cfg(test)]
             fits,
             log_variance,
         }
     }
 
     /// The fits behind the scales.
+    #[cfg(test)]
     pub(crate) fn fits(&self) -> &ScaleFits {
         &self.fits
     }

@@ -59,7 +59,7 @@ fn an_evaluation_learns_what_a_replay_of_the_same_candles_learns() {
         for forecaster in &forecasters {
             let name = &forecaster.name;
             let fitted = forecaster.fit(&plan.folds[0], Seed(1), 1, Start::default(), &mut Silent).unwrap().0;
-            let fresh = CalibrationState::new(LEVEL, &task);
+            let fresh = CalibrationState::new(LEVEL, &task, 24.0);
             let replayed = fitted.replay(panel_of(forecaster), fresh.clone(), FIT_ROW, last);
             assert_ne!(replayed.state(), &fresh, "{name} has learnt from outcomes");
             assert_eq!(&report_on(&report, name).calibration, replayed.state(), "{name}, {}", task.id());
@@ -95,13 +95,13 @@ fn a_rescored_model_has_the_intervals_that_it_would_have_served() {
         let linear = model("linear", &json!({}), with_features(&market), task);
         let panel = panel_of(&linear);
         let fitted = linear.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap().0;
-        let calibration = CalibrationState::new(LEVEL, &task);
+        let calibration = CalibrationState::new(LEVEL, &task, 24.0);
         let plan = PlanRows::rescoring(0, FIT_ROW, FIT_ROW..n, HORIZON, 0);
         let baselines = all_baselines(&market, task);
         let reference = baselines.iter().position(|b| b.name == task.kind().reference()).unwrap();
         let unseen = FIT_ROW - 1..n;
         let rescored =
-            Rescore { name: "linear", model: &fitted, panel, calibration: calibration.clone(), unseen, plan };
+            Rescore { name: "linear", model: &fitted, panel, calibration: calibration.clone(), unseen, plan, refit: 0 };
         let report = rescore(rescored, &baselines, reference, Seed(1)).unwrap().unwrap();
         let scored = &report_on(&report, "linear").forecasts;
         let claims = task.claims();
@@ -116,7 +116,7 @@ fn a_rescored_model_has_the_intervals_that_it_would_have_served() {
             }
             let mut calibrator = fitted.replay(panel, calibration.clone(), FIT_ROW - 1, row);
             let forecasts = fitted.predict(panel, &[row]);
-            let served = calibrator.issue(row, forecasts.row(0), false);
+            let served = calibrator.issue(market.origin(row), forecasts.row(0), false);
             assert_eq!(scored.calibrated[k * claims..(k + 1) * claims], served[..], "row {row}, {}", task.id());
             compared += 1;
         }

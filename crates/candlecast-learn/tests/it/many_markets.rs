@@ -143,7 +143,7 @@ fn a_market_without_anything_to_train_on_changes_nothing_for_the_others_and_is_f
     // One fit, at row 2,000: ten candles of the late market lie before it, of which none has a volatility.
     let mut plan = CONFIG.simple(&whole, time_of(&whole, 0..2_000), time_of(&whole, 2_000..2_500)).unwrap();
     plan.folds.drain(..plan.folds.len() - 1);
-    for (id, params) in [("linear", json!({})), ("gbdt", json!({ "rounds": 4, "maxDepth": 2 }))] {
+    for (id, params) in [("linear", json!({})), ("gbdt", json!({ "rounds": 4, "maxDepth": 2, "patience": 0 }))] {
         let alone = tables(&[over(id, &params, vec![with_features(&whole)], TASK)], &plan);
         let both = over(id, &params, vec![with_features(&whole), with_features(&late)], TASK);
         let both = tables_of(both, &plan, &TestHooks::default());
@@ -178,7 +178,8 @@ fn pooled_directions_and_volatilities_have_the_same_bits_at_any_number_of_thread
         let run = |threads: usize| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let panels = markets.iter().map(with_features).collect();
-            let params = json!({ "rounds": 4, "maxDepth": 2 });
+            // Without patience all rounds are kept, whatever they are worth.
+            let params = json!({ "rounds": 4, "maxDepth": 2, "patience": 0 });
             pool.install(|| tables_of(over("gbdt", &params, panels, task), &plan, &TestHooks::default()))
         };
         let alone = run(1);

@@ -1,6 +1,8 @@
 //! A forest that has been fitted, and its form in a model file.
 
-use candlecast_learn::{CLASSES, Fitted, ModelState, Prediction, RestoreError, Samples, Smearing, Task, Tensor};
+use candlecast_learn::{
+    CLASSES, Fitted, ModelState, Prediction, PriceTarget, RestoreError, Samples, Smearing, Task, Tensor,
+};
 use serde_json::json;
 
 use super::raw::ForestModel;
@@ -18,12 +20,14 @@ pub(super) struct FittedForest {
 /// What the leaves hold.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Target {
-    /// Log returns over each anchor's steps in units of a scale.
+    /// Targets of the price task over each anchor's steps in units of a scale.
     Price {
         /// Steps ahead, `[anchor]`.
         anchors: Vec<usize>,
-        /// Log return of a leaf value of 1, shrinkage included, `[anchor]`.
+        /// Target of a leaf value of 1, shrinkage included, `[anchor]`.
         scales: Vec<f64>,
+        /// What the targets are.
+        learnt: PriceTarget,
     },
     /// Probabilities of the classes.
     Direction,
@@ -44,7 +48,7 @@ impl Fitted for FittedForest {
     fn predict_into(&self, x: &Samples<'_>, out: &mut Prediction) {
         out.reset(x.len(), self.width);
         match &self.target {
-            Target::Price { anchors, scales } => {
+            Target::Price { anchors, scales, learnt } => {
                 let mut values = vec![0.0; anchors.len()];
                 for i in 0..x.len() {
                     self.model.predict_row(x.last(i), &mut values);
@@ -52,6 +56,7 @@ impl Fitted for FittedForest {
                         *value *= scale;
                     }
                     interpolate(anchors, &values, out.row_mut(i));
+                    learnt.to_returns(x, i, out.row_mut(i));
                 }
             }
             Target::Direction => {
@@ -92,15 +97,15 @@ impl Fitted for FittedForest {
 }
 
 impl FittedForest {
-    /// The model that [`Fitted::state`] described.
-    pub(super) fn restore(state: &ModelState, task: &Task) -> Result<Self, RestoreError> {
+    /// The model that [`Fitted::state`] described; of prices it has learnt `learnt`.
+    pub(super) fn restore(state: &ModelState, task: &Task, learnt: PriceTarget) -> Result<Self, RestoreError> {
         let n_features: usize = state.fact("features")?;
         let (target, outputs) = match *task {
             Task::Price { horizon } => {
                 let anchors = anchor_steps(horizon);
                 let scales = state.f64("scales", &[anchors.len()])?.to_vec();
                 let outputs = anchors.len();
-                (Target::Price { anchors, scales }, outputs)
+                (Target::Price { anchors, scales, learnt }, outputs)
             }
             Task::Direction { .. } => (Target::Direction, CLASSES),
             Task::Volatility { .. } => {

@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
     Asked, CLASSES, Curve, Extent, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction,
+    PriceTarget,
     Progress, RestoreError, Samples, ScalerKind, Smearing, Stop, Task, TrainState,
 };
 
 use super::ForestConfig;
 use super::fitted::{FittedForest, Target};
 use super::raw::{ForestModel, Plan, one_hot};
-use crate::tree::{Matrix, Workers, anchor_returns, anchor_steps, inputs};
+use crate::tree::{Matrix, Workers, anchor_steps, anchor_targets, inputs};
 use crate::{checks, holdout, shrinkage};
 
 impl Learner for ForestConfig {
@@ -79,7 +80,7 @@ impl Learner for ForestConfig {
     }
 
     fn restore(&self, state: &ModelState, task: &Task) -> Result<Box<dyn Fitted>, RestoreError> {
-        Ok(Box::new(FittedForest::restore(state, task)?))
+        Ok(Box::new(FittedForest::restore(state, task, self.price_target())?))
     }
 }
 
@@ -109,11 +110,12 @@ impl ForestConfig {
     ) -> Result<(FittedForest, Stop), FitError> {
         let x = inputs(train);
         let x = Matrix::new(&x, train.width())?;
-        let (target, targets) = targets(train)?;
+        let learnt = self.price_target();
+        let (target, targets) = targets(train, learnt)?;
         let outputs = targets.len() / train.len();
         let mut model = ForestModel { outputs, trees: vec![] };
         if let Some(resume) = cx.resume {
-            model = FittedForest::restore(&resume.state, train.task())?.model;
+            model = FittedForest::restore(&resume.state, train.task(), learnt)?.model;
         }
         let shell = |model: &ForestModel| FittedForest {
             n_features: train.width(),
@@ -146,16 +148,16 @@ impl ForestConfig {
     }
 }
 
-/// What the leaves hold, and the targets `[sample, output]`.
-fn targets(train: &Samples<'_>) -> Result<(Target, Vec<f32>), FitError> {
+/// What the leaves hold, and the targets `[sample, output]`; of prices they are `learnt`.
+fn targets(train: &Samples<'_>, learnt: PriceTarget) -> Result<(Target, Vec<f32>), FitError> {
     match *train.task() {
         Task::Price { horizon } => {
             let anchors = anchor_steps(horizon);
-            let returns = anchor_returns(train, &anchors)?;
-            let scales = returns.iter().map(|r| checks::root_mean_square(r)).collect::<Result<Vec<f64>, _>>()?;
-            let row = |i: usize| returns.iter().zip(&scales).map(move |(r, scale)| (r[i] / scale) as f32);
+            let targets = anchor_targets(train, &anchors, learnt)?;
+            let scales = targets.iter().map(|t| checks::root_mean_square(t)).collect::<Result<Vec<f64>, _>>()?;
+            let row = |i: usize| targets.iter().zip(&scales).map(move |(t, scale)| (t[i] / scale) as f32);
             let values = (0..train.len()).flat_map(row).collect();
-            Ok((Target::Price { anchors, scales }, values))
+            Ok((Target::Price { anchors, scales, learnt }, values))
         }
         Task::Direction { .. } => {
             let classes: Vec<f32> = (0..train.len()).map(|i| train.class(i) as f32).collect();
@@ -174,7 +176,7 @@ fn targets(train: &Samples<'_>) -> Result<(Target, Vec<f32>), FitError> {
 /// `[anchor]` or one. Of the volatility the smearing factor is found on the same samples.
 fn shrink(model: &mut FittedForest, samples: &Samples<'_>) -> Result<Vec<f64>, FitError> {
     let factors = match &model.target {
-        Target::Price { anchors, scales } => price_factors(&model.model, anchors, scales, samples)?,
+        Target::Price { anchors, scales, learnt } => price_factors(&model.model, anchors, scales, *learnt, samples)?,
         Target::Direction => vec![],
         Target::Volatility { mean, scale, .. } => vec![variance_factor(&model.model, *mean, *scale, samples)?],
     };
@@ -183,21 +185,22 @@ fn shrink(model: &mut FittedForest, samples: &Samples<'_>) -> Result<Vec<f64>, F
     Ok(factors)
 }
 
-/// Factors on the forecasts of the steps, `[anchor]`.
+/// Factors on the forecasts of the targets, `[anchor]`.
 fn price_factors(
     model: &ForestModel,
     anchors: &[usize],
     scales: &[f64],
+    learnt: PriceTarget,
     samples: &Samples<'_>,
 ) -> Result<Vec<f64>, FitError> {
-    let returns = anchor_returns(samples, anchors)?;
+    let targets = anchor_targets(samples, anchors, learnt)?;
     let mut raw = vec![0.0; samples.len() * anchors.len()];
     for (i, row) in raw.chunks_exact_mut(anchors.len()).enumerate() {
         model.predict_row(samples.last(i), row);
     }
     let factors = anchors.iter().enumerate().map(|(a, &step)| {
         let forecasts = || raw.iter().skip(a).step_by(anchors.len()).map(move |value| value * scales[a]);
-        shrinkage::factor(|| forecasts().zip(returns[a].iter().copied()), step)
+        shrinkage::factor(|| forecasts().zip(targets[a].iter().copied()), step)
     });
     Ok(factors.collect())
 }

@@ -6,7 +6,7 @@ mod learner;
 mod raw;
 
 use candlecast_core::catalog::{Entry, read_config};
-use candlecast_learn::Learner;
+use candlecast_learn::{Learner, PriceTarget, TargetKind};
 
 pub use raw::{ForestKind, ForestModel, MAX_OUTPUTS};
 
@@ -17,12 +17,12 @@ candlecast_core::params! {
     /// A random forest (Breiman 2001): each tree is grown on a bootstrap sample and tries a random draw of the features
     /// in each node; predictions are means over the trees.
     ///
-    /// Prices: one forest forecasts up to twelve steps ahead together (its leaves hold as many values, each step in
-    /// units of its root mean square), and the steps between are interpolated. A forest has no early stopping, and its
-    /// raw forecasts of noise are noise; so each step's is multiplied by a factor within 0 and 1, found by least
-    /// squares and shrunk by its t-value on the validation part, or without one on the newest 15 % of the training
-    /// part by a forest of the rest. Directions: probabilities of the classes. A warm start has nothing to begin from,
-    /// since trees do not build on each other.
+    /// Prices: one forest forecasts the targets ([`PriceTarget`]) of up to twelve steps ahead together (its leaves hold
+    /// as many values, each step in units of its root mean square), interpolated between them. A forest has no early
+    /// stopping, and its raw forecasts of noise are noise; so each step's is multiplied by a factor within 0 and 1,
+    /// found by least squares and shrunk by its t-value on the validation part, or without one on the newest 15 % of the
+    /// training part by a forest of the rest. Directions: probabilities of the classes. A warm start has nothing to
+    /// begin from, since trees do not build on each other.
     #[derive(Copy)]
     pub struct ForestConfig {
         "trees" => trees: usize = 300, int(1..=5000), search(100..=500, step 100), "number of trees";
@@ -34,6 +34,12 @@ candlecast_core::params! {
         "maxBins" => max_bins: usize = 256, int(2..=256), "bins a feature";
         "shrink" => shrink: bool = true, bool,
             "shrink price forecasts as far as they had no power on the validation part";
+        /// Of the price task, see [`TargetKind`].
+        "target" => target: TargetKind = "clipped", choice("clipped", "wide", "raw"),
+            "what is learnt of prices: the return in units of sigma sqrt(h), clipped or clipped at 3, or as it is";
+        /// Of the price task.
+        "targetBound" => target_bound: Option<f64> = null, float(0.05..=10.0),
+            "bound k of the clipped target in units of sigma sqrt(h); null: 1 up to 4 steps, 0.5 from 24 on";
     }
 }
 
@@ -50,5 +56,10 @@ impl ForestConfig {
     /// Features tried in a node.
     fn features_a_node(&self, n_features: usize) -> usize {
         self.max_features.unwrap_or(n_features.isqrt()).clamp(1, n_features.max(1))
+    }
+
+    /// What is learnt of prices.
+    fn price_target(&self) -> PriceTarget {
+        PriceTarget::new(self.target, self.target_bound)
     }
 }

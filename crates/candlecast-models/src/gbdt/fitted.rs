@@ -1,6 +1,8 @@
 //! Boosted trees that have been fitted, and their form in a model file.
 
-use candlecast_learn::{CLASSES, Fitted, ModelState, Prediction, RestoreError, Samples, Smearing, Task, Tensor};
+use candlecast_learn::{
+    CLASSES, Fitted, ModelState, Prediction, PriceTarget, RestoreError, Samples, Smearing, Task, Tensor,
+};
 use serde_json::json;
 
 use super::booster::Ensemble;
@@ -20,12 +22,14 @@ pub(super) struct FittedGbdt {
 /// What the margins mean.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Target {
-    /// Log returns over each anchor's steps in units of a scale.
+    /// Targets of the price task over each anchor's steps in units of a scale.
     Price {
         /// Steps ahead, `[anchor]`.
         anchors: Vec<usize>,
-        /// Log return of a margin of 1, `[anchor]`.
+        /// Target of a margin of 1, `[anchor]`.
         scales: Vec<f64>,
+        /// What the targets are.
+        learnt: PriceTarget,
     },
     /// Log odds of the classes.
     Direction,
@@ -44,7 +48,7 @@ impl Fitted for FittedGbdt {
     fn predict_into(&self, x: &Samples<'_>, out: &mut Prediction) {
         out.reset(x.len(), self.width);
         match &self.target {
-            Target::Price { anchors, scales } => {
+            Target::Price { anchors, scales, learnt } => {
                 let mut values = vec![0.0; anchors.len()];
                 for i in 0..x.len() {
                     for ((value, ensemble), scale) in values.iter_mut().zip(&self.ensembles).zip(scales) {
@@ -52,6 +56,7 @@ impl Fitted for FittedGbdt {
                         *value *= scale;
                     }
                     interpolate(anchors, &values, out.row_mut(i));
+                    learnt.to_returns(x, i, out.row_mut(i));
                 }
             }
             Target::Direction => {
@@ -95,8 +100,8 @@ impl Fitted for FittedGbdt {
 }
 
 impl FittedGbdt {
-    /// The model that [`Fitted::state`] described.
-    pub(super) fn restore(state: &ModelState, task: &Task) -> Result<Self, RestoreError> {
+    /// The model that [`Fitted::state`] described; of prices it has learnt `learnt`.
+    pub(super) fn restore(state: &ModelState, task: &Task, learnt: PriceTarget) -> Result<Self, RestoreError> {
         let n_features: usize = state.fact("features")?;
         let counts: Vec<usize> = state.fact("trees")?;
         let (target, n_ensembles, outputs) = match *task {
@@ -104,7 +109,7 @@ impl FittedGbdt {
                 let anchors = anchor_steps(horizon);
                 let scales = state.f64("scales", &[anchors.len()])?.to_vec();
                 let n = anchors.len();
-                (Target::Price { anchors, scales }, n, 1)
+                (Target::Price { anchors, scales, learnt }, n, 1)
             }
             Task::Direction { .. } => (Target::Direction, 1, CLASSES),
             Task::Volatility { .. } => {

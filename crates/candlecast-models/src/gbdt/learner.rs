@@ -3,17 +3,19 @@
 use candlecast_core::FeatureSet;
 use candlecast_learn::{
     Asked, CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction,
-    RestoreError, Samples, ScalerKind, Smearing, Task, TrainState,
+    RestoreError, Samples, ScalerKind, Smearing, TargetKind, Task, TrainState,
 };
 use serde_json::json;
 
-use super::booster::{Booster, Ensemble, Standing, TrainingData};
+use super::booster::{Booster, Ensemble, Standing, Targets, TrainingData};
 use super::fitted::{FittedGbdt, Target};
 use super::rounds::Rounds;
 use super::twice::Choice;
-use super::{GbdtConfig, Objective};
-use crate::tree::{Matrix, Workers, anchor_returns, anchor_steps, inputs};
-use crate::{checks, holdout};
+use super::{GbdtConfig, Objective, Open};
+use crate::linear::reversal_suits;
+use crate::stretches::Stretches;
+use crate::tree::{Matrix, Workers, anchor_steps, anchor_targets, inputs};
+use crate::{checks, holdout, shrinkage};
 
 impl Learner for GbdtConfig {
     fn supports(&self, _task: &Task) -> bool {
@@ -24,7 +26,10 @@ impl Learner for GbdtConfig {
         1
     }
 
-    fn inputs(&self, _: &Asked) -> Inputs {
+    fn inputs(&self, asked: &Asked) -> Inputs {
+        if matches!(asked.task, Task::Price { .. }) && self.target != TargetKind::Raw && reversal_suits(asked) {
+            return Inputs { features: FeatureSet::of(&["reversal"]), scaler: ScalerKind::None };
+        }
         Inputs { features: FeatureSet::of(&["default"]), scaler: ScalerKind::None }
     }
 
@@ -41,17 +46,36 @@ impl Learner for GbdtConfig {
         if let Task::Direction { .. } = train.task() {
             Objective::Softmax { classes: CLASSES }.check_variety(&classes(train))?;
         }
+        let valid = cx.valid.filter(|valid| !valid.is_empty());
+        let both = match (valid, train.task()) {
+            (Some(valid), Task::Price { .. } | Task::Volatility { .. }) => holdout::joined(train, valid),
+            (Some(_), Task::Direction { .. }) | (None, _) => None,
+        };
+        // What serves learns from the newest samples, too.
+        let all = match &both {
+            Some(ids) => Samples::new(train.data(), ids, train.lookback(), *train.task(), None),
+            None => *train,
+        };
         if let Some(choice) = cx.resume.map(Choice::kept).transpose()?.flatten() {
-            return self.refit(train, choice, cx.resume, cx);
+            return self.refit(&all, choice, cx.resume, cx);
         }
-        match (cx.valid, holdout::holdout(train)) {
-            (None, Some((fitted, held))) if self.patience > 0 => self.fit_twice(train, &fitted, &held, cx),
-            (valid, _) => self.fit_on(train, valid, None, cx),
+        let chooses = self.patience > 0;
+        match (valid, &both) {
+            // The smearing factor is found by samples that the first fit has not seen, even if the rounds are not.
+            (Some(valid), Some(_)) if chooses || matches!(train.task(), Task::Volatility { .. }) => {
+                self.fit_twice(&all, train, valid, cx)
+            }
+            (Some(_), Some(_)) => self.fit_on(&all, None, None, cx),
+            (Some(valid), None) => self.fit_on(train, Some(valid), None, cx),
+            (None, _) => match holdout::holdout(train) {
+                Some((fitted, held)) if chooses => self.fit_twice(train, &fitted, &held, cx),
+                _ => self.fit_on(train, None, None, cx),
+            },
         }
     }
 
     fn restore(&self, state: &ModelState, task: &Task) -> Result<Box<dyn Fitted>, RestoreError> {
-        Ok(Box::new(FittedGbdt::restore(state, task)?))
+        Ok(Box::new(FittedGbdt::restore(state, task, self.price_target())?))
     }
 }
 
@@ -65,8 +89,7 @@ impl GbdtConfig {
         cx: &mut FitContext<'_>,
     ) -> Result<FitOutcome, FitError> {
         let x = inputs(train);
-        let valid_x = valid.map(inputs).filter(|x| !x.is_empty());
-        let valid = valid.filter(|valid| !valid.is_empty());
+        let valid_x = valid.map(inputs);
         let x = Matrix::new(&x, train.width())?;
         let valid_x = valid_x.as_ref().map(|x| Matrix::new(x, train.width())).transpose()?;
         let data = TrainingData::new(x, valid_x, self.max_bins);
@@ -74,14 +97,16 @@ impl GbdtConfig {
         let curve = parts.resume(cx.resume)?;
         let Parts { shell, mut boosters } = parts;
         let workers = Workers::new(cx.threads);
-        let rounds = Rounds { config: self, data: &data, seed: cx.seed.derive("gbdt", 0), workers: &workers };
+        let settings = self.settings(&Open::of(train.task(), train.len(), train.width()));
+        let rounds = Rounds { settings: &settings, data: &data, seed: cx.seed.derive("gbdt", 0), workers: &workers };
         let observer = &mut *cx.observer;
         let (stopped, curve) = rounds.run(&mut boosters, curve, &mut |boosters, progress, curve| {
             let snapshot = || shell.snapshot(boosters, curve, choice, progress.step);
             observer.on_step(progress, &snapshot)
         })?;
-        let steps = boosters.iter().map(|b| b.standing.best_rounds).max().unwrap_or(0);
-        let mut model = shell.model(boosters.iter().map(Booster::best).collect());
+        let ensembles: Vec<Ensemble> = boosters.iter().map(|booster| booster.best(&data)).collect();
+        let steps = ensembles.iter().map(Ensemble::n_rounds).max().unwrap_or(0);
+        let mut model = shell.model(ensembles);
         match choice.and_then(|choice| choice.smearing) {
             Some(found) => model.smear(found),
             None => model.find_smearing(valid.unwrap_or(train))?,
@@ -98,7 +123,7 @@ impl GbdtConfig {
         data: &TrainingData<'_>,
         cx: &FitContext<'_>,
     ) -> Result<Parts, FitError> {
-        let start = start(train.task(), cx)?;
+        let start = self.start(train.task(), cx)?;
         if let Some(model) = &start
             && model.n_features != train.width()
         {
@@ -106,78 +131,93 @@ impl GbdtConfig {
             let (tensor, found) = ("treeNodes".into(), vec![model.n_features]);
             return Err(RestoreError::Shape { tensor, found, expected }.into());
         }
-        let (target, objective, targets) = targets(train, valid, start.as_ref())?;
+        let (target, objective, targets) = self.targets(train, valid, start.as_ref())?;
         let mut boosters = Vec::with_capacity(targets.len());
-        for (i, (y, valid_y)) in targets.into_iter().enumerate() {
-            let ensemble = match (&start, &target) {
-                (Some(model), _) => model.ensembles[i].clone(),
-                (None, Target::Price { .. }) => Ensemble { base: vec![0.0], trees: vec![] },
-                (None, Target::Direction | Target::Volatility { .. }) => {
-                    Ensemble { base: objective.base(&y), trees: vec![] }
-                }
-            };
+        for (i, targets) in targets.into_iter().enumerate() {
+            let trees = start.as_ref().map(|model| model.ensembles[i].clone());
             let limit = limits.and_then(|l| l.get(i).copied()).unwrap_or(self.rounds);
-            boosters.push(Booster::new(objective, ensemble, data, y, valid_y, limit));
+            boosters.push(Booster::new(objective, trees, data, targets, limit));
         }
         let shell = FittedGbdt { n_features: train.width(), width: train.task().width(), target, ensembles: vec![] };
         Ok(Parts { shell: Shell(shell), boosters })
     }
-}
 
-/// Targets of the training and the validation part, `[booster]`.
-#[allow(clippy::type_complexity, reason = "three things that belong together only here")]
-fn targets(
-    train: &Samples<'_>,
-    valid: Option<&Samples<'_>>,
-    start: Option<&FittedGbdt>,
-) -> Result<(Target, Objective, Vec<(Vec<f32>, Vec<f32>)>), FitError> {
-    match *train.task() {
-        Task::Price { horizon } => {
-            let anchors = anchor_steps(horizon);
-            let returns = anchor_returns(train, &anchors)?;
-            let valid_returns = match valid {
-                Some(valid) => anchor_returns(valid, &anchors)?,
-                None => vec![vec![]; anchors.len()],
-            };
-            let scales = match start.map(|model| &model.target) {
-                Some(Target::Price { scales, .. }) => scales.clone(),
-                _ => returns.iter().map(|r| checks::root_mean_square(r)).collect::<Result<Vec<_>, _>>()?,
-            };
-            let scaled = |r: &[f64], scale: f64| -> Vec<f32> { r.iter().map(|r| (r / scale) as f32).collect() };
-            let targets = (0..anchors.len())
-                .map(|a| (scaled(&returns[a], scales[a]), scaled(&valid_returns[a], scales[a])))
-                .collect();
-            Ok((Target::Price { anchors, scales }, Objective::Squared, targets))
-        }
-        Task::Direction { .. } => {
-            let objective = Objective::Softmax { classes: CLASSES };
-            let y = classes(train);
-            objective.check_variety(&y)?;
-            Ok((Target::Direction, objective, vec![(y, valid.map(classes).unwrap_or_default())]))
-        }
-        Task::Volatility { .. } => {
-            let variances = checks::relative_variances(train)?;
-            let (_, deviation) = checks::mean_and_deviation(&variances)?;
-            let valid_variances = valid.map(checks::relative_variances).transpose()?.unwrap_or_default();
-            let scale = match start.map(|model| &model.target) {
-                Some(Target::Volatility { scale, .. }) => *scale,
-                _ => deviation,
-            };
-            let scaled = |v: &[f64]| -> Vec<f32> { v.iter().map(|v| (v / scale) as f32).collect() };
-            let target = Target::Volatility { scale, smearing: Smearing::NONE };
-            Ok((target, Objective::Squared, vec![(scaled(&variances), scaled(&valid_variances))]))
+    /// The model to go on from: that of a checkpoint, or else of a warm start.
+    fn start(&self, task: &Task, cx: &FitContext<'_>) -> Result<Option<FittedGbdt>, FitError> {
+        let state = cx.resume.map(|resume| &resume.state).or(cx.warm);
+        Ok(state.map(|state| FittedGbdt::restore(state, task, self.price_target())).transpose()?)
+    }
+
+    /// What each booster learns, `[booster]`.
+    fn targets(
+        &self,
+        train: &Samples<'_>,
+        valid: Option<&Samples<'_>>,
+        start: Option<&FittedGbdt>,
+    ) -> Result<(Target, Objective, Vec<Targets>), FitError> {
+        let scaled = |values: &[f64], scale: f64| -> Vec<f32> { values.iter().map(|v| (v / scale) as f32).collect() };
+        match *train.task() {
+            Task::Price { horizon } => {
+                let (anchors, learnt) = (anchor_steps(horizon), self.price_target());
+                let values = anchor_targets(train, &anchors, learnt)?;
+                let valid_values = match valid {
+                    Some(valid) => anchor_targets(valid, &anchors, learnt)?,
+                    None => vec![vec![]; anchors.len()],
+                };
+                let scales = match start.map(|model| &model.target) {
+                    Some(Target::Price { scales, .. }) => scales.clone(),
+                    _ => values.iter().map(|v| checks::root_mean_square(v)).collect::<Result<Vec<_>, _>>()?,
+                };
+                let of_anchor = |a: usize| {
+                    let y = scaled(&values[a], scales[a]);
+                    let centred = learnt.kind() != TargetKind::Raw;
+                    let level = if centred { shrunk_mean(&y, &Stretches::of(train, anchors[a])) } else { 0.0 };
+                    let valid_y = scaled(&valid_values[a], scales[a]);
+                    Targets { base: vec![level], y, valid_y, centred, stretches: self.stretches(valid, anchors[a]) }
+                };
+                let targets = (0..anchors.len()).map(of_anchor).collect();
+                Ok((Target::Price { anchors, scales, learnt }, Objective::Squared, targets))
+            }
+            Task::Direction { horizon, .. } => {
+                let objective = Objective::Softmax { classes: CLASSES };
+                let y = classes(train);
+                objective.check_variety(&y)?;
+                let (base, valid_y) = (objective.base(&y), valid.map(classes).unwrap_or_default());
+                let targets = Targets { base, y, valid_y, centred: false, stretches: self.stretches(valid, horizon) };
+                Ok((Target::Direction, objective, vec![targets]))
+            }
+            Task::Volatility { horizon } => {
+                let variances = checks::relative_variances(train)?;
+                let (_, deviation) = checks::mean_and_deviation(&variances)?;
+                let valid_variances = valid.map(checks::relative_variances).transpose()?.unwrap_or_default();
+                let scale = match start.map(|model| &model.target) {
+                    Some(Target::Volatility { scale, .. }) => *scale,
+                    _ => deviation,
+                };
+                let (y, valid_y) = (scaled(&variances, scale), scaled(&valid_variances, scale));
+                let (base, stretches) = (Objective::Squared.base(&y), self.stretches(valid, horizon));
+                let target = Target::Volatility { scale, smearing: Smearing::NONE };
+                let targets = Targets { base, y, valid_y, centred: false, stretches };
+                Ok((target, Objective::Squared, vec![targets]))
+            }
         }
     }
+
+    /// The validation part in stretches, by which a gain is judged whose outcomes reach over `step` steps; `None` where
+    /// nothing is chosen.
+    fn stretches(&self, valid: Option<&Samples<'_>>, step: usize) -> Option<Stretches> {
+        valid.filter(|_| self.patience > 0).map(|valid| Stretches::of(valid, step))
+    }
+}
+
+/// Mean of targets, shrunk to 0, the naive forecast, as far as it is insignificant.
+fn shrunk_mean(y: &[f32], stretches: &Stretches) -> f64 {
+    let mean_and_error = stretches.mean_and_error(y.iter().map(|&v| f64::from(v)));
+    mean_and_error.map_or(0.0, |(mean, error)| shrinkage::shrunk(mean, error))
 }
 
 fn classes(samples: &Samples<'_>) -> Vec<f32> {
     (0..samples.len()).map(|i| samples.class(i) as f32).collect()
-}
-
-/// The model to go on from: that of a checkpoint, or else of a warm start.
-fn start(task: &Task, cx: &FitContext<'_>) -> Result<Option<FittedGbdt>, FitError> {
-    let state = cx.resume.map(|resume| &resume.state).or(cx.warm);
-    Ok(state.map(|state| FittedGbdt::restore(state, task)).transpose()?)
 }
 
 impl FittedGbdt {

@@ -106,19 +106,19 @@ impl Objective {
 
     /// Mean squared error, or mean log loss in nats.
     pub(super) fn loss(self, margins: &[f64], y: &[f32]) -> f64 {
-        let sum: f64 = match self {
-            Self::Squared => margins.iter().zip(y).map(|(m, &y)| (m - f64::from(y)).powi(2)).sum(),
-            Self::Logistic => margins.iter().zip(y).map(|(&m, &y)| log1p_exp(if y > 0.5 { -m } else { m })).sum(),
-            Self::Softmax { classes } => margins
-                .chunks_exact(classes)
-                .zip(y)
-                .map(|(m, &y)| {
-                    let top = m.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                    top + m.iter().map(|v| (v - top).exp()).sum::<f64>().ln() - m[y as usize]
-                })
-                .sum(),
-        };
-        sum / y.len() as f64
+        self.losses(margins, y).sum::<f64>() / y.len() as f64
+    }
+
+    /// Squared error, or log loss in nats, of each row; `margins` are `[row, output]`.
+    pub(super) fn losses(self, margins: &[f64], y: &[f32]) -> impl Iterator<Item = f64> {
+        margins.chunks_exact(self.outputs()).zip(y).map(move |(m, &y)| match self {
+            Self::Squared => (m[0] - f64::from(y)).powi(2),
+            Self::Logistic => log1p_exp(if y > 0.5 { -m[0] } else { m[0] }),
+            Self::Softmax { .. } => {
+                let top = m.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                top + m.iter().map(|v| (v - top).exp()).sum::<f64>().ln() - m[y as usize]
+            }
+        })
     }
 }
 

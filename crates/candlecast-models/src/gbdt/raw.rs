@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use candlecast_core::Seed;
 use candlecast_learn::{Curve, FitError};
 
-use super::booster::{Booster, Ensemble, TrainingData};
+use super::booster::{Booster, Ensemble, Targets, TrainingData};
 use super::rounds::Rounds;
-use super::{GbdtConfig, Objective};
+use super::{GbdtConfig, Objective, Open};
 use crate::tree::{Matrix, Workers, gain_importances};
 
 /// Boosted trees over a plain matrix.
@@ -18,8 +18,8 @@ pub struct GbdtModel {
 }
 
 impl GbdtConfig {
-    /// Boosts on `x` and `y`, `[row]`; with a validation part stops early and keeps the best rounds. The base margin
-    /// is the best constant on `y`.
+    /// Boosts on `x` and `y`, `[row]`; with a validation part stops early and keeps the best rounds, however small their
+    /// gain is. The base margin is the best constant on `y`. Parameters that are left open have XGBoost's defaults.
     pub fn fit_matrix(
         &self,
         (x, y): (&Matrix<'_>, &[f32]),
@@ -34,13 +34,18 @@ impl GbdtConfig {
             check(valid_x, valid_y, x.n_features(), objective)?;
         }
         let data = TrainingData::new(*x, valid.map(|(x, _)| *x), self.max_bins);
-        let ensemble = Ensemble { base: objective.base(y), trees: vec![] };
-        let valid_y = valid.map(|(_, y)| y.to_vec()).unwrap_or_default();
-        let mut boosters = [Booster::new(objective, ensemble, &data, y.to_vec(), valid_y, self.rounds)];
-        let workers = Workers::new(threads);
-        let rounds = Rounds { config: self, data: &data, seed, workers: &workers };
+        let targets = Targets {
+            base: objective.base(y),
+            y: y.to_vec(),
+            valid_y: valid.map(|(_, y)| y.to_vec()).unwrap_or_default(),
+            centred: false,
+            stretches: None,
+        };
+        let mut boosters = [Booster::new(objective, None, &data, targets, self.rounds)];
+        let (workers, settings) = (Workers::new(threads), self.settings(&Open::XGBOOST));
+        let rounds = Rounds { settings: &settings, data: &data, seed, workers: &workers };
         rounds.run(&mut boosters, Curve::default(), &mut |_, _, _| ControlFlow::Continue(()))?;
-        Ok(GbdtModel { objective, ensemble: boosters[0].best() })
+        Ok(GbdtModel { objective, ensemble: boosters[0].best(&data) })
     }
 }
 
@@ -70,7 +75,7 @@ impl GbdtModel {
 
     /// Rounds kept.
     pub fn n_rounds(&self) -> usize {
-        self.ensemble.trees.len() / self.objective.outputs()
+        self.ensemble.n_rounds()
     }
 
     /// Share of each feature in the gain of all splits; `None` without splits.

@@ -6,7 +6,7 @@ use candlecast_core::Seed;
 use candlecast_learn::{Curve, FitError, Progress, Stop};
 use rayon::prelude::*;
 
-use super::GbdtConfig;
+use super::Settings;
 use super::booster::{Booster, TrainingData};
 use crate::tree::{Grower, Workers};
 
@@ -15,7 +15,7 @@ pub(super) type Report<'r> = dyn FnMut(&[Booster], &Progress, &Curve) -> Control
 
 /// What all rounds share.
 pub(super) struct Rounds<'a> {
-    pub(super) config: &'a GbdtConfig,
+    pub(super) settings: &'a Settings,
     pub(super) data: &'a TrainingData<'a>,
     pub(super) seed: Seed,
     pub(super) workers: &'a Workers,
@@ -56,14 +56,14 @@ impl Rounds<'_> {
             let grower = &mut growers[0];
             self.workers.run(|| {
                 for (seed, booster) in active {
-                    booster.round(self.data, self.config, seed, grower, true);
+                    booster.round(self.data, self.settings, seed, grower, true);
                 }
             });
         } else {
             let share = active.len().div_ceil(n_threads);
             let run = |boosters: &mut [(Seed, &mut Booster)], grower: &mut Grower| {
                 for (seed, booster) in boosters {
-                    booster.round(self.data, self.config, *seed, grower, false);
+                    booster.round(self.data, self.settings, *seed, grower, false);
                 }
             };
             if n_threads == 1 {
@@ -94,10 +94,10 @@ impl Rounds<'_> {
         }
         Ok(Progress {
             step,
-            of: self.config.rounds.max(step),
+            of: self.settings.rounds.max(step),
             train_loss: Some(train_loss),
             valid_loss,
-            learning_rate: Some(self.config.learning_rate),
+            learning_rate: Some(self.settings.grow.learning_rate),
         })
     }
 }

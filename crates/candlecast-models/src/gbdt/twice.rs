@@ -1,4 +1,4 @@
-//! Fits without a validation part: the first chooses the rounds on the newest samples, the second takes in all.
+//! Fits in two stages: the first chooses the rounds on the newest samples, the second takes in all.
 
 use std::ops::ControlFlow;
 
@@ -67,7 +67,8 @@ impl FitObserver for Stage<'_> {
 }
 
 impl GbdtConfig {
-    /// Chooses the rounds of each booster on `held`, then fits all of `train` with so many.
+    /// Chooses the rounds of each booster on `held` by a fit on `fitted`, then fits `train`, which holds both, with so
+    /// many. It takes about twice the time of one fit.
     pub(super) fn fit_twice(
         &self,
         train: &Samples<'_>,

@@ -20,7 +20,8 @@ pub(crate) fn anchor_steps(horizon: usize) -> Vec<usize> {
 }
 
 /// Fills `out` (`[step]`, from 1) with the values at the anchors and straight lines between them. The anchors are
-/// those of [`anchor_steps`] for `out.len()`.
+/// those of [`anchor_steps`] for `out.len()`. Of prices the values are targets, each in the unit of its own step, which
+/// differ less from one step to the next than returns do.
 pub(crate) fn interpolate(anchors: &[usize], values: &[f64], out: &mut [f64]) {
     let mut right = 0;
     for (i, o) in out.iter_mut().enumerate() {

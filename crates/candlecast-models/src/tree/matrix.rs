@@ -1,6 +1,6 @@
 //! [`Matrix`]: a row-major view of finite inputs.
 
-use candlecast_learn::{FitError, Samples};
+use candlecast_learn::{FitError, PriceTarget, Samples};
 
 use crate::checks;
 
@@ -64,15 +64,19 @@ pub(crate) fn inputs(samples: &Samples<'_>) -> Vec<f32> {
     values
 }
 
-/// Log returns from each origin over each anchor's steps, `[anchor][sample]`.
-pub(crate) fn anchor_returns(samples: &Samples<'_>, anchors: &[usize]) -> Result<Vec<Vec<f64>>, FitError> {
+/// Targets of the price task over each anchor's steps, `[anchor][sample]`, as `learnt` says.
+pub(crate) fn anchor_targets(
+    samples: &Samples<'_>,
+    anchors: &[usize],
+    learnt: PriceTarget,
+) -> Result<Vec<Vec<f64>>, FitError> {
     let mut all = vec![0.0; samples.task().horizon()];
     let mut out = vec![Vec::with_capacity(samples.len()); anchors.len()];
     for i in 0..samples.len() {
-        samples.returns_into(i, &mut all);
+        learnt.learn_into(samples, i, &mut all);
         checks::finite_targets(&all)?;
-        for (returns, &step) in out.iter_mut().zip(anchors) {
-            returns.push(all[step - 1]);
+        for (targets, &step) in out.iter_mut().zip(anchors) {
+            targets.push(all[step - 1]);
         }
     }
     Ok(out)

@@ -15,7 +15,7 @@ pub(crate) use binning::{Binned, Columns};
 pub(crate) use encode::{decode, encode};
 pub(crate) use grow::{GrowConfig, GrowInput, Grower};
 pub use matrix::Matrix;
-pub(crate) use matrix::{anchor_returns, inputs};
+pub(crate) use matrix::{anchor_targets, inputs};
 pub(crate) use node::{Tree, gain_importances};
 pub(crate) use split::SplitRules;
 pub(crate) use workers::Workers;

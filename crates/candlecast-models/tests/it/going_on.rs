@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use candlecast_core::Seed;
 use candlecast_learn::{
-    Extent, FitContext, FitObserver, FitOutcome, Learner, ModelState, Progress, Samples, Stop, TrainState,
+    Extent, FitContext, FitObserver, FitOutcome, Learner, ModelState, Progress, Samples, Stop, Task, TrainState,
 };
 use serde_json::json;
 
@@ -143,15 +143,53 @@ fn cancelling_keeps_the_best_so_far() {
 }
 
 #[test]
-fn progress_counts_rounds_and_shows_losses() {
+fn progress_counts_the_rounds_of_both_fits_and_shows_losses() {
     let world = reverting(1500, 0.5, 24, price(2));
     let (train, held) = (world.train(), world.valid());
     let mut watcher = Watcher::default();
+    let learner = build("gbdt", &json!({ "rounds": 25, "patience": 25 }));
+    let outcome = watched(&*learner, (&train, Some(&held)), (None, None), &mut watcher);
+    assert!(watcher.steps.iter().enumerate().all(|(i, p)| p.step == i + 1 && p.of == 50));
+    assert!(watcher.steps.iter().enumerate().all(|(i, p)| p.valid_loss.is_some() == (i < 25)));
+    // The second fit does as many rounds as are kept of the first.
+    assert_eq!(watcher.steps.len(), 25 + outcome.steps);
+    let losses = &outcome.curve.train;
+    assert!(
+        outcome.steps > 0 && (losses.len(), outcome.curve.valid.len()) == (25, 25) && losses[24] < losses[0],
+        "{losses:?}"
+    );
+}
+
+#[test]
+fn without_patience_all_rounds_are_done_at_once_on_all_samples() {
+    let world = reverting(1500, 0.5, 24, price(2));
+    let (train, held) = (world.train(), world.valid());
+    let ids = [train.ids(), held.ids()].concat();
+    let all = Samples::new(train.data(), &ids, train.lookback(), *train.task(), None);
+    let mut watcher = Watcher::default();
     let learner = build("gbdt", &json!({ "rounds": 25, "patience": 0 }));
     let outcome = watched(&*learner, (&train, Some(&held)), (None, None), &mut watcher);
-    assert_eq!(watcher.steps.len(), 25);
-    assert!(watcher.steps.iter().enumerate().all(|(i, p)| p.step == i + 1 && p.of == 25 && p.valid_loss.is_some()));
-    let losses = &outcome.curve.train;
-    assert!(losses.len() == 25 && losses.windows(2).all(|w| w[1] < w[0]), "{losses:?}");
-    assert_eq!((outcome.stopped, outcome.steps), (Stop::Budget, 25));
+    assert!(watcher.steps.iter().enumerate().all(|(i, p)| p.step == i + 1 && p.of == 25 && p.valid_loss.is_none()));
+    assert_eq!((watcher.steps.len(), outcome.stopped, outcome.steps), (25, Stop::Budget, 25));
+    assert_eq!(fit(&*learner, &all, None, 1).unwrap().model.state(), outcome.model.state());
+}
+
+/// The rounds are chosen on the validation part, and what serves has learnt from it.
+#[test]
+fn what_serves_is_a_fit_to_both_parts_with_the_rounds_chosen() {
+    for task in [price(1), volatility(1)] {
+        let world =
+            if let Task::Volatility { .. } = task { waving(1500, 27, task) } else { reverting(1500, 0.5, 27, task) };
+        let (train, held) = (world.train(), world.valid());
+        let ids = [train.ids(), held.ids()].concat();
+        let all = Samples::new(train.data(), &ids, train.lookback(), *train.task(), None);
+        let config = |rounds: usize, patience: usize| json!({ "rounds": rounds, "patience": patience, "maxDepth": 3 });
+        let chosen = fit(&*build("gbdt", &config(200, 10)), &train, Some(&held), 1).unwrap();
+        assert!(chosen.steps > 0, "{task:?}");
+        let direct = fit(&*build("gbdt", &config(chosen.steps, 0)), &all, None, 1).unwrap();
+        let (chosen, direct) = (chosen.model.state(), direct.model.state());
+        for tensor in ["base", "scales", "treeNodes", "treeValues"] {
+            assert_eq!(chosen.tensors[tensor], direct.tensors[tensor], "{task:?} {tensor}");
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! Laws that every model of the catalog obeys.
 
 use candlecast_core::Seed;
-use candlecast_learn::ModelState;
+use candlecast_learn::{ModelState, Prediction};
 use candlecast_models::{catalog, permutation_importance};
 use candlecast_testkit::{LearnerLaws, assert_learner_laws};
 use serde_json::{Value, json};
 
-use crate::world::{build, fit, price, quick, reverting, volatility, waving};
+use crate::world::{build, fit, predict, price, quick, reverting, volatility, waving};
 
 /// Settings that make fits quick and still let them find a signal.
 fn lawful(id: &str) -> Value {
@@ -62,7 +62,7 @@ fn the_feature_that_tells_the_volatility_is_the_most_important() {
     let world = waving(3000, 4, volatility(1));
     for id in ["linear", "gbdt", "random-forest"] {
         let outcome = fit(&*build(id, &quick(id)), &world.train(), Some(&world.valid()), 1).unwrap();
-        let shuffled = permutation_importance(&*outcome.model, &world.valid(), Seed(1), 3);
+        let shuffled = permutation_importance(&*outcome.model, &world.test(), Seed(1), 3);
         assert!(shuffled[3] > 0.05 && (0..3).all(|j| shuffled[j] < shuffled[3]), "{id} {shuffled:?}");
     }
 }
@@ -73,12 +73,59 @@ fn the_feature_that_matters_is_the_most_important() {
     for id in ["linear", "gbdt", "random-forest"] {
         let outcome = fit(&*build(id, &quick(id)), &world.train(), Some(&world.valid()), 1).unwrap();
         let gain = outcome.model.importances().unwrap();
-        let shuffled = permutation_importance(&*outcome.model, &world.valid(), Seed(1), 3);
+        // On samples that no fit has learnt from.
+        let shuffled = permutation_importance(&*outcome.model, &world.test(), Seed(1), 3);
         for importances in [&gain, &shuffled] {
             let best = (0..4).max_by(|&a, &b| importances[a].total_cmp(&importances[b])).unwrap();
             assert_eq!(best, 0, "{id} {importances:?}");
         }
         assert!(shuffled[0] > 0.1 && shuffled[3].abs() < 0.05, "{id} {shuffled:?}");
-        assert_eq!(shuffled, permutation_importance(&*outcome.model, &world.valid(), Seed(1), 3));
+        assert_eq!(shuffled, permutation_importance(&*outcome.model, &world.test(), Seed(1), 3));
+    }
+}
+
+/// What is between the anchors is interpolated in target units, and each step has its own; the same trees read as
+/// having learnt bare returns give the targets themselves.
+#[test]
+fn a_target_becomes_a_return_by_the_volatility_at_the_origin_and_the_step() {
+    let world = reverting(1500, 0.5, 32, price(24));
+    let test = world.test();
+    for (id, fitting) in [("gbdt", json!({ "rounds": 10, "patience": 0 })), ("random-forest", json!({ "trees": 10 }))] {
+        let with_target = |target: &str| {
+            let mut config = fitting.clone();
+            config["target"] = json!(target);
+            build(id, &config)
+        };
+        for target in ["clipped", "wide"] {
+            let outcome = fit(&*with_target(target), &world.train(), Some(&world.valid()), 1).unwrap();
+            let restored = with_target("raw").restore(&outcome.model.state(), &price(24)).unwrap();
+            let (returns, mut targets) = (predict(&outcome, &test), Prediction::default());
+            restored.predict_into(&test, &mut targets);
+            for i in 0..test.len() {
+                for (h, (y, learnt)) in returns.row(i).iter().zip(targets.row(i)).enumerate() {
+                    let unit = test.sigma(i) * ((h + 1) as f64).sqrt();
+                    assert!((y - unit * learnt).abs() <= 1e-12 * y.abs(), "{id} {target} {y} {learnt}");
+                }
+            }
+        }
+    }
+}
+
+/// A model of bare returns, as old files have them, comes back as one.
+#[test]
+fn a_model_of_bare_returns_is_restored_as_one() {
+    let world = reverting(1500, 0.5, 33, price(3));
+    for (id, config) in
+        [("gbdt", json!({ "rounds": 10, "target": "raw" })), ("random-forest", json!({ "trees": 10, "target": "raw" }))]
+    {
+        let learner = build(id, &config);
+        let outcome = fit(&*learner, &world.train(), Some(&world.valid()), 1).unwrap();
+        let restored = learner.restore(&outcome.model.state(), &price(3)).unwrap();
+        let mut again = Prediction::default();
+        restored.predict_into(&world.test(), &mut again);
+        assert_eq!(again, predict(&outcome, &world.test()), "{id}");
+        // Scales are the root mean squares of log returns of 0.8 %, not of targets, which are about 1.
+        let scales = outcome.model.state().f64("scales", &[3]).unwrap().to_vec();
+        assert!(scales.iter().all(|scale| *scale < 0.02), "{id} {scales:?}");
     }
 }

@@ -7,5 +7,6 @@ mod errors;
 mod going_on;
 mod golden;
 mod laws;
+mod linear;
 mod skill;
 mod world;

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_share_that_passes_is_known_where_quantiles_were_saved() {
-        assert_eq!(pass_share(&json!({ "confidenceQuantiles": [0.5, 0.5, 0.6] }), 0.55), Some(0.25));
+        assert_eq!(pass_share(&json!({ "confidenceQuantiles": [0.5, 0.5, 0.75] }), 0.625), Some(0.25));
         for none in [json!({}), json!({ "confidenceQuantiles": [] }), json!({ "confidenceQuantiles": [0.5, "x"] })] {
             assert_eq!(pass_share(&none, 0.55), None, "{none}");
         }

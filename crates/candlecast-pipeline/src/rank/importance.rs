@@ -36,7 +36,7 @@ impl Run<'_> {
         fold: &Fold,
         valid: &[SampleId],
     ) -> Result<(Vec<Importance>, FitSummary), Problem> {
-        // The seed of the fit that a training saves: what is ranked is that model.
+        // The seed of the fit that a training saves.
         let seed = self.seed.derive(&forecaster.name, u64::MAX);
         let (fitted, fit) = forecaster.fit(fold, seed, self.threads, Start::default(), &mut Steps(self))?;
         if fit.stopped == Stop::Cancelled {

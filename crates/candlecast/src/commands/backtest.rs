@@ -27,6 +27,9 @@ pub(crate) struct BacktestArgs {
     split: SplitArgs,
     #[command(flatten)]
     pipeline: PipelineArgs,
+    /// Learn from all stored series of the same venue and interval too: `linear` half from all, half from its own
+    #[arg(long)]
+    pool: bool,
     /// Draw errors, coverage and forecasts into a .png, .svg or .html file
     #[arg(long, value_name = "FILE", conflicts_with = "queue")]
     plot: Option<PathBuf>,
@@ -40,6 +43,7 @@ pub(crate) async fn run(args: &BacktestArgs, app: &Host, output: Output) -> Resu
         models: vec![args.model.clone()],
         split: args.split.clone(),
         pipeline: args.pipeline.clone(),
+        pool: args.pool,
         plot: args.plot.clone(),
         job: args.job.clone(),
     };

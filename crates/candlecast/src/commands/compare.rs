@@ -35,6 +35,9 @@ pub(crate) struct CompareArgs {
     pub(crate) split: SplitArgs,
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
+    /// Learn from all stored series of the same venue and interval too: `linear` half from all, half from its own
+    #[arg(long)]
+    pub(crate) pool: bool,
     /// Draw errors, coverage and forecasts into a .png, .svg or .html file
     #[arg(long, value_name = "FILE", conflicts_with = "queue")]
     pub(crate) plot: Option<PathBuf>,
@@ -106,8 +109,9 @@ pub(crate) async fn run(args: &CompareArgs, app: &Host, output: Output) -> Resul
     let models = args.pipeline.fit.models(&args.models)?;
     let common = args.pipeline.common(&key, false)?;
     let method = args.split.method(app, &key).await?;
+    let pool = if args.pool { candlecast_app::pool_of(app, &key).await? } else { vec![] };
     let (confidence_threshold, seed) = (args.pipeline.confidence_threshold, app.seed);
-    let request = EvaluateJob { series: key, models, common, method, confidence_threshold, seed };
+    let request = EvaluateJob { series: key, pool, models, common, method, confidence_threshold, seed };
     if args.job.queue {
         return jobs::queue(&request, &args.job, app, output).await;
     }

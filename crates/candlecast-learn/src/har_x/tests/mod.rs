@@ -5,7 +5,7 @@ mod golden;
 use std::sync::Arc;
 
 use candlecast_core::market::{MarketConfig, generate};
-use candlecast_core::{CandleSeries, FilledSeries, Interval, Seed};
+use candlecast_core::{CandleSeries, FilledSeries, Interval, Seed, Timestamp};
 use serde_json::{Value, json};
 
 use super::scale::{ScaleFits, VolatilityScale};
@@ -33,7 +33,15 @@ fn learner() -> Box<dyn Learner> {
 
 fn fitted(learner: &dyn Learner, train: &Samples<'_>) -> Result<Box<dyn Fitted>, FitError> {
     let observer = &mut Silent;
-    let mut cx = FitContext { seed: Seed(1), valid: None, threads: 1, warm: None, resume: None, extent: crate::Extent::default(), observer };
+    let mut cx = FitContext {
+        seed: Seed(1),
+        valid: None,
+        threads: 1,
+        warm: None,
+        resume: None,
+        extent: crate::Extent::default(),
+        observer,
+    };
     learner.fit(train, &mut cx).map(|outcome| outcome.model)
 }
 
@@ -298,6 +306,9 @@ fn the_stated_defaults_are_the_real_ones() {
         let stated = entry.params.iter().map(|p| (p.name.to_owned(), serde_json::from_str(p.default).unwrap()));
         let stated = entry.build(&Value::Object(stated.collect())).unwrap();
         assert_eq!(format!("{stated:?}"), format!("{:?}", entry.build(&Value::Null).unwrap()));
-        assert!(entry.answers_to("HAR_X") && stated.inputs(&crate::Asked::hourly(Task::Volatility { horizon: 24 })).features.ids().is_empty());
+        assert!(
+            entry.answers_to("HAR_X")
+                && stated.inputs(&crate::Asked::hourly(Task::Volatility { horizon: 24 })).features.ids().is_empty()
+        );
     }
 }
