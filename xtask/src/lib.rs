@@ -31,6 +31,9 @@ usage: cargo xtask COMMAND
   tidy [--write-touch-counts]      crate graph, purity, catalog lists and house rules only; with the flag, what a part
                                    of each kind costs is first recorded in ARCHITECTURE.md as it is
   verify [NAMES]                   the named long runs, or those not done at this revision, into RESULTS.md
+  verify NAMES [--coins A,B] [--from DATE] [--to DATE] [--data FOLDER,FOLDER] [--model ID] [--retrain-days N]
+         [--seeds N]               measurements (forecasts, intervals, volatility, placebo, unseen-coin) of other coins,
+                                   periods and data, printed only
   kill-harness [--runs N] [--seed N] [--binary PATH]
                                    kill -9 at random moments of import and train, then look what is left
   kill-jobs [--runs N] [--seed N] [--binary PATH]

@@ -188,6 +188,17 @@ impl Forecaster {
         }
     }
 
+    /// `fold` with the longest window that a part of it takes.
+    pub fn reaching(&self, fold: &Fold) -> Fold {
+        match &self.parts {
+            Parts::Pipeline(pipeline) => pipeline.reaching(fold),
+            Parts::Ensemble { members, .. } => {
+                let of = |member: &Self| member.reaching(fold);
+                members.iter().map(of).min_by_key(|fold| fold.learn_from).unwrap_or_else(|| fold.clone())
+            }
+        }
+    }
+
     /// True if both learn from the same markets.
     pub(crate) fn has_same_markets(&self, other: &Self) -> bool {
         let same = |panel| std::sync::Arc::ptr_eq(self.market(panel), other.market(panel));

@@ -88,7 +88,7 @@ impl Pipeline {
     }
 
     /// `fold` with the window of this model.
-    fn reaching(&self, fold: &Fold) -> Fold {
+    pub(crate) fn reaching(&self, fold: &Fold) -> Fold {
         let longest = self.windows().last().copied().filter(|&days| days != DEFAULT_WINDOW);
         let own = longest.map(|days| fold.fit_at.plus_ms(-i64::from(days) * DAY_MS).max(fold.earliest));
         Fold { learn_from: own.unwrap_or(fold.learn_from).min(fold.learn_from), ..fold.clone() }

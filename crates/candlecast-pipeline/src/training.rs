@@ -177,7 +177,7 @@ impl Training {
 
     /// Candles of market `market` that the saved fit learns from: the first one's open to the last one's close.
     pub fn data_range(&self, market: usize) -> TimeRange {
-        learnt_range(&self.fold, &self.frames.markets()[market])
+        learnt_range(&self.model().reaching(&self.fold), &self.frames.markets()[market])
     }
 
     /// Close of the last candle that the saved fit, or what it begins with, learns from. What is learnt in one market is

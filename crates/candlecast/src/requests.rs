@@ -102,7 +102,7 @@ pub(crate) struct FitArgs {
     /// Training window [default: rolling; expanding where train and features rank get --days or --from]
     #[arg(long, value_enum)]
     pub(crate) window: Option<WindowArg>,
-    /// Days in a rolling window [default: 365]
+    /// Days in a rolling window [default: 365, `har-x` 1825, `linear` on prices the mean over 365, 1095 and 1825]
     #[arg(long, value_name = "DAYS")]
     pub(crate) train_days: Option<u32>,
     /// Fewest candles a fit may have (200 at the least)

@@ -34,8 +34,15 @@ pub(super) struct LongRun {
     pub(super) title: &'static str,
     pub(super) needs_peers: bool,
     pub(super) steps: &'static [Step],
-    /// What its output must say, beyond success.
+    /// What its output must say, beyond success and what it says itself to be required.
     pub(super) shares: Option<Shares>,
+}
+
+impl LongRun {
+    /// True for measurements on real candles, which take flags.
+    pub(super) fn is_measurement(&self) -> bool {
+        self.steps.iter().all(|step| step.command.contains(&MEASURE))
+    }
 }
 
 const fn step(command: &'static [&'static str]) -> Step {
@@ -60,6 +67,29 @@ macro_rules! random_walks {
             "random_walks",
             "--",
             $($argument),+
+        ])
+    };
+}
+
+/// The example of `candlecast-pipeline` that measures on real candles.
+const MEASURE: &str = "measure";
+
+/// A measurement on real candles.
+macro_rules! measure {
+    [$name:literal] => {
+        step(&[
+            "{cargo}",
+            "run",
+            "--profile",
+            "dist",
+            "--package",
+            "candlecast-pipeline",
+            "--example",
+            MEASURE,
+            "--",
+            $name,
+            "--data",
+            "{data}"
         ])
     };
 }
@@ -89,7 +119,7 @@ const ALL_FEATURES: &str = "group:price,group:average,group:momentum,group:trend
                             group:microstructure,group:correlation,group:calendar,group:regime";
 
 /// All long runs, the quickest first.
-pub(super) static LONG_RUNS: [LongRun; 10] = [
+pub(super) static LONG_RUNS: [LongRun; 15] = [
     LongRun {
         name: "order-books",
         title: "Order books of the depth captures beside the best prices and trades of the same captures",
@@ -255,7 +285,9 @@ pub(super) static LONG_RUNS: [LongRun; 10] = [
             "--horizon",
             "3",
             "--models",
-            "hybrid,linear,lstm,gru,gbdt,random-forest"
+            "hybrid,linear,lstm,gru,gbdt,random-forest",
+            "--least-kept",
+            "95"
         ]],
         shares: Some(Shares {
             models: &["hybrid", "linear", "lstm", "gru", "gbdt", "random-forest"],
@@ -266,15 +298,50 @@ pub(super) static LONG_RUNS: [LongRun; 10] = [
         name: "random-walks",
         title: "Verdicts on 500 random walks",
         needs_peers: false,
-        steps: &[random_walks!["--runs", "500"]],
+        steps: &[random_walks!["--runs", "500", "--least-skill", "-0.05"]],
         shares: Some(Shares { models: &["hybrid", "linear"], bound: Bound::AtMost(6.0) }),
     },
     LongRun {
         name: "random-walks-learners",
         title: "Verdicts of the costly learners on 100 random walks",
         needs_peers: false,
-        steps: &[random_walks!["--runs", "100", "--models", "lstm,gru,gbdt,random-forest"]],
+        steps: &[random_walks!["--runs", "100", "--models", "lstm,gru,gbdt,random-forest", "--least-skill", "-0.05"]],
         shares: Some(Shares { models: &["lstm", "gru", "gbdt", "random-forest"], bound: Bound::AtMost(6.0) }),
+    },
+    LongRun {
+        name: "intervals",
+        title: "Intervals and distributions on five coins, beside the rule before and a normal distribution",
+        needs_peers: false,
+        steps: &[measure!["intervals"]],
+        shares: None,
+    },
+    LongRun {
+        name: "forecasts",
+        title: "Prices of five coins by `linear`, 2021 to 2023",
+        needs_peers: false,
+        steps: &[measure!["forecasts"]],
+        shares: None,
+    },
+    LongRun {
+        name: "unseen-coin",
+        title: "Prices of a coin by a model that was fitted to four others",
+        needs_peers: false,
+        steps: &[measure!["unseen-coin"]],
+        shares: None,
+    },
+    LongRun {
+        name: "placebo",
+        title: "Prices of five coins whose moves got random signs",
+        needs_peers: false,
+        steps: &[measure!["placebo"]],
+        shares: None,
+    },
+    LongRun {
+        name: "volatility",
+        title: "Volatilities of five coins by `har-x`, `gbdt` and their means, 2021 to 2023",
+        needs_peers: false,
+        steps: &[measure!["volatility"]],
+        shares: None,
     },
 ];
 
@@ -309,6 +376,15 @@ mod tests {
             let models = command.iter().skip_while(|word| **word != "--models").nth(1).unwrap();
             let demanded = run.shares.as_ref().unwrap().models;
             assert_eq!(models.split(',').collect::<Vec<_>>(), demanded, "{}", run.name);
+        }
+    }
+
+    #[test]
+    fn measurements_are_told_from_other_runs() {
+        let names: Vec<&str> = LONG_RUNS.iter().filter(|run| run.is_measurement()).map(|run| run.name).collect();
+        assert_eq!(names, ["intervals", "forecasts", "unseen-coin", "placebo", "volatility"]);
+        for run in LONG_RUNS.iter().filter(|run| run.is_measurement()) {
+            assert!(run.steps.len() == 1 && run.steps[0].command.contains(&run.name), "{}", run.name);
         }
     }
 

@@ -1,8 +1,9 @@
 //! `cargo xtask verify`: runs too long for every change. Each writes its section of `RESULTS.md`; what is done at
 //! a revision is remembered, so that an interrupted series goes on where it was. A run named on the command line
-//! runs in any case.
+//! runs in any case. With flags, measurements are of other coins, periods and data: they are printed and not recorded.
 
 mod list;
+mod required;
 mod shares;
 mod state;
 
@@ -25,10 +26,17 @@ const FILE: &str = "RESULTS.md";
 const HEADING: &str = "# Results\n\nWritten by `cargo xtask verify`; each section says how to repeat it.\n";
 /// Last lines of a run's output that go into the file.
 const MAX_LINES: usize = 200;
+/// What measurements may be told, without the dashes: the flags of the example `measure`.
+const FLAGS: [&str; 7] = ["coins", "from", "to", "data", "model", "retrain-days", "seeds"];
 
 /// Runs what is named, or else all that is not done at this revision.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let args = Args::parse(args, &[])?;
+    let args = Args::parse(args, &FLAGS)?;
+    let flags: Vec<String> =
+        FLAGS.iter().filter_map(|flag| Some([format!("--{flag}"), args.get(flag)?.to_owned()])).flatten().collect();
+    if !flags.is_empty() {
+        return measure(&args.names, &flags);
+    }
     let revision = machine::revision();
     let mut state = State::load(&sh::target_dir().join("verify/state.json"))?;
     let chosen = choose(&args.names, |run| state.is_done(run.name, &revision))?;
@@ -36,7 +44,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     for run in chosen {
         println!("== {}: {}", run.name, run.title);
         let start = Instant::now();
-        let result = Site::of(run).and_then(|site| site.perform());
+        let result = Site::of(run, &[]).and_then(|site| site.perform());
         let seconds = start.elapsed().as_secs_f64();
         let body = section(run, &revision, seconds, &result)?;
         sections::write(&sh::root().join(FILE), HEADING, Mark { kind: "verify", name: run.name }, &body)?;
@@ -49,6 +57,21 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         }
     }
     ensure!(failed.is_empty(), "failed: {}; see above and {FILE}", failed.join(", "));
+    Ok(())
+}
+
+/// Runs the measurements called `names` with `flags`. Nothing is recorded: `RESULTS.md` holds what the commands without
+/// flags give.
+fn measure(names: &[String], flags: &[String]) -> Result<()> {
+    ensure!(!names.is_empty(), "name the measurements that {} is for", flags[0]);
+    let chosen = choose(names, |_| false)?;
+    if let Some(other) = chosen.iter().find(|run| !run.is_measurement()) {
+        bail!("{} takes no flags", other.name);
+    }
+    for run in chosen {
+        println!("== {}: {}", run.name, run.title);
+        Site::of(run, flags)?.perform()?;
+    }
     Ok(())
 }
 
@@ -73,11 +96,13 @@ struct Site {
     run: &'static LongRun,
     scratch: PathBuf,
     data: Option<PathBuf>,
+    /// Words behind those of each step.
+    flags: Vec<String>,
 }
 
 impl Site {
     /// Makes an empty scratch folder and, where the run needs it, the peers' environment.
-    fn of(run: &'static LongRun) -> Result<Self> {
+    fn of(run: &'static LongRun, flags: &[String]) -> Result<Self> {
         let scratch = sh::target_dir().join("verify").join(run.name);
         if scratch.exists() {
             fs::remove_dir_all(&scratch).with_context(|| format!("cannot empty {}", scratch.display()))?;
@@ -86,7 +111,7 @@ impl Site {
         if run.needs_peers {
             peers::python(&["requirements.txt"])?;
         }
-        Ok(Self { run, scratch, data: test_data::folder() })
+        Ok(Self { run, scratch, data: test_data::folder(), flags: flags.to_vec() })
     }
 
     /// What all steps printed.
@@ -98,6 +123,7 @@ impl Site {
         if let Some(shares) = &self.run.shares {
             shares.check(&output)?;
         }
+        required::check(&output)?;
         let data = self.data.as_ref().map(|path| path.display().to_string());
         let shown = data.map_or(output.clone(), |data| output.replace(&data, "$CANDLECAST_TEST_DATA"));
         Ok(shown.replace(&format!("{}/", sh::root().display()), ""))
@@ -107,7 +133,7 @@ impl Site {
         let words = step.command.iter().map(|word| self.resolve(word)).collect::<Result<Vec<_>>>()?;
         let (program, arguments) = words.split_first().context("a step needs a command")?;
         let mut command = sh::program(program);
-        command.args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.args(arguments).args(&self.flags).env("PYTHONDONTWRITEBYTECODE", "1");
         test_data::pass_to(&mut command);
         match step.stdout {
             Some(file) => {
@@ -176,6 +202,17 @@ mod tests {
         assert!(!rest.contains(&"kill"));
         assert_eq!(names(choose(&["kill".into()], |_| true).unwrap()), ["kill"]);
         assert!(choose(&["kil".into()], |_| true).unwrap_err().to_string().contains("kill"));
+    }
+
+    #[test]
+    fn flags_are_for_named_measurements_alone() {
+        let refused = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            measure(&names, &["--coins".into(), "BTC".into()]).unwrap_err().to_string()
+        };
+        assert!(refused(&[]).contains("--coins") && refused(&["kill"]).contains("kill takes no flags"));
+        assert!(refused(&["forecasts", "dm-size"]).contains("dm-size"));
+        assert!(refused(&["forecast"]).contains("unseen-coin"));
     }
 
     #[test]

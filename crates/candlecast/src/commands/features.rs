@@ -64,7 +64,7 @@ enum FeaturesCommand {
     },
     /// What each feature tells about the return ahead, before the part that the next training is tested on
     #[command(
-        after_help = "What a training on the same candles would calibrate and be tested on is not looked at, so that a choice of features leaves it untouched. With --to the range ends there instead: choose features on candles before those that you test on.\n\nThe window is that of train: the newest 365 days, or, with --from, the range as a whole (expanding); --window or --train-days decide otherwise. --features all ranks the whole catalog.\n\nExample:\n  candlecast features rank --symbol BTCUSDT --horizon 24h --to 2023-01-01 --output ranks.json"
+        after_help = "What a training on the same candles would calibrate and be tested on is not looked at, so that a choice of features leaves it untouched. With --to the range ends there instead: choose features on candles before those that you test on.\n\nThe window is that of train: the newest days, or, with --from, the range as a whole (expanding); --window or --train-days decide otherwise. --features all ranks the whole catalog.\n\nExample:\n  candlecast features rank --symbol BTCUSDT --horizon 24h --to 2023-01-01 --output ranks.json"
     )]
     Rank(RankArgs),
 }
