@@ -15,7 +15,7 @@ use candlecast_app::{JOBS, TrainJob};
 use candlecast_config::{Flags, Settings};
 use candlecast_core::market::random_walk;
 use candlecast_core::{
-    Interval, ModelRequest, NoProgress, Problem, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue,
+    Interval, ModelRequest, Move, NoProgress, Problem, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue,
 };
 use candlecast_host::{Clock, Host, HostOptions};
 use candlecast_jobs::JobOptions;
@@ -152,6 +152,7 @@ async fn trainings(n: usize) -> Result<(), Box<dyn std::error::Error>> {
         common: PipelineOptions::new(24),
         range: TimeRange::ALL,
         warm_start: false,
+        confidence_threshold: None,
         seed: app.seed,
     };
     alone(&app, &request).await?;
@@ -217,6 +218,7 @@ fn prediction(i: usize) -> NewPrediction {
         interval: None,
         borders: None,
         confidence: Some(0.5),
+        direction: Some(Move::Up),
     }
 }
 

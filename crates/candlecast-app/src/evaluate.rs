@@ -7,7 +7,9 @@ use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey};
 use candlecast_host::{Host, program_identity};
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_pipeline::catalog::{check as check_model, check_task};
-use candlecast_pipeline::{Evaluation, Method, PipelineOptions, PreparedEvaluation, check_memory, run_fingerprint};
+use candlecast_pipeline::{
+    Evaluation, Method, PipelineOptions, PreparedEvaluation, check_confidence_threshold, check_memory, run_fingerprint,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,6 +33,10 @@ pub struct EvaluateJob {
     pub common: PipelineOptions,
     /// How the data are split, and which origins are scored.
     pub method: Method,
+    /// Confidence, 0.5 to 0.99, of which the report tells how many forecasts reach it and how often they are right; by
+    /// default that of the surest tenth. Nothing else depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence_threshold: Option<f64>,
     /// Root of all randomness.
     pub seed: Seed,
 }
@@ -67,6 +73,7 @@ impl JobKind for EvaluateJob {
     fn check(&self) -> Result<(), Problem> {
         self.common.check()?;
         let task = self.common.task()?;
+        check_confidence_threshold(self.confidence_threshold, &task)?;
         self.models.iter().try_for_each(|model| {
             check_model(&model.id, &model.params)?;
             check_task(&model.id, &model.params, &task)
@@ -106,7 +113,8 @@ pub async fn evaluate(
     method: Method,
     watch: Arc<dyn ProgressSink>,
 ) -> Result<Evaluation, Problem> {
-    let request = EvaluateJob { series: key.clone(), pool: vec![], models, common, method, seed: host.seed };
+    let (series, seed) = (key.clone(), host.seed);
+    let request = EvaluateJob { series, pool: vec![], models, common, method, confidence_threshold: None, seed };
     let request = request.with_defaults(&host.settings);
     evaluate_on_record(host, &request, watch, Attempt::alone(host.now())).await
 }
@@ -129,8 +137,9 @@ async fn evaluate_on_record(
     let (threads, max_memory, asked) = (host.threads(), host.settings.max_memory, request.clone());
     let (prepared, record) = host
         .compute(move || {
-            let EvaluateJob { models, common, method, seed, .. } = asked;
-            let prepared = PreparedEvaluation::pooled(market, pool, &models, &common, method, seed)?;
+            let EvaluateJob { models, common, method, confidence_threshold, seed, .. } = asked;
+            let prepared = PreparedEvaluation::pooled(market, pool, &models, &common, method, seed)?
+                .with_confidence_threshold(confidence_threshold);
             check_memory(&prepared.forecasters, threads, max_memory)?;
             let record = RunRecord::of_evaluation(&prepared, method);
             Ok((prepared, record.begun(seed, started_at)))
@@ -174,6 +183,7 @@ mod tests {
             models: vec![model("hybrid"), model("linear")],
             common: PipelineOptions::new(1),
             method,
+            confidence_threshold: None,
             seed: Seed(42),
         }
     }
@@ -191,6 +201,22 @@ mod tests {
         let payload = serde_json::to_value(&walk).unwrap();
         assert_eq!(payload["method"]["kind"], "walk-forward");
         assert!(walk.subject().to_string().starts_with("BTCUSDT 1h (synthetic) hybrid,linear, 1 step, from 2023"));
+    }
+
+    #[test]
+    fn a_threshold_of_the_confidence_is_a_field_only_where_it_was_asked_for() {
+        let plain = request(Method::WalkForward { range: TimeRange::ALL });
+        assert!(serde_json::to_value(&plain).unwrap().get("confidenceThreshold").is_none());
+        let strict = EvaluateJob { confidence_threshold: Some(0.6), ..plain.clone() };
+        let payload = serde_json::to_value(&strict).unwrap();
+        assert_eq!(payload["confidenceThreshold"], 0.6);
+        assert_eq!(serde_json::from_value::<EvaluateJob>(payload).unwrap(), strict);
+        assert_eq!(strict.check(), Ok(()));
+        let code = |request: &EvaluateJob| request.check().unwrap_err().code;
+        assert_eq!(code(&EvaluateJob { confidence_threshold: Some(0.3), ..plain.clone() }), "bad-confidence-threshold");
+        let common = PipelineOptions { task: "volatility".into(), ..plain.common.clone() };
+        let models = vec![ModelRequest { id: "linear".into(), params: json!({}) }];
+        assert_eq!(code(&EvaluateJob { common, models, ..strict }), "bad-confidence-threshold");
     }
 
     #[test]

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use candlecast_core::{Blame, Forecast, Problem, Timestamp};
+use candlecast_core::{Action, Blame, Forecast, Move, Outlook, Problem, Timestamp};
 use candlecast_host::{Host, LOCAL};
 use candlecast_learn::Market;
 use candlecast_monitor::{MadeForecast, identity, load_serving, log_forecasts};
+use candlecast_pipeline::doc::pass_share;
 use candlecast_pipeline::{LoadedModel, Newest, forecast_newest, max_fill};
 use candlecast_registry::{Family, Loaded, ModelManifest, RegistryError};
 
 use crate::doc::EvidenceDoc;
 use crate::models::is_stale;
+
+/// Confidence below which a forecast is no reason to do anything, where no other is asked for.
+pub const CONFIDENCE_THRESHOLD: f64 = 0.5;
 
 /// A forecast and where it comes from.
 #[derive(Debug)]
@@ -35,9 +39,28 @@ pub struct Predicted {
     pub stale_data: bool,
     /// The stored candles, which may reach beyond the origin.
     pub market: Arc<Market>,
+    /// Confidence, 0 to 1, below which the answer is to hold.
+    pub confidence_threshold: f64,
 }
 
 impl Predicted {
+    /// The same, where the answer is to hold below the confidence `threshold`, 0 to 1.
+    #[must_use]
+    pub fn with_confidence_threshold(self, threshold: f64) -> Self {
+        Self { confidence_threshold: threshold, ..self }
+    }
+
+    /// What the forecast says is to be done; `None` of a volatility, which says nothing of it.
+    pub fn action(&self) -> Option<Action> {
+        action(&self.forecast.outlook, self.confidence_threshold)
+    }
+
+    /// Share, 0 to 1, of the forecasts scored at the model's training whose confidence is not below the threshold, all
+    /// steps together; `None` where that is not known, as with models of older programs.
+    pub fn pass_share(&self) -> Option<f64> {
+        pass_share(&self.manifest.metrics, self.confidence_threshold)
+    }
+
     /// True when the model learnt from candles after the origin: it has seen what it forecasts.
     pub fn has_seen_future(&self) -> bool {
         self.trained_to > self.forecast.origin
@@ -80,6 +103,25 @@ impl Predicted {
     }
 }
 
+/// BUY or SELL by the direction at the last step, or the most probable class; HOLD where there is none, or where its
+/// confidence is below `threshold`.
+fn action(outlook: &Outlook, threshold: f64) -> Option<Action> {
+    let (said, confidence) = match outlook {
+        Outlook::Price(steps) => {
+            let last = steps.last()?;
+            let said = match last.direction {
+                Move::Up => Action::Buy,
+                Move::Down => Action::Sell,
+                Move::None => Action::Hold,
+            };
+            (said, last.confidence)
+        }
+        Outlook::Direction(direction) => (direction.action, direction.confidence),
+        Outlook::Volatility(_) => return None,
+    };
+    Some(if confidence < threshold { Action::Hold } else { said })
+}
+
 /// Forecasts with the active model of `family` that has the shortest horizon of at least `horizon` steps, or, if that is
 /// `None`, with the one that reaches farthest. A price forecast is cut to `horizon`; a class or a volatility is over the
 /// whole horizon of its model.
@@ -109,6 +151,7 @@ pub async fn predict(host: &Host, family: &Family, horizon: Option<usize>) -> Re
             regime,
             fell_back,
             market,
+            confidence_threshold: CONFIDENCE_THRESHOLD,
         })
     })
     .await
@@ -148,4 +191,57 @@ fn not_trained(e: RegistryError, family: &Family) -> Problem {
         ),
     )
     .with_field("model")
+}
+
+#[cfg(test)]
+mod tests {
+    use candlecast_core::{DirectionOutlook, ForecastStep, VolatilityOutlook};
+
+    use super::*;
+
+    fn step(step: usize, direction: Move, confidence: f64) -> ForecastStep {
+        ForecastStep {
+            step,
+            target_time: Timestamp(0),
+            // The price stays: the direction decides, not the price.
+            price: 100.0,
+            lower: 90.0,
+            upper: 110.0,
+            direction,
+            factor: 0.0,
+            confidence,
+            calibrated: true,
+        }
+    }
+
+    #[test]
+    fn the_last_step_decides_if_its_confidence_is_not_below_the_threshold() {
+        let of = |direction, confidence, threshold| {
+            action(&Outlook::Price(vec![step(1, Move::Up, 0.9), step(2, direction, confidence)]), threshold)
+        };
+        for (direction, said) in [(Move::Up, Action::Buy), (Move::Down, Action::Sell), (Move::None, Action::Hold)] {
+            assert_eq!(of(direction, 0.5, CONFIDENCE_THRESHOLD), Some(said));
+            assert_eq!(of(direction, 0.6, 0.6), Some(said));
+            assert_eq!(of(direction, 0.59, 0.6), Some(Action::Hold));
+        }
+        assert_eq!(action(&Outlook::Price(vec![]), 0.5), None);
+    }
+
+    #[test]
+    fn a_class_is_done_where_it_is_sure_enough_and_a_volatility_says_nothing() {
+        let class = Outlook::Direction(DirectionOutlook {
+            step: 6,
+            target_time: Timestamp(0),
+            action: Action::Sell,
+            probabilities: [0.5, 0.3, 0.2],
+            sell_at: 99.0,
+            buy_at: 101.0,
+            confidence: 0.55,
+            calibrated: true,
+        });
+        assert_eq!([0.5, 0.6].map(|threshold| action(&class, threshold)), [Some(Action::Sell), Some(Action::Hold)]);
+        let target_time = Timestamp(0);
+        let volatility = VolatilityOutlook { step: 6, target_time, volatility: 0.02, lower: 0.01, upper: 0.04 };
+        assert_eq!(action(&Outlook::Volatility(volatility), 0.5), None);
+    }
 }

@@ -14,8 +14,8 @@ use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_learn::{FitSummary, Labels, Market, Report, Task};
 use candlecast_monitor::{family, identity, load_serving};
 use candlecast_pipeline::{
-    LoadedModel, PipelineOptions, SavedModel, Serving, Training, TrainingRequest, WarmStart, catalog, check_memory,
-    run_fingerprint,
+    LoadedModel, PipelineOptions, SavedModel, Serving, Training, TrainingRequest, WarmStart, catalog,
+    check_confidence_threshold, check_memory, run_fingerprint,
 };
 use candlecast_registry::{Activate, Loaded, ModelManifest, Slot};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -139,8 +139,9 @@ fn prepared(
 ) -> Result<Training, Problem> {
     // What cannot be restored does not serve, so there is nothing to be no worse than.
     let serving = served.into_iter().map(|loaded| loaded.and_then(serving_model)).collect();
-    let TrainJob { model, common, range, seed, .. } = request.clone();
-    Training::new(markets, &TrainingRequest { model, common, range, seed }, serving, warm, threads)
+    let TrainJob { model, common, range, seed, confidence_threshold, .. } = request.clone();
+    let training = Training::new(markets, &TrainingRequest { model, common, range, seed }, serving, warm, threads)?;
+    Ok(training.with_confidence_threshold(confidence_threshold))
 }
 
 /// What serves when a training begins, by series. What serves at another horizon is neither compared with nor replaced.
@@ -189,6 +190,10 @@ pub struct TrainJob {
     /// True to begin the saved fit with the weights of the version that serves.
     #[serde(default)]
     pub warm_start: bool,
+    /// Confidence, 0.5 to 0.99, of which the report tells how many forecasts reach it and how often they are right; by
+    /// default that of the surest tenth. Nothing else depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence_threshold: Option<f64>,
     /// Root of all randomness.
     pub seed: Seed,
 }
@@ -196,7 +201,7 @@ pub struct TrainJob {
 impl TrainJob {
     /// One model on all candles of `series`, begun from nothing.
     pub fn new(series: Vec<SeriesKey>, model: ModelRequest, common: PipelineOptions, seed: Seed) -> Self {
-        Self { series, model, common, range: TimeRange::ALL, warm_start: false, seed }
+        Self { series, model, common, range: TimeRange::ALL, warm_start: false, confidence_threshold: None, seed }
     }
 }
 
@@ -243,7 +248,9 @@ impl JobKind for TrainJob {
         check_series(&self.series)?;
         trainable(&self.model)?;
         catalog::check(&self.model.id, &self.model.params)?;
-        catalog::check_task(&self.model.id, &self.model.params, &self.common.task()?)?;
+        let task = self.common.task()?;
+        catalog::check_task(&self.model.id, &self.model.params, &task)?;
+        check_confidence_threshold(self.confidence_threshold, &task)?;
         check_labels(&self.common, self.series.len())
     }
 
@@ -324,6 +331,7 @@ mod tests {
             },
             range: TimeRange { from: Timestamp::year_start(2023), ..TimeRange::ALL },
             warm_start: true,
+            confidence_threshold: None,
             seed: Seed(u64::MAX),
         }
     }
@@ -335,6 +343,10 @@ mod tests {
         assert_eq!(serde_json::from_str::<TrainJob>(&text).unwrap(), request());
         assert_eq!(payload["common"]["minCandles"], 1_000);
         assert_eq!(payload["range"], json!({ "from": "2023-01-01T00:00:00Z" }));
+        assert!(payload.get("confidenceThreshold").is_none(), "it was not asked for");
+        let strict = TrainJob { confidence_threshold: Some(0.6), ..request() };
+        let payload = serde_json::to_value(&strict).unwrap();
+        assert_eq!(serde_json::from_value::<TrainJob>(payload).unwrap(), strict);
         assert_eq!(request().subject().to_string(), "BTCUSDT 1h gbdt, 24 steps, from 2023-01-01T00:00:00Z on");
     }
 
@@ -387,6 +399,7 @@ mod tests {
         assert_eq!(code(&hybrid), "unsupported-task");
         let members = TrainJob { common: direction, ..with("ensemble", json!({ "members": "gbdt,hybrid" })) };
         assert_eq!(code(&members), "unsupported-task");
+        assert_eq!(code(&TrainJob { confidence_threshold: Some(1.0), ..request() }), "bad-confidence-threshold");
         assert_eq!(
             code(&TrainJob { common: PipelineOptions { level: 2.0, ..PipelineOptions::new(24) }, ..request() }),
             "bad-level"

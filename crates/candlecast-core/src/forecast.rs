@@ -85,6 +85,16 @@ impl Move {
     }
 }
 
+impl std::str::FromStr for Move {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = [Self::Up, Self::Down, Self::None];
+        let found = known.into_iter().find(|direction| direction.as_str() == text);
+        found.ok_or_else(|| format!("direction `{text}` is not known: there are UP, DOWN and NONE"))
+    }
+}
+
 impl std::fmt::Display for Move {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())
@@ -200,5 +210,21 @@ impl Forecast {
             Outlook::Direction(_) => "direction",
             Outlook::Volatility(_) => "volatility",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_come_back_from_their_names() {
+        for (log_return, direction, name) in
+            [(0.1, Move::Up, "UP"), (-0.1, Move::Down, "DOWN"), (0.0, Move::None, "NONE")]
+        {
+            assert_eq!((Move::of(log_return), direction.as_str()), (direction, name));
+            assert_eq!(name.parse::<Move>(), Ok(direction));
+        }
+        assert!("up".parse::<Move>().unwrap_err().contains("UP, DOWN and NONE"));
     }
 }

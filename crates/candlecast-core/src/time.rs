@@ -95,6 +95,15 @@ impl Timestamp {
             .datetime()
     }
 
+    /// The same day of the month and time of day `months` (at most 1,200) earlier, UTC; the last day of a month that is
+    /// shorter. Of an instant before the calendar's first it is that instant.
+    #[must_use]
+    pub fn months_before(self, months: u16) -> Self {
+        let span = jiff::Span::new().months(months.min(1_200));
+        let earlier = self.civil().checked_sub(span).and_then(|time| time.to_zoned(jiff::tz::TimeZone::UTC));
+        earlier.map_or(self, |zoned| Self(zoned.timestamp().as_millisecond()))
+    }
+
     /// This instant `ms` later.
     #[must_use]
     pub fn plus_ms(self, ms: i64) -> Self {
@@ -209,6 +218,19 @@ mod tests {
         assert_eq!(TimeRange { from: at, ..TimeRange::ALL }.to_string(), "from 2024-01-01T00:00:00Z on");
         assert_eq!(TimeRange { to: at, ..TimeRange::ALL }.to_string(), "before 2024-01-01T00:00:00Z");
         assert_eq!(TimeRange::ALL.to_string(), "at any time");
+    }
+
+    #[test]
+    fn months_go_back_to_the_same_day_or_the_last_one_of_a_shorter_month() {
+        for (at, months, earlier) in [
+            ("2024-01-01", 3, "2023-10-01"),
+            ("2024-05-31T23:00:00Z", 3, "2024-02-29T23:00:00Z"),
+            ("2023-03-15T12:30:00Z", 14, "2022-01-15T12:30:00Z"),
+            ("2024-01-01", 0, "2024-01-01"),
+        ] {
+            let [at, earlier] = [at, earlier].map(|text| Timestamp::parse(text).unwrap());
+            assert_eq!(at.months_before(months), earlier);
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
 pub use ensemble::{Combine, EnsembleConfig};
 pub use evaluate::{
     Comparison, DirectionTest, Facts, Losses, ModelForecasts, ModelReport, Question, Report, ScoredForecasts, Scorer,
-    Signal, Spread, StepReport, TaskMetrics, TaskScores, Told, evaluate,
+    Selected, Signal, Spread, StepReport, TaskMetrics, TaskScores, Told, evaluate, pass_share,
 };
 pub use forecaster::{FitSummary, FittedEnsemble, FittedForecaster, Forecaster, ForecasterState, Start};
 pub use learner::{
@@ -51,8 +51,8 @@ pub use learner::{
 pub use live::{LivePipeline, LiveRow};
 pub use memo::Memo;
 pub use metrics::{
-    Accumulator, Bounds, ClassAccumulator, ClassMetrics, Metrics, Outcome, VolatilityAccumulator, VolatilityMetrics,
-    VolatilityOutcome, roc_auc,
+    Accumulator, Bounds, ClassAccumulator, ClassMetrics, HIT_RATE_LEVEL, HitRate, Metrics, OriginHits, Outcome,
+    VolatilityAccumulator, VolatilityMetrics, VolatilityOutcome, roc_auc,
 };
 pub use pipeline::{FittedPipeline, Pipeline, PipelineConfig, PipelineState};
 pub use recipe::{Builder, Recipe};

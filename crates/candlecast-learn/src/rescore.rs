@@ -68,7 +68,8 @@ pub fn rescore(
     let level = rescored.model.level();
     let refit = rescored.refit;
     // The one model was chosen before there were these candles.
-    let question = Question { market, task, level, plan: &plan, reference, left_out, refit, tries: 0 };
+    let question =
+        Question { market, task, level, plan: &plan, reference, left_out, refit, tries: 0, confidence_threshold: None };
     Ok(Some(evaluate(&question, models)))
 }
 

@@ -153,6 +153,7 @@ mod tests {
             interval: None,
             borders: None,
             confidence: None,
+            direction: None,
         }
     }
 

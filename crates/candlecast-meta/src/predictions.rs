@@ -1,7 +1,7 @@
 //! The prediction log: every served prediction, validated when its target candle is there.
 
 use async_trait::async_trait;
-use candlecast_core::{Action, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{Action, Move, SeriesKey, TimeRange, Timestamp};
 
 use crate::named::named;
 use crate::{Cursor, MetaError, Page, PageRequest};
@@ -54,6 +54,9 @@ pub struct NewPrediction {
     pub borders: Option<ClassBorders>,
     /// Calibrated probability that the direction or the class is right, 0 to 1.
     pub confidence: Option<f64>,
+    /// Where the price is to go, which may be told where the predicted close stays that of the origin; only with a price,
+    /// and `None` in records of older programs: then it is the side of `base_price` that `prediction` lies on.
+    pub direction: Option<Move>,
 }
 
 /// Prices that separate the classes of one prediction.

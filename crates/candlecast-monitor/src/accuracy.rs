@@ -82,7 +82,8 @@ fn scored(p: &LoggedPrediction) -> Option<AnyScored> {
     let interval = made.interval.map(|i| (i.lower, i.upper, i.level));
     match made.task.as_str() {
         PRICE_TASK => {
-            Some(AnyScored::Price(Scored { origin, step, base: made.base_price, prediction, actual, interval }))
+            let (base, direction) = (made.base_price, made.direction);
+            Some(AnyScored::Price(Scored { origin, step, base, prediction, direction, actual, interval }))
         }
         DIRECTION_TASK => {
             let (class, actual) = (made.class()?, p.actual_class()?);
@@ -95,7 +96,7 @@ fn scored(p: &LoggedPrediction) -> Option<AnyScored> {
 
 #[cfg(test)]
 mod tests {
-    use candlecast_core::Action;
+    use candlecast_core::{Action, Move};
     use candlecast_meta::{ClassBorders, NewPrediction, PredictionId};
 
     use super::*;
@@ -116,6 +117,10 @@ mod tests {
     fn a_prediction_is_scored_by_its_task() {
         let price = scored(&validated(made(PRICE_TASK, 2, 101.0), 102.0)).unwrap();
         assert!(matches!(price, AnyScored::Price(s) if (s.base, s.prediction, s.actual) == (100.0, 101.0, 102.0)));
+        assert!(matches!(price, AnyScored::Price(s) if (s.direction, s.is_hit()) == (None, Some(true))));
+        let stays = NewPrediction { direction: Some(Move::Down), ..made(PRICE_TASK, 2, 100.0) };
+        let stays = scored(&validated(stays, 102.0)).unwrap();
+        assert!(matches!(stays, AnyScored::Price(s) if s.is_hit() == Some(false)), "it was said to fall");
         let class = NewPrediction {
             borders: Some(ClassBorders { sell_at: 99.0, buy_at: 101.0 }),
             confidence: Some(0.4),

@@ -1,9 +1,10 @@
 //! Documents of `predictions`.
 
-use candlecast_core::{Action, Timestamp};
+use candlecast_core::{Action, Move, Timestamp};
 use candlecast_learn::significance::VerdictCode;
 use candlecast_learn::{CLASSES, Metrics};
 use candlecast_meta::{DIRECTION_TASK, LoggedPrediction, Page, VOLATILITY_TASK};
+use candlecast_pipeline::doc::HitRateDoc;
 use candlecast_pipeline::{
     Accuracy, ConfidenceFigures, DirectionFigures, GroupAccuracy, ModelAccuracy, TaskAccuracy, TaskFigures,
     VolatilityFigures,
@@ -28,6 +29,8 @@ pub struct PredictionDoc {
     made_at: Timestamp,
     origin_price: f64,
     price: Option<f64>,
+    /// Of prices, where it was logged.
+    direction: Option<&'static str>,
     action: Option<&'static str>,
     sell_at: Option<f64>,
     buy_at: Option<f64>,
@@ -60,6 +63,7 @@ impl From<&LoggedPrediction> for PredictionDoc {
             made_at: made.made_at,
             origin_price: made.base_price,
             price: (!is_of(DIRECTION_TASK) && !is_of(VOLATILITY_TASK)).then_some(made.prediction),
+            direction: made.direction.map(Move::as_str),
             action: made.class().map(Action::as_str),
             sell_at: made.borders.map(|b| b.sell_at),
             buy_at: made.borders.map(|b| b.buy_at),
@@ -199,6 +203,8 @@ struct DirectionAccuracyDoc {
     majority: &'static str,
     majority_share: f64,
     confidence: Option<ConfidenceDoc>,
+    /// Share of right classes of the last three months.
+    recent_direction: Option<HitRateDoc>,
     verdict: String,
     verdict_code: VerdictCode,
 }
@@ -217,6 +223,7 @@ impl DirectionAccuracyDoc {
             majority: figures.majority.as_str(),
             majority_share: figures.majority_share,
             confidence: figures.confidence.as_ref().map(Into::into),
+            recent_direction: figures.recent.map(Into::into),
             verdict: whole.verdict.clone(),
             verdict_code: whole.code,
         }
@@ -292,6 +299,8 @@ struct GroupAccuracyDoc {
     skill: Option<f64>,
     directional_accuracy: Option<f64>,
     directions: usize,
+    /// Share of right directions of the last three months.
+    recent_direction: Option<HitRateDoc>,
     coverage: Option<f64>,
     interval_level: Option<f64>,
     intervals: usize,
@@ -336,6 +345,7 @@ impl From<&GroupAccuracy> for GroupAccuracyDoc {
             skill: g.skill,
             directional_accuracy: g.metrics.directional_accuracy,
             directions: g.n_directional,
+            recent_direction: g.recent.map(Into::into),
             coverage: g.coverage,
             interval_level: g.level,
             intervals: g.n_intervals,
@@ -375,6 +385,9 @@ mod tests {
         let price = doc(made(PRICE_TASK, 2, 101.0), 102.0);
         assert_eq!((price.task.as_str(), price.price, price.actual), ("price", Some(101.0), Some(102.0)));
         assert_eq!((price.action, price.actual_action, price.volatility, price.sell_at), (None, None, None, None));
+        let direction = Some(Move::None);
+        let stays = doc(NewPrediction { direction, ..made(PRICE_TASK, 2, 100.0) }, 102.0);
+        assert_eq!((price.direction, stays.direction), (None, Some("NONE")));
 
         let borders = Some(ClassBorders { sell_at: 99.0, buy_at: 101.0 });
         let class = doc(NewPrediction { borders, ..made(DIRECTION_TASK, 6, -1.0) }, 101.0);

@@ -1,6 +1,6 @@
 //! Writing forecasts into the log.
 
-use candlecast_core::{DirectionOutlook, Forecast, ForecastStep, Outlook, Problem, Timestamp, VolatilityOutlook};
+use candlecast_core::{DirectionOutlook, Forecast, ForecastStep, Move, Outlook, Problem, Timestamp, VolatilityOutlook};
 use candlecast_host::{Host, briefly};
 use candlecast_meta::{ClassBorders, NewPrediction, PriceInterval, class_number};
 
@@ -56,6 +56,7 @@ pub fn rows_of(forecast: &Forecast, model_id: &str, trained_to: Timestamp, made_
         interval: claim.interval.map(|(lower, upper)| PriceInterval { lower, upper, level: forecast.level }),
         borders: claim.borders,
         confidence: claim.confidence,
+        direction: claim.direction,
     };
     match &forecast.outlook {
         Outlook::Price(steps) => steps.iter().map(|step| row(step.into())).collect(),
@@ -74,6 +75,8 @@ struct RowClaim {
     borders: Option<ClassBorders>,
     /// `None` where too few outcomes were known: there is no calibrated probability, only the number for none.
     confidence: Option<f64>,
+    /// Of prices.
+    direction: Option<Move>,
 }
 
 impl From<&ForecastStep> for RowClaim {
@@ -85,6 +88,7 @@ impl From<&ForecastStep> for RowClaim {
             interval: Some((s.lower, s.upper)),
             borders: None,
             confidence: s.calibrated.then_some(s.confidence),
+            direction: Some(s.direction),
         }
     }
 }
@@ -98,6 +102,7 @@ impl From<&DirectionOutlook> for RowClaim {
             interval: None,
             borders: Some(ClassBorders { sell_at: d.sell_at, buy_at: d.buy_at }),
             confidence: d.calibrated.then_some(d.confidence),
+            direction: None,
         }
     }
 }
@@ -111,13 +116,14 @@ impl From<&VolatilityOutlook> for RowClaim {
             interval: Some((v.lower, v.upper)),
             borders: None,
             confidence: None,
+            direction: None,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use candlecast_core::{Action, Interval, Move};
+    use candlecast_core::{Action, Interval};
 
     use super::*;
     use crate::made::key;
@@ -129,8 +135,8 @@ mod tests {
             price: 100.0 + step as f64,
             lower: 90.0,
             upper: 120.0,
-            direction: Move::Up,
-            factor: 1.0,
+            direction: if step == 1 { Move::None } else { Move::Down },
+            factor: 0.5,
             confidence: 0.75,
             calibrated: step > 1,
         };
@@ -150,6 +156,8 @@ mod tests {
         assert_eq!(rows[1].target_time, origin.plus_ms(7_200_000));
         assert_eq!(rows[0].interval, Some(PriceInterval { lower: 90.0, upper: 120.0, level: 0.9 }));
         assert!(rows.iter().all(|r| r.task == "price" && r.borders.is_none()));
+        // As it was told, whatever the price says.
+        assert_eq!((rows[0].direction, rows[1].direction), (Some(Move::None), Some(Move::Down)));
     }
 
     #[test]
@@ -179,7 +187,7 @@ mod tests {
         assert_eq!((buy.prediction, buy.interval, buy.confidence), (1.0, None, Some(0.45)));
         assert_eq!(buy.borders, Some(ClassBorders { sell_at: 98.0, buy_at: 103.0 }));
         assert_eq!((row(Action::Sell, true).prediction, row(Action::Hold, true).prediction), (-1.0, 0.0));
-        assert_eq!(row(Action::Buy, false).confidence, None);
+        assert_eq!((row(Action::Buy, false).confidence, buy.direction), (None, None));
         for action in Action::ALL {
             assert_eq!(row(action, true).class(), Some(action));
         }
@@ -195,6 +203,7 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].task.as_str(), rows[0].step, rows[0].target_time), ("volatility", 24, target_time));
         assert_eq!((rows[0].prediction, rows[0].confidence, rows[0].borders), (0.03, None, None));
+        assert_eq!(rows[0].direction, None);
         assert_eq!(rows[0].interval, Some(PriceInterval { lower: 0.02, upper: 0.05, level: 0.9 }));
         assert!(rows_of(&forecast, "m", origin.plus_ms(1), origin).is_empty(), "it has seen the future");
     }

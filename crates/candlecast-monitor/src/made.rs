@@ -27,6 +27,7 @@ pub(crate) fn made(task: &str, step: u32, prediction: f64) -> NewPrediction {
         interval: None,
         borders: None,
         confidence: None,
+        direction: None,
     }
 }
 

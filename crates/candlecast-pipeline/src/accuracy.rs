@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use candlecast_core::{SeriesKey, TimeRange};
-use candlecast_learn::Metrics;
+use candlecast_core::{Move, SeriesKey, TimeRange};
 use candlecast_learn::significance::{Evidence, VerdictCode, holm, independent};
+use candlecast_learn::{HitRate, Metrics};
 
 mod direction;
 mod group;
+mod recent;
 mod volatility;
 
 pub use direction::{ConfidenceFigures, DirectionFigures, ScoredClass};
@@ -79,7 +80,7 @@ pub enum TaskFigures {
     Volatility(VolatilityFigures),
 }
 
-/// How the predictions of some steps did. The metrics have no `skill` and no `mase` of their own.
+/// How the predictions of some steps did. The metrics have no `skill`, no `mase` and no correlation of their own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupAccuracy {
     /// First and last step that occur.
@@ -98,6 +99,8 @@ pub struct GroupAccuracy {
     pub skill: Option<f64>,
     /// Predictions with a direction, and an outcome with one.
     pub n_directional: usize,
+    /// Share of right directions of the last three months; `None` without any direction.
+    pub recent: Option<HitRate>,
     /// Share of outcomes within the interval; `None` without any interval.
     pub coverage: Option<f64>,
     /// Mean share that the intervals were to cover.
@@ -151,10 +154,26 @@ pub struct Scored {
     pub base: f64,
     /// Price as predicted.
     pub prediction: f64,
+    /// Direction as predicted, which may stand where the price stays; `None` where it was not logged, as by older
+    /// programs: then it is that of the price.
+    pub direction: Option<Move>,
     /// Price as it came.
     pub actual: f64,
     /// Lower bound, upper bound, level.
     pub interval: Option<(f64, f64, f64)>,
+}
+
+impl Scored {
+    /// The direction that was predicted.
+    pub fn direction(&self) -> Move {
+        self.direction.unwrap_or_else(|| Move::of(self.prediction - self.base))
+    }
+
+    /// True when the direction was right; `None` where the prediction or the outcome has none.
+    pub fn is_hit(&self) -> Option<bool> {
+        let (said, came) = (self.direction(), Move::of(self.actual - self.base));
+        (said != Move::None && came != Move::None).then_some(said == came)
+    }
 }
 
 /// How the models did: `by_model` holds what is known of each.
@@ -240,6 +259,7 @@ mod tests {
                 step: 1,
                 base: 100.0,
                 prediction: outcome(i) * (1.0 + error(i)),
+                direction: None,
                 actual: outcome(i),
                 interval: None,
             })
@@ -295,6 +315,30 @@ mod tests {
         assert_eq!((group.skill, group.n_directional), (Some(0.0), 0));
         assert_eq!((group.code, group.test), (VerdictCode::None, None));
         assert_eq!(group.verdict, "no evidence that it beats naive (nothing to test)");
+    }
+
+    #[test]
+    fn a_direction_counts_where_the_price_was_left_where_it_is() {
+        // Hours at which the price falls are those divisible by three.
+        let said = |i: usize| match i % 4 {
+            0 => Move::None,
+            1 => Move::Up,
+            _ => Move::Down,
+        };
+        let log: Vec<Scored> = log(400, |_| 0.0)
+            .iter()
+            .enumerate()
+            .map(|(i, s)| Scored { prediction: s.base, direction: Some(said(i)), ..*s })
+            .collect();
+        let group = &judged(&[("m", log)])[0].groups[0];
+        let directed: Vec<usize> = (0..400).filter(|i| i % 4 > 0).collect();
+        let right = directed.iter().filter(|&&i| (said(i) == Move::Down) == i.is_multiple_of(3)).count();
+        assert_eq!((group.n_directional, group.skill), (directed.len(), Some(0.0)));
+        assert_eq!(group.metrics.directional_accuracy, Some(right as f64 / directed.len() as f64));
+        assert_eq!(group.metrics.information_coefficient, None, "the log has no forecasts before their factor");
+        let recent = group.recent.unwrap();
+        assert_eq!((recent.hits, recent.directions, recent.origins), (right, directed.len(), directed.len()));
+        assert!(recent.interval.is_some(), "{recent:?}");
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub struct PreparedEvaluation {
     plan: Plan,
     refit: usize,
     tries: usize,
+    confidence_threshold: Option<f64>,
     seed: Seed,
 }
 
@@ -98,7 +99,18 @@ impl PreparedEvaluation {
         let forecasters: Vec<Forecaster> = forecasters.into_iter().map(|f| f.forecasting_first(1)).collect();
         let fingerprints = Fingerprints::of(frames.markets(), &forecasters, &format!("{method:?}"), seed);
         let refit = refit(&market, common);
-        Ok(Self { forecasters, fingerprints, market, method, reference, plan, refit, tries: 0, seed })
+        Ok(Self {
+            forecasters,
+            fingerprints,
+            market,
+            method,
+            reference,
+            plan,
+            refit,
+            tries: 0,
+            confidence_threshold: None,
+            seed,
+        })
     }
 
     /// The same on a period on which `tries` other configurations were tried before. They change p-values and verdicts,
@@ -106,6 +118,13 @@ impl PreparedEvaluation {
     #[must_use]
     pub fn after_tries(self, tries: usize) -> Self {
         Self { tries, ..self }
+    }
+
+    /// The same, where the report tells how often forecasts of at least `confidence_threshold` are right; `None` for the
+    /// surest tenth of each model. No forecast and no other score depends on it, so the fingerprint does not tell it.
+    #[must_use]
+    pub fn with_confidence_threshold(self, confidence_threshold: Option<f64>) -> Self {
+        Self { confidence_threshold, ..self }
     }
 
     /// From the first to behind the last origin that is scored.
@@ -140,6 +159,7 @@ impl PreparedEvaluation {
             left_out,
             refit: self.refit,
             tries: self.tries,
+            confidence_threshold: self.confidence_threshold,
         };
         let report = evaluate(&question, models);
         Ok(Evaluation {

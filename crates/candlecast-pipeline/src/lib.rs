@@ -44,7 +44,7 @@ pub use hold_out::HoldOut;
 pub use live_forecaster::LiveForecaster;
 pub use loaded_model::{LoadedModel, ModelIdentity, ModelLabel};
 pub use memory::check_memory;
-pub use options::{MAX_FILL, MIN_CANDLES, PipelineOptions, options_of};
+pub use options::{MAX_FILL, MIN_CANDLES, PipelineOptions, check_confidence_threshold, options_of};
 pub use promotion_gate::{Decision, Serving};
 pub use rank::{
     Permutation, PreparedRanking, RankOptions, RankedFeature, RankedPart, Ranking, check_rank_options,

@@ -142,6 +142,27 @@ fn check_labels(labels: Labels) -> Result<(), Problem> {
     Err(Problem::usage("bad-labels", "labels", wrong))
 }
 
+/// Confidences that a threshold may ask for.
+const CONFIDENCE_THRESHOLDS: std::ops::RangeInclusive<f64> = 0.5..=0.99;
+
+/// Refuses a threshold of the confidence out of range, or one of a task whose forecasts have no confidence.
+pub fn check_confidence_threshold(threshold: Option<f64>, task: &Task) -> Result<(), Problem> {
+    let Some(threshold) = threshold else { return Ok(()) };
+    let wrong = if !CONFIDENCE_THRESHOLDS.contains(&threshold) {
+        format!(
+            "confidence-threshold {threshold} is not within {} to {}",
+            CONFIDENCE_THRESHOLDS.start(),
+            CONFIDENCE_THRESHOLDS.end()
+        )
+    } else if matches!(task, Task::Volatility { .. }) {
+        "a volatility has no direction that could be right, so there is no confidence: leave out confidence-threshold"
+            .into()
+    } else {
+        return Ok(());
+    };
+    Err(Problem::usage("bad-confidence-threshold", "confidence-threshold", wrong))
+}
+
 /// The options of a training that makes `recipe` again.
 pub fn options_of(recipe: &Recipe) -> Option<PipelineOptions> {
     let config: &PipelineConfig = recipe.first()?;
@@ -165,4 +186,27 @@ pub fn options_of(recipe: &Recipe) -> Option<PipelineOptions> {
         scaler: own.then_some(config.scaler),
         valid_share: config.valid_share,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_of_the_confidence_is_a_share_above_chance_of_what_has_one() {
+        let code = |threshold, task: &str| {
+            let options = PipelineOptions { task: task.into(), ..PipelineOptions::new(6) };
+            check_confidence_threshold(threshold, &options.task().unwrap()).map_err(|problem| problem.code)
+        };
+        for task in ["price", "direction"] {
+            assert!([None, Some(0.5), Some(0.99)].into_iter().all(|threshold| code(threshold, task).is_ok()));
+            for threshold in [0.49, 0.995, -1.0, f64::NAN, f64::INFINITY] {
+                assert_eq!(code(Some(threshold), task), Err("bad-confidence-threshold"), "{threshold}");
+            }
+        }
+        assert_eq!(
+            (code(None, "volatility"), code(Some(0.6), "volatility")),
+            (Ok(()), Err("bad-confidence-threshold"))
+        );
+    }
 }

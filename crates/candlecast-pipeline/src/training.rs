@@ -52,6 +52,8 @@ pub struct Training {
     refit: usize,
     /// Other configurations that were tried on the test part before, by market.
     tries: Vec<usize>,
+    /// Confidence that forecasts are selected by in the reports.
+    confidence_threshold: Option<f64>,
     /// What serves, by market.
     serving: Vec<Option<Serving>>,
     warm: Option<WarmStart>,
@@ -131,6 +133,7 @@ impl Training {
             // The chain has few fits, each of which forecasts for longer than they will serve.
             refit: folds.max().unwrap_or(0).max(refit(&frames.markets()[0], &request.common)),
             tries: vec![0; frames.markets().len()],
+            confidence_threshold: None,
             fingerprints: Fingerprints::of(frames.markets(), &forecasters, &how, request.seed),
             frames,
             forecasters,
@@ -153,6 +156,13 @@ impl Training {
             *known = tries;
         }
         self
+    }
+
+    /// The same, where the reports tell how often forecasts of at least `confidence_threshold` are right; `None` for the
+    /// surest tenth. Nothing else depends on it, so the fingerprint does not tell it.
+    #[must_use]
+    pub fn with_confidence_threshold(self, confidence_threshold: Option<f64>) -> Self {
+        Self { confidence_threshold, ..self }
     }
 
     /// From the first to behind the last origin that is scored.
@@ -221,8 +231,17 @@ impl Training {
         let (left_out, model) = (table.left_out, models.len());
         models.push(ModelForecasts { name: self.model().name.clone(), baseline: false, table, issued: None });
         let (task, level) = (self.model().task(), self.model().level());
-        let (plan, reference, refit, tries) = (&self.plan, self.reference, self.refit, self.tries[k]);
-        let question = Question { market: &market, task, level, plan, reference, left_out, refit, tries };
+        let question = Question {
+            market: &market,
+            task,
+            level,
+            plan: &self.plan,
+            reference: self.reference,
+            left_out,
+            refit: self.refit,
+            tries: self.tries[k],
+            confidence_threshold: self.confidence_threshold,
+        };
         let report = evaluate(&question, models);
         let rows = self.fold.rows(&market);
         let data_range = self.data_range(k);

@@ -130,6 +130,10 @@ pub(crate) struct PipelineArgs {
     /// Days between refits
     #[arg(long, visible_alias = "retrain-interval", default_value_t = 7, value_name = "DAYS")]
     pub(crate) retrain_days: u32,
+    /// Tell how many forecasts have at least this confidence and how often they are right (price, direction); changes no
+    /// forecast and no other score [default: the confidence of the surest tenth of each model]
+    #[arg(long, value_name = "SHARE", value_parser = confidence_threshold)]
+    pub(crate) confidence_threshold: Option<f64>,
 }
 
 impl PipelineArgs {
@@ -206,6 +210,12 @@ impl FitArgs {
     }
 }
 
+/// A confidence of 0.5 to 0.99.
+pub(crate) fn confidence_threshold(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse::<f64>().ok().filter(|share| (0.5..=0.99).contains(share));
+    number.ok_or_else(|| format!("`{text}`: write a share from 0.5 to 0.99, such as 0.6"))
+}
+
 /// `adaptive:0.25,0.75` or `fixed:0.01`.
 fn labels(text: &str) -> Result<Labels, String> {
     let wrong =
@@ -238,6 +248,14 @@ mod tests {
         assert_eq!(labels("adaptive"), Ok(Labels::Adaptive { low: 0.25, high: 0.75 }));
         for bad in ["", "fixed", "fixed:1,2", "adaptive:0.2", "other:1", "fixed:x"] {
             assert!(labels(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_threshold_of_the_confidence_is_a_share_above_chance() {
+        assert_eq!(["0.5", " 0.575", "0.99"].map(confidence_threshold), [Ok(0.5), Ok(0.575), Ok(0.99)]);
+        for bad in ["", "0.4", "60", "60%", "1", "NaN", "sure"] {
+            assert!(confidence_threshold(bad).unwrap_err().contains("0.5 to 0.99"), "{bad}");
         }
     }
 

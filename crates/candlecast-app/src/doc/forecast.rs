@@ -1,6 +1,6 @@
 //! The document of `predict`: the seeds' response with the fields of the rules.
 
-use candlecast_core::Timestamp;
+use candlecast_core::{Action, Timestamp};
 use candlecast_pipeline::doc::OutlookDoc;
 use serde::Serialize;
 
@@ -25,6 +25,12 @@ pub struct ForecastDoc {
     origin_price: f64,
     interval_level: f64,
     trained_at: Timestamp,
+    /// `BUY`, `SELL` or `HOLD` by the direction at the last step; null for a volatility.
+    action: Option<&'static str>,
+    /// Confidence below which the action is `HOLD`.
+    confidence_threshold: f64,
+    /// Share of the forecasts scored at training whose confidence is not below it.
+    pass_share: Option<f64>,
     regime: Option<String>,
     regime_confidence: Option<f64>,
     stale: bool,
@@ -57,6 +63,9 @@ impl From<&Predicted> for ForecastDoc {
             origin_price: f.origin_price,
             interval_level: f.level,
             trained_at: p.manifest.trained_at,
+            action: p.action().map(Action::as_str),
+            confidence_threshold: p.confidence_threshold,
+            pass_share: p.pass_share(),
             regime: p.regime.as_ref().map(|r| r.0.clone()),
             regime_confidence: p.regime.as_ref().map(|r| r.1),
             stale: p.stale,

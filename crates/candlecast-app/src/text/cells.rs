@@ -1,8 +1,12 @@
 //! Cells and tables for people.
 
 use candlecast_core::{TimeRange, Timestamp};
+use candlecast_pipeline::doc::HitRateDoc;
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+/// Length of a day, ms.
+const DAY_MS: i64 = 86_400_000;
 
 /// A table in Markdown, so that it can be pasted as it is; `numeric` columns are right-aligned.
 pub fn table(header: &[&str], numeric: impl IntoIterator<Item = usize>) -> Table {
@@ -55,6 +59,25 @@ pub fn day(t: Timestamp) -> String {
     text.get(..16).unwrap_or(&text).replace('T', " ")
 }
 
+/// How often what `what` names was right, and when: `direction of the last three months, 2023-10-01 to 2023-12-31: 55.6 %
+/// (90 % interval 54.1 to 57.1 %)`. Where clearly less than three months were looked at, of all origins.
+pub fn hit_rate(what: &str, h: &HitRateDoc) -> String {
+    let whole = h.from <= h.to.months_before(3).plus_ms(3 * DAY_MS);
+    let when = if whole { "the last three months" } else { "all origins" };
+    // The day of the last instant, not the one that begins where the range ends.
+    let [from, to] = [h.from, h.to.plus_ms(-1)].map(|t| t.to_string().chars().take(10).collect::<String>());
+    let interval = interval(h.lower, h.upper);
+    format!("{what} of {when}, {from} to {to}: {:.1} % ({interval})", 100.0 * h.rate)
+}
+
+/// The 90 % interval of a share, or that there is none.
+pub fn interval(lower: Option<f64>, upper: Option<f64>) -> String {
+    match lower.zip(upper) {
+        Some((lower, upper)) => format!("90 % interval {:.1} to {:.1} %", 100.0 * lower, 100.0 * upper),
+        None => "too few for an interval".into(),
+    }
+}
+
 /// From when to when.
 pub fn span(range: Option<TimeRange>) -> String {
     range.map_or_else(|| "-".into(), |r| format!("{} to {}", day(r.from), day(r.to)))
@@ -72,4 +95,31 @@ pub fn plain(header: &[&str], rows: Vec<Vec<String>>) -> String {
         t.add_row(row);
     }
     t.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hit_rate_is_told_with_its_days_and_its_interval() {
+        let time = |text: &str| Timestamp::parse(text).unwrap();
+        let year = HitRateDoc {
+            from: time("2023-10-01"),
+            to: time("2024-01-01"),
+            rate: 0.5562,
+            lower: Some(0.5413),
+            upper: Some(0.5711),
+            origins: 2_208,
+        };
+        assert_eq!(
+            hit_rate("direction", &year),
+            "direction of the last three months, 2023-10-01 to 2023-12-31: 55.6 % (90 % interval 54.1 to 57.1 %)"
+        );
+        let short = HitRateDoc { from: time("2023-12-31T22:00:00Z"), lower: None, upper: None, origins: 2, ..year };
+        assert_eq!(
+            hit_rate("class", &short),
+            "class of all origins, 2023-12-31 to 2023-12-31: 55.6 % (too few for an interval)"
+        );
+    }
 }

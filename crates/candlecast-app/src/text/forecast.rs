@@ -1,9 +1,9 @@
 //! Forecasts for people.
 
-use candlecast_core::{DirectionOutlook, Forecast, ForecastStep, Outlook, VolatilityOutlook};
+use candlecast_core::{DirectionOutlook, Forecast, ForecastStep, Move, Outlook, VolatilityOutlook};
 
 use crate::predict::Predicted;
-use crate::text::{count, day, price, synthetic, table};
+use crate::text::{count, day, percent, price, synthetic, table};
 
 /// A forecast as a table.
 pub fn forecast(p: &Predicted) -> String {
@@ -23,6 +23,9 @@ pub fn forecast(p: &Predicted) -> String {
         Outlook::Direction(direction) => classes(direction),
         Outlook::Volatility(volatility) => volatilities(f, volatility),
     });
+    if let Some(line) = action_line(p) {
+        text.push_str(&format!("\n{line}"));
+    }
     if let Some((name, confidence)) = &p.regime {
         text.push_str(&format!("\nregime: {name} ({:.0} %)", 100.0 * confidence));
     }
@@ -34,15 +37,16 @@ pub fn forecast(p: &Predicted) -> String {
 
 fn prices(f: &Forecast, steps: &[ForecastStep]) -> String {
     let level = format!("{:.0} % interval", 100.0 * f.level);
-    let mut t = table(&["step", "time", "price", "change", &level, "confidence"], [0, 2, 3, 5]);
+    let mut t = table(&["step", "time", "price", "change", "direction", &level, "confidence"], [0, 2, 3, 6]);
     for s in steps {
         t.add_row([
             s.step.to_string(),
             day(s.target_time),
             price(Some(s.price)),
             format!("{:+.2} %", 100.0 * (s.price / f.origin_price - 1.0)),
+            s.direction.to_string(),
             format!("{} .. {}", price(Some(s.lower)), price(Some(s.upper))),
-            confidence(s, f.origin_price),
+            confidence(s),
         ]);
     }
     t.to_string()
@@ -80,12 +84,21 @@ fn volatilities(f: &Forecast, v: &VolatilityOutlook) -> String {
 }
 
 /// The confidence, or why there is none.
-fn confidence(s: &ForecastStep, origin_price: f64) -> String {
-    match (s.calibrated, s.price == origin_price) {
+fn confidence(s: &ForecastStep) -> String {
+    match (s.calibrated, s.direction) {
         (true, _) => format!("{:.2}", s.confidence),
-        (false, true) => format!("{:.2}, no direction", s.confidence),
-        (false, false) => format!("{:.2}, uncalibrated", s.confidence),
+        (false, Move::None) => format!("{:.2}, no direction", s.confidence),
+        (false, Move::Up | Move::Down) => format!("{:.2}, uncalibrated", s.confidence),
     }
+}
+
+/// What is to be done, from which confidence on, and how often that was reached; `None` of a volatility.
+fn action_line(p: &Predicted) -> Option<String> {
+    let action = p.action()?;
+    let reached = p.pass_share().map_or_else(String::new, |share| {
+        format!(", which {} of the forecasts scored at its training reach", percent(Some(share), 1))
+    });
+    Some(format!("action: {action} (HOLD below a confidence of {:.2}{reached})", p.confidence_threshold))
 }
 
 /// One line a model, for many at once.
@@ -99,6 +112,9 @@ pub fn forecast_line(p: &Predicted) -> String {
         outlook_line(f),
         synthetic(f.key.venue.is_synthetic()),
     );
+    if let Some(action) = p.action() {
+        text.push_str(&format!(": {action}"));
+    }
     for line in p.warnings() {
         text.push_str(&format!("\n  warning: {line}"));
     }
@@ -109,11 +125,12 @@ fn outlook_line(f: &Forecast) -> String {
     match &f.outlook {
         Outlook::Price(steps) => steps.last().map_or_else(String::new, |last| {
             format!(
-                "{} -> {} ({:+.2} %) in {}, {:.0} % within {} .. {}, confidence {:.2}",
+                "{} -> {} ({:+.2} %) in {}, {}, {:.0} % within {} .. {}, confidence {:.2}",
                 price(Some(f.origin_price)),
                 price(Some(last.price)),
                 100.0 * (last.price / f.origin_price - 1.0),
                 count(last.step, "step"),
+                last.direction,
                 100.0 * f.level,
                 price(Some(last.lower)),
                 price(Some(last.upper)),

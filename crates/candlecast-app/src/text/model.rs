@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use candlecast_core::TimeRange;
-use candlecast_pipeline::doc::loss_key;
+use candlecast_pipeline::doc::{HitRateDoc, loss_key};
 use candlecast_registry::{Listed, ModelManifest, ServingChange, Tries};
 use serde_json::Value;
 
 use crate::doc::EvidenceDoc;
 use crate::models::config_and_pipeline;
-use crate::text::{count, day, percent, price, span, table};
+use crate::text::{count, day, hit_rate, percent, price, span, table};
 
 /// The list of models.
 pub fn models(listed: &[Listed]) -> String {
@@ -68,7 +68,7 @@ pub fn model(m: &ModelManifest, path: &Path) -> String {
     let pretty = |v: &Value| serde_json::to_string_pretty(v).unwrap_or_default();
     let (config, pipeline) = config_and_pipeline(m);
     format!(
-        "{} ({}), {}\ntrained {} on {} candles, {}\nhorizon {}, seed {}, {}, {}\n{}{}features: {}\nmetrics {}\nbaselines {}\nconfiguration {}\npipeline {}\nsha256 {}\n{}",
+        "{} ({}), {}\ntrained {} on {} candles, {}\nhorizon {}, seed {}, {}, {}\n{}{}{}features: {}\nmetrics {}\nbaselines {}\nconfiguration {}\npipeline {}\nsha256 {}\n{}",
         m.id,
         m.status,
         m.name,
@@ -80,6 +80,7 @@ pub fn model(m: &ModelManifest, path: &Path) -> String {
         m.program_version,
         m.instruction_set,
         EvidenceDoc::of(m).map_or_else(String::new, |test| format!("on its test part: {}\n", test.verdict)),
+        recent_line(m).map_or_else(String::new, |line| format!("{line}\n")),
         m.tries.and_then(tries_line).map_or_else(String::new, |line| format!("{line}\n")),
         if m.features.is_empty() {
             "closes only".into()
@@ -93,4 +94,10 @@ pub fn model(m: &ModelManifest, path: &Path) -> String {
         m.sha256,
         path.display(),
     )
+}
+
+/// How often its directions or classes were right in the last three months of its test part.
+fn recent_line(m: &ModelManifest) -> Option<String> {
+    let what = if m.task == "direction" { "class" } else { "direction" };
+    Some(hit_rate(what, &HitRateDoc::of_metrics(&m.metrics)?))
 }

@@ -3,11 +3,12 @@
 use candlecast_core::TimeRange;
 use candlecast_learn::significance::{VERDICT_LEVEL, VerdictCode, p_text};
 use candlecast_pipeline::doc::{
-    ClassMetricsDoc, EvaluationDoc, MetricsDoc, ModelReportDoc, PriceMetricsDoc, ReportDoc, VolatilityMetricsDoc,
+    ClassMetricsDoc, EvaluationDoc, MetricsDoc, ModelReportDoc, PriceMetricsDoc, ReportDoc, SelectedDoc,
+    VolatilityMetricsDoc,
 };
 
 use crate::doc::{TrainDoc, TrainedModelDoc};
-use crate::text::{count, fixed, percent, price, signed, span, synthetic, table, tries_line};
+use crate::text::{count, fixed, hit_rate, interval, percent, price, signed, span, synthetic, table, tries_line};
 
 /// The comparison table with what belongs beside it.
 pub fn evaluation(e: &EvaluationDoc) -> String {
@@ -158,6 +159,8 @@ fn beside(r: &ReportDoc) -> Vec<String> {
             lines.extend(signal_line(m));
             lines.extend(direction_line(m));
             lines.extend(class_line(m));
+            lines.extend(recent_line(m));
+            lines.extend(m.selected.as_ref().map(|selected| format!("{}: {}", m.model, selected_text(selected))));
         }
         if m.abstained > 0 {
             lines.push(format!(
@@ -258,6 +261,29 @@ fn class_line(m: &ModelReportDoc) -> Option<String> {
     Some(format!("{}: confidence that its class is right: ECE {ece:.3}, Brier {brier:.4}", m.model))
 }
 
+/// How often directions or classes were right lately: an edge fades, so every figure has its dates.
+fn recent_line(m: &ModelReportDoc) -> Option<String> {
+    let what = if matches!(m.metrics, MetricsDoc::Direction(_)) { "class" } else { "direction" };
+    m.recent_direction.as_ref().map(|rate| format!("{}: {}", m.model, hit_rate(what, rate)))
+}
+
+/// How often the forecasts were right whose confidence is high.
+fn selected_text(s: &SelectedDoc) -> String {
+    let share = percent(Some(s.share), 1);
+    let which = if s.asked {
+        format!("confidence >= {:.2} in {share} of forecasts", s.threshold)
+    } else if (s.share - 0.1).abs() < 0.005 {
+        format!("surest tenth (confidence >= {:.2})", s.threshold)
+    } else {
+        // Many are as sure as those that bound the tenth.
+        format!("surest {share} (confidence >= {:.2})", s.threshold)
+    };
+    match s.hit_rate {
+        Some(rate) => format!("{which}: right in {:.1} % ({})", 100.0 * rate, interval(s.lower, s.upper)),
+        None => format!("{which}: none with an outcome"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,6 +293,32 @@ mod tests {
         assert_eq!(steps(&[1]), "step 1");
         assert_eq!(steps(&[1, 2, 3]), "steps 1-3");
         assert_eq!(steps(&[1, 3, 4, 9]), "steps 1, 3-4, 9");
+    }
+
+    #[test]
+    fn the_surest_forecasts_are_told_by_their_threshold() {
+        let tenth = SelectedDoc {
+            threshold: 0.5712,
+            asked: false,
+            share: 0.1003,
+            hit_rate: Some(0.601),
+            lower: Some(0.582),
+            upper: Some(0.62),
+            count: 812,
+        };
+        assert_eq!(
+            selected_text(&tenth),
+            "surest tenth (confidence >= 0.57): right in 60.1 % (90 % interval 58.2 to 62.0 %)"
+        );
+        let many = SelectedDoc { share: 0.34, lower: None, upper: None, ..tenth };
+        assert_eq!(
+            selected_text(&many),
+            "surest 34.0 % (confidence >= 0.57): right in 60.1 % (too few for an interval)"
+        );
+        let asked = SelectedDoc { asked: true, threshold: 0.6, share: 0.05, ..tenth };
+        assert!(selected_text(&asked).starts_with("confidence >= 0.60 in 5.0 % of forecasts: right in 60.1 % ("));
+        let none = SelectedDoc { share: 0.0, hit_rate: None, lower: None, upper: None, count: 0, ..asked };
+        assert_eq!(selected_text(&none), "confidence >= 0.60 in 0.0 % of forecasts: none with an outcome");
     }
 
     #[test]

@@ -107,6 +107,7 @@ mod tests {
             },
             range: TimeRange::ALL,
             warm_start: false,
+            confidence_threshold: None,
             seed: Seed(42),
         }
     }

@@ -53,6 +53,7 @@ fn evaluation(key: &SeriesKey, models: Vec<ModelRequest>) -> EvaluateJob {
         models,
         common: common(),
         method: Method::WalkForward { range },
+        confidence_threshold: None,
         seed: Seed(42),
     }
 }

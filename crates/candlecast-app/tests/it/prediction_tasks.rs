@@ -158,6 +158,8 @@ async fn figures_of_classes_and_volatilities_are_those_of_the_log() {
     };
     let right = origins.iter().enumerate().filter(|&(k, &row)| class_of(row) == Action::ALL[k % 3]).count();
     assert_eq!(figures.metrics.accuracy, Some(right as f64 / 20.0));
+    let recent = figures.recent.unwrap();
+    assert_eq!((recent.hits, recent.directions, recent.origins), (right, 20, 20));
     let confidence = figures.confidence.unwrap();
     assert_eq!((confidence.n, confidence.brier), (20, 0.25));
     let TaskFigures::Volatility(figures) = &volatilities.figures else { panic!("of volatilities") };

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use candlecast_app::predict::Predicted;
 use candlecast_core::market::random_walk;
-use candlecast_core::{CandleSeries, Columns, NoProgress, Seed, SeriesKey, Timestamp};
+use candlecast_core::{CandleSeries, Columns, Move, NoProgress, Seed, SeriesKey, Timestamp};
 use candlecast_host::{Clock, Host, HostOptions};
 use candlecast_ingest::ImportOptions;
 use candlecast_jobs::PageRequest;
@@ -115,7 +115,7 @@ async fn a_forecast_is_kept_as_it_was_first_made() {
             (predicted.manifest.id.as_str(), predicted.forecast.origin)
         );
         assert_eq!((row.made.prediction, row.made.target_time), (step.price, step.target_time));
-        assert_eq!(row.made.base_price, predicted.forecast.origin_price);
+        assert_eq!((row.made.base_price, row.made.direction), (predicted.forecast.origin_price, Some(step.direction)));
         let interval = row.made.interval.unwrap();
         assert_eq!((interval.lower, interval.upper, interval.level), (step.lower, step.upper, 0.9));
         assert_eq!((row.status, row.actual), (PredictionStatus::Pending, None));
@@ -309,10 +309,11 @@ async fn accuracy_is_what_the_definitions_give() {
         let i = p.made.interval.unwrap();
         f64::from(u8::from((i.lower..=i.upper).contains(&actual(p))))
     });
+    // By the direction that was told, which stands where the price is left where it is.
     let directed: Vec<&LoggedPrediction> =
-        rows.iter().filter(|p| p.made.prediction != p.made.base_price && actual(p) != p.made.base_price).collect();
+        rows.iter().filter(|p| p.made.direction != Some(Move::None) && actual(p) != p.made.base_price).collect();
     let right =
-        directed.iter().filter(|p| (p.made.prediction > p.made.base_price) == (actual(p) > p.made.base_price)).count();
+        directed.iter().filter(|p| (p.made.direction.unwrap() == Move::Up) == (actual(p) > p.made.base_price)).count();
 
     let found = candlecast_monitor::prediction_accuracy(app, PredictionsOf::All, None).await.unwrap();
     assert_eq!(found.models.len(), 1);
@@ -331,6 +332,10 @@ async fn accuracy_is_what_the_definitions_give() {
     assert_eq!(all.n_directional, directed.len());
     assert!(!directed.is_empty());
     close(all.metrics.directional_accuracy, right as f64 / directed.len() as f64);
+    let recent = all.recent.unwrap();
+    assert_eq!((recent.hits, recent.directions), (right, directed.len()));
+    assert_eq!(Some(recent.from), rows.iter().map(|p| p.made.origin.plus_ms(-walk.key().interval.ms())).min());
+    assert_eq!(Some(recent.to), rows.iter().map(|p| p.made.origin).max());
     assert_eq!(all.verdict, "too few to tell (5 independent)");
     assert_eq!((groups[1].n, groups[1].independent), (ORIGINS, ORIGINS));
     assert!(!groups[1].verdict.starts_with("too few"), "{}", groups[1].verdict);

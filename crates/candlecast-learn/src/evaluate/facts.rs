@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use candlecast_core::Timestamp;
 use rayon::prelude::*;
 
 use crate::dataset::Market;
@@ -14,12 +15,13 @@ pub struct Facts<'a> {
     market: &'a Market,
     plan: PlanRows,
     serial: Serial,
+    confidence_threshold: Option<f64>,
     training: OnceLock<TrainingFacts>,
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn new(market: &'a Market, plan: &Plan, serial: Serial) -> Self {
-        Self { market, plan: plan.rows(market), serial, training: OnceLock::new() }
+    pub(crate) fn new(market: &'a Market, plan: &Plan, serial: Serial, confidence_threshold: Option<f64>) -> Self {
+        Self { market, plan: plan.rows(market), serial, confidence_threshold, training: OnceLock::new() }
     }
 
     /// The market.
@@ -35,6 +37,21 @@ impl<'a> Facts<'a> {
     /// How outcomes of neighbouring origins depend on each other.
     pub fn serial(&self) -> Serial {
         self.serial
+    }
+
+    /// The confidence that forecasts are selected by; `None` for that of the surest tenth of each model.
+    pub fn confidence_threshold(&self) -> Option<f64> {
+        self.confidence_threshold
+    }
+
+    /// Open of the candle in `row`.
+    pub fn opened(&self, row: usize) -> Timestamp {
+        Timestamp(self.market.series().columns().open_time[row])
+    }
+
+    /// Length of a candle, ms.
+    pub fn candle_ms(&self) -> i64 {
+        self.market.series().key().interval.ms()
     }
 
     /// What each fold's training part says without any model; looked at once.

@@ -1,6 +1,7 @@
 //! [`evaluate`]: from forecasts to a report in which every model stands beside the baselines of its task.
 
 mod compare;
+mod confidences;
 mod direction;
 mod facts;
 mod price;
@@ -17,6 +18,7 @@ use crate::split::Plan;
 use crate::task::Task;
 use crate::walk_forward::ForecastTable;
 
+pub use confidences::{Selected, pass_share};
 pub(crate) use direction::DirectionScorer;
 pub use facts::Facts;
 pub(crate) use price::PriceScorer;
@@ -103,6 +105,9 @@ pub struct Question<'a> {
     pub refit: usize,
     /// Other configurations that were tried on this period before: p-values are corrected for them, too.
     pub tries: usize,
+    /// Confidence that forecasts are selected by, 0 to 1, to tell how often they are right; `None` for that of the
+    /// surest tenth of each model. It changes nothing else.
+    pub confidence_threshold: Option<f64>,
 }
 
 struct Scored {
@@ -114,7 +119,8 @@ struct Scored {
 /// Scores `models` (same origins) over the scored rows of the plan.
 pub fn evaluate(question: &Question<'_>, models: Vec<ModelForecasts>) -> Report {
     let Question { task, level, plan, reference, left_out, refit, tries, .. } = *question;
-    let facts = Facts::new(question.market, plan, Serial { horizon: task.horizon(), refit });
+    let serial = Serial { horizon: task.horizon(), refit };
+    let facts = Facts::new(question.market, plan, serial, question.confidence_threshold);
     let mut scored: Vec<Scored> = models.into_par_iter().map(|model| score(question, model, &facts)).collect();
     compare::compare(&mut scored, question);
     let rows = &scored[reference].report.forecasts.rows;
@@ -190,6 +196,9 @@ fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> S
         vs_reference: unjudged(),
         direction: scores.direction,
         reliability: scores.reliability,
+        recent: scores.recent,
+        selected: scores.selected,
+        confidence_quantiles: scores.confidence_quantiles,
         fit_seconds: table.fit_seconds,
         fits: table.fits,
         abstained: table.abstained,

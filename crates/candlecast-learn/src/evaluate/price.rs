@@ -1,11 +1,14 @@
 //! Scores of price forecasts.
 
+use candlecast_core::Timestamp;
+
 use crate::confidence::ReliabilityAccumulator;
 use crate::conformal::Calibrated;
-use crate::metrics::{Accumulator, Bounds, Outcome};
+use crate::metrics::{Accumulator, Bounds, HitRate, OriginHits, Outcome};
 use crate::significance::{Serial, Test, VerdictCode, mean_above_zero};
 use crate::tasks::error_unit;
 
+use super::confidences::Confidences;
 use super::{DirectionTest, Facts, Losses, Scorer, StepReport, TaskMetrics, TaskScores, Told};
 
 /// Scores of price forecasts, step by step.
@@ -29,7 +32,7 @@ impl Scorer for PriceScorer<'_> {
         let (market, training) = (self.facts.market(), self.facts.training());
         let (log_close, close) = (market.log_close(), &market.series().columns().close);
         let fold = training.fold_of(row);
-        self.sums.begin_origin();
+        self.sums.begin_origin(self.facts.opened(row));
         let mut adjusted = 0.0;
         for (h, (&mean, issued)) in forecast.means.iter().zip(issued).enumerate() {
             let actual = log_close[row + h + 1] - log_close[row];
@@ -75,10 +78,14 @@ impl Scorer for PriceScorer<'_> {
                 verdict: VerdictCode::Reference,
             }
         };
+        let (origins, candle_ms, serial) = (sums.hits(), facts.candle_ms(), facts.serial());
         TaskScores {
             per_horizon: sums.steps.iter().enumerate().map(step).collect(),
-            direction: direction_test(&sums.directions, facts.serial()),
+            direction: direction_test(&sums.directions, serial),
             reliability: sums.reliability.finish(),
+            recent: HitRate::recent(&origins, candle_ms, serial),
+            selected: sums.confidences.selected(facts.confidence_threshold(), &origins, candle_ms, serial),
+            confidence_quantiles: sums.confidences.quantiles(),
             metrics: TaskMetrics::Price(metrics),
         }
     }
@@ -92,8 +99,11 @@ struct Sums {
     mase: (f64, f64),
     /// Sums of the factors on the means, `[step]`.
     factors: Vec<f64>,
+    /// Open of each origin's candle.
+    opened: Vec<Timestamp>,
     /// By origin: sums over steps of hits, of the reference's hits, and their number.
     directions: Vec<(f64, f64, f64)>,
+    confidences: Confidences,
 }
 
 impl Sums {
@@ -104,12 +114,25 @@ impl Sums {
             reliability: ReliabilityAccumulator::default(),
             mase: (0.0, 0.0),
             factors: vec![0.0; horizon],
+            opened: vec![],
             directions: vec![],
+            confidences: Confidences::default(),
         }
     }
 
-    fn begin_origin(&mut self) {
+    fn begin_origin(&mut self, opened: Timestamp) {
+        self.opened.push(opened);
         self.directions.push((0.0, 0.0, 0.0));
+    }
+
+    /// Right directions by origin. The sums are whole numbers.
+    fn hits(&self) -> Vec<OriginHits> {
+        let of_origin = |(&opened, &(hits, _, directions)): (&Timestamp, &(f64, f64, f64))| OriginHits {
+            opened,
+            hits: hits as usize,
+            directions: directions as usize,
+        };
+        self.opened.iter().zip(&self.directions).map(of_origin).collect()
     }
 
     fn add(&mut self, h: usize, o: &Outcome, c: &Calibrated, majority_up: Option<bool>, naive_mae: f64) {
@@ -119,6 +142,9 @@ impl Sums {
         if naive_mae > 0.0 {
             let error = o.origin_price * (o.forecast.exp() - o.actual.exp()).abs();
             self.mase = (self.mase.0 + error / naive_mae, self.mase.1 + 1.0);
+        }
+        if c.calibrated {
+            self.confidences.add(self.opened.len() - 1, c.confidence, o.hit());
         }
         if let Some(hit) = o.hit() {
             if c.calibrated {

@@ -6,10 +6,12 @@ use crate::confidence::Reliability;
 use crate::conformal::{Calibrated, CalibrationState, ForecastRow};
 use crate::dataset::Market;
 use crate::forecaster::FitSummary;
-use crate::metrics::{ClassMetrics, Metrics, VolatilityMetrics};
+use crate::metrics::{ClassMetrics, HitRate, Metrics, VolatilityMetrics};
 use crate::significance::{Test, VerdictCode};
 use crate::task::Task;
 use crate::tasks::Borders;
+
+use super::confidences::Selected;
 
 /// Scores of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -154,6 +156,12 @@ pub struct TaskScores {
     pub direction: Option<DirectionTest>,
     /// Calibration of the confidences.
     pub reliability: Reliability,
+    /// How often directions or classes were right in the last three months; `None` for forecasts without any.
+    pub recent: Option<HitRate>,
+    /// How often those were right whose confidence was high; `None` without calibrated confidences.
+    pub selected: Option<Selected>,
+    /// Quantiles of the calibrated confidences at 0 %, 5 %, ... 100 %; empty without any.
+    pub confidence_quantiles: Vec<f64>,
 }
 
 /// Everything about one model.
@@ -175,6 +183,14 @@ pub struct ModelReport {
     pub direction: Option<DirectionTest>,
     /// Calibration of the confidences.
     pub reliability: Reliability,
+    /// How often directions (price) or classes (direction) were right in the last three months of what was scored;
+    /// `None` for forecasts without any.
+    pub recent: Option<HitRate>,
+    /// How often those were right whose confidence was high; `None` without calibrated confidences.
+    pub selected: Option<Selected>,
+    /// Quantiles of the calibrated confidences of the scored forecasts, every step counted, at 0 %, 5 %, ... 100 %, for
+    /// [`pass_share`](crate::pass_share); empty without any.
+    pub confidence_quantiles: Vec<f64>,
     /// Time spent in fits, in seconds.
     pub fit_seconds: f64,
     /// How each fit went.

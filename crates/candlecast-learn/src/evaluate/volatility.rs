@@ -36,6 +36,9 @@ impl Scorer for VolatilityScorer<'_> {
             per_horizon: vec![],
             direction: None,
             reliability: Reliability::default(),
+            recent: None,
+            selected: None,
+            confidence_quantiles: vec![],
         }
     }
 }

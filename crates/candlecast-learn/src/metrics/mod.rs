@@ -1,10 +1,12 @@
 //! Metrics of forecasts, by task. Formulas agree with scikit-learn's where it has the function.
 
 mod class;
+mod hit_rate;
 mod price;
 mod volatility;
 
 pub use class::{ClassAccumulator, ClassMetrics, roc_auc};
+pub use hit_rate::{HIT_RATE_LEVEL, HitRate, OriginHits};
 pub use price::{Accumulator, Bounds, Metrics, Outcome};
 pub use volatility::{VolatilityAccumulator, VolatilityMetrics, VolatilityOutcome};
 

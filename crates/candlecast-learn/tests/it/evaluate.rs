@@ -8,7 +8,7 @@ use candlecast_core::{CandleSeries, Seed, Stream};
 use candlecast_learn::significance::{VerdictCode, holm, holm_with};
 use candlecast_learn::{
     Dataset, Forecaster, Learner, Market, ModelReport, PipelineConfig, Plan, PlanConfig, Question, Report, Task,
-    TrainWindow, evaluate, walk_forward,
+    TrainWindow, evaluate, pass_share, walk_forward,
 };
 use rayon::ThreadPoolBuilder;
 use serde_json::json;
@@ -151,10 +151,95 @@ fn a_forecast_that_is_three_times_too_large_is_worse_than_naive_and_contains_a_s
 
 /// Scores `forecasters`, the first of which is the reference, on a period that was looked at `tries` times before.
 fn after_tries(forecasters: &[Forecaster], plan: &Plan, tries: usize) -> Report {
+    asked(forecasters, plan, tries, None)
+}
+
+/// The same, where forecasts of at least `confidence_threshold` are told of apart.
+fn asked(forecasters: &[Forecaster], plan: &Plan, tries: usize, confidence_threshold: Option<f64>) -> Report {
     let models = walk_forward::run(forecasters, plan, Seed(1), &TestHooks::default()).unwrap();
     let (market, left_out) = (forecasters[0].market(0), models[0].table.left_out);
-    let question = Question { market, task: TASK, level: LEVEL, plan, reference: 0, left_out, refit: 0, tries };
+    let question = Question {
+        market,
+        task: TASK,
+        level: LEVEL,
+        plan,
+        reference: 0,
+        left_out,
+        refit: 0,
+        tries,
+        confidence_threshold,
+    };
     evaluate(&question, models)
+}
+
+#[test]
+fn the_recent_rate_is_of_the_directions_that_were_scored() {
+    let market = market(&generated(3_000, 5));
+    let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
+    let forecasters = [baseline("naive", &market, TASK), informed("knows", &market, 1, 0.5), noise(&market, 0.01)];
+    let report = report(&forecasters, &plan);
+    assert_eq!(report_on(&report, "naive").recent, None, "it has no direction");
+    // The range is shorter than three months, so that it is all recent.
+    let noise = report_on(&report, "noise");
+    let (recent, metrics) = (noise.recent.unwrap(), noise.metrics.price().unwrap());
+    assert_eq!((Some(recent.from), Some(recent.to)), (noise.forecasts.from, noise.forecasts.to));
+    assert_eq!((recent.origins, Some(recent.rate)), (700, metrics.directional_accuracy));
+    assert_eq!(recent.directions, 700 * HORIZON - metrics.ties);
+    assert!(recent.interval.is_some_and(|(lower, upper)| lower < recent.rate && recent.rate < upper));
+    let knows = report_on(&report, "knows").recent.unwrap();
+    assert_eq!((knows.rate, knows.interval), (1.0, None), "who is always right leaves nothing to be unsure of");
+    assert!(knows.origins < 450, "{knows:?}");
+}
+
+/// Where it knows the outcome it says so, elsewhere it hardly dares to say anything.
+fn modest(market: &Arc<Market>) -> Forecaster {
+    let truth = Arc::clone(market);
+    let learner = by_rule(move |x, i, h| {
+        let row = row_of(x, i);
+        let knows = random(3, row).uniform() < 0.3;
+        if knows { outcome(&truth, row, h) } else { 1e-6 * random(9 + h as u64, row).normal() }
+    });
+    forecaster("modest", learner, closes_only(market), TASK)
+}
+
+#[test]
+fn a_threshold_tells_of_the_surest_forecasts_and_changes_nothing_else() {
+    let market = market(&generated(3_000, 5));
+    let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
+    let forecasters = [baseline("naive", &market, TASK), modest(&market)];
+    let [plain, strict] = [None, Some(0.7)].map(|threshold| asked(&forecasters, &plan, 0, threshold));
+    assert_eq!(digests::of_report(&plain), digests::of_report(&strict));
+    let (tenth, strict) = (report_on(&plain, "modest"), report_on(&strict, "modest"));
+    for (m, asked) in [(tenth, false), (strict, true)] {
+        let selected = m.selected.unwrap();
+        let told: Vec<(f64, Option<bool>)> = m
+            .forecasts
+            .calibrated
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.calibrated)
+            .map(|(k, c)| {
+                let actual = outcome(&market, m.forecasts.rows[k / HORIZON], k % HORIZON);
+                (c.confidence, (actual != 0.0).then_some((m.forecasts.means[k] > 0.0) == (actual > 0.0)))
+            })
+            .collect();
+        let sure: Vec<Option<bool>> =
+            told.iter().filter(|(confidence, _)| *confidence >= selected.threshold).map(|told| told.1).collect();
+        assert_eq!((selected.asked, selected.count), (asked, sure.len()));
+        assert_eq!(selected.share, sure.len() as f64 / told.len() as f64);
+        let hits = selected.hits.unwrap();
+        let right = sure.iter().flatten().filter(|right| **right).count();
+        assert_eq!((hits.hits, hits.directions), (right, sure.iter().flatten().count()));
+        assert_eq!(m.confidence_quantiles.len(), 21);
+        let passing = pass_share(&m.confidence_quantiles, selected.threshold).unwrap();
+        assert!((passing - selected.share).abs() <= 0.05, "{passing} {}", selected.share);
+    }
+    assert!((0.1..0.4).contains(&tenth.selected.unwrap().share), "{:?}", tenth.selected);
+    let selected = strict.selected.unwrap();
+    assert_eq!(selected.threshold, 0.7);
+    assert!(selected.share > 0.1 && selected.share < 0.9 && selected.hits.unwrap().rate > 0.9, "{selected:?}");
+    assert_eq!(report_on(&plain, "naive").selected, None);
+    assert!(report_on(&plain, "naive").confidence_quantiles.is_empty());
 }
 
 #[test]

@@ -147,7 +147,17 @@ pub(crate) fn report_of(forecasters: &[Forecaster], models: Vec<ModelForecasts>,
     let (task, level) = (first.task(), first.level());
     let reference = models.iter().position(|model| model.name == task.kind().reference()).unwrap();
     let left_out = models[reference].table.left_out;
-    let question = Question { market: first.market(0), task, level, plan, reference, left_out, refit: 0, tries: 0 };
+    let question = Question {
+        market: first.market(0),
+        task,
+        level,
+        plan,
+        reference,
+        left_out,
+        refit: 0,
+        tries: 0,
+        confidence_threshold: None,
+    };
     evaluate(&question, models)
 }
 

@@ -118,6 +118,12 @@ fn a_reversal_that_is_there_makes_classes_better_known_than_by_the_majority() {
     assert!(ece < 0.1, "{ece}");
     assert_eq!(linear.forecasts.calibrated.len(), report.origins);
     assert!(linear.forecasts.calibrated.iter().all(|c| c.calibrated && (0.0..=1.0).contains(&c.confidence)));
+    // One class an origin; the surest tenth are right more often than all of them.
+    let (recent, selected) = (linear.recent.unwrap(), linear.selected.unwrap());
+    assert_eq!((recent.directions, Some(recent.to)), (recent.origins, linear.forecasts.to));
+    let sure = linear.forecasts.calibrated.iter().filter(|c| c.confidence >= selected.threshold).count();
+    assert_eq!((selected.asked, selected.count, selected.hits.unwrap().directions), (false, sure, sure));
+    assert!(selected.hits.unwrap().rate > classes(linear).accuracy.unwrap(), "{selected:?}");
 }
 
 #[test]

@@ -23,6 +23,11 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "prediction_tasks",
         sql: include_str!("../../migrations/sqlite/0003_prediction_tasks.sql"),
     },
+    Migration {
+        version: 4,
+        name: "prediction_directions",
+        sql: include_str!("../../migrations/sqlite/0004_prediction_directions.sql"),
+    },
 ];
 
 /// Steps for PostgreSQL.
@@ -33,6 +38,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         version: 3,
         name: "prediction_tasks",
         sql: include_str!("../../migrations/postgres/0003_prediction_tasks.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "prediction_directions",
+        sql: include_str!("../../migrations/postgres/0004_prediction_directions.sql"),
     },
 ];
 

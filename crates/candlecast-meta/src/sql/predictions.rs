@@ -1,7 +1,7 @@
 //! The prediction log in SQL.
 
 use async_trait::async_trait;
-use candlecast_core::{SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{Move, SeriesKey, TimeRange, Timestamp};
 
 use super::select::Select;
 use crate::db::{Record, Statement};
@@ -12,21 +12,24 @@ use crate::predictions::{
 use crate::{MetaError, Page, PageRequest, SqlStore, check};
 
 const COLUMNS: &str = "model_id, venue, symbol, \"interval\", origin, step, target_time, made_at, base_price, \
-    prediction, lower_price, upper_price, interval_level, confidence, task, sell_at, buy_at, status, actual, error, \
-    validated_at";
+    prediction, lower_price, upper_price, interval_level, confidence, task, sell_at, buy_at, direction, status, actual, \
+    error, validated_at";
 
 /// Columns that are written when a prediction is logged.
 const MADE_COLUMNS: &str = "model_id, venue, symbol, \"interval\", origin, step, target_time, made_at, base_price, \
-    prediction, lower_price, upper_price, interval_level, confidence, task, sell_at, buy_at, status";
+    prediction, lower_price, upper_price, interval_level, confidence, task, sell_at, buy_at, direction, status";
 
 /// Values a logged prediction takes.
-const MADE_VALUES: usize = 17;
+const MADE_VALUES: usize = 18;
 
-/// Predictions written by one statement; 17 values each, of at most 32,766 that SQLite takes.
+/// Predictions written by one statement; 18 values each, of at most 32,766 that SQLite takes.
 const BATCH: usize = 500;
 
-/// Both sides have a direction.
-const DIRECTIONAL: &str = "prediction <> base_price AND actual <> base_price";
+/// Both sides have a direction. Where none was recorded it is that of the price.
+const DIRECTIONAL: &str = "COALESCE(direction <> 'NONE', prediction <> base_price) AND actual <> base_price";
+
+/// The prediction is of a rise, where it has a direction.
+const RISES: &str = "COALESCE(direction = 'UP', prediction > base_price)";
 
 #[async_trait]
 impl PredictionStore for SqlStore {
@@ -156,6 +159,9 @@ fn bind_made(statement: Statement, made: &NewPrediction) -> Result<Statement, Me
     if let Some(PriceInterval { lower, upper, .. }) = made.interval.filter(|i| i.lower > i.upper) {
         return Err(MetaError::invalid("interval", &format!("{lower}..{upper}"), "give the lower bound first"));
     }
+    if made.direction.is_some() && made.task != PRICE_TASK {
+        return Err(MetaError::invalid("direction", &made.task, "give it with a price, and with nothing else"));
+    }
     if (made.task == DIRECTION_TASK) != made.borders.is_some() {
         return Err(MetaError::invalid("borders", &made.task, "give them with a direction, and with nothing else"));
     }
@@ -179,7 +185,8 @@ fn bind_made(statement: Statement, made: &NewPrediction) -> Result<Statement, Me
         .bind(check::finite_if_any("confidence", made.confidence)?)
         .bind(check::id("task", &made.task)?)
         .bind(check::finite_if_any("sell_at", made.borders.map(|b| b.sell_at))?)
-        .bind(check::finite_if_any("buy_at", made.borders.map(|b| b.buy_at))?))
+        .bind(check::finite_if_any("buy_at", made.borders.map(|b| b.buy_at))?)
+        .bind(made.direction.map(Move::as_str)))
 }
 
 /// One statement for many: a statement a prediction would cost a switch of threads each. Both databases call the columns
@@ -217,7 +224,7 @@ fn accuracy_select() -> Select {
          AVG(ABS(actual - base_price)) AS mae_naive, AVG(error * error) AS mse, \
          AVG(CASE WHEN actual <> 0 THEN ABS(error / actual) END) AS mean_share, \
          COUNT(CASE WHEN {DIRECTIONAL} THEN 1 END) AS n_directional, \
-         COUNT(CASE WHEN {DIRECTIONAL} AND (prediction > base_price) = (actual > base_price) THEN 1 END) AS n_right, \
+         COUNT(CASE WHEN {DIRECTIONAL} AND {RISES} = (actual > base_price) THEN 1 END) AS n_right, \
          COUNT(lower_price) AS n_intervals, \
          COUNT(CASE WHEN actual BETWEEN lower_price AND upper_price THEN 1 END) AS n_inside"
     );
@@ -262,6 +269,7 @@ fn read(row: &Record) -> Result<LoggedPrediction, MetaError> {
             interval: interval(row)?,
             borders: borders(row)?,
             confidence: row.real_if_any("confidence")?,
+            direction: direction(row)?,
         },
         status: row.parsed("status")?,
         actual: row.real_if_any("actual")?,
@@ -278,4 +286,8 @@ fn interval(row: &Record) -> Result<Option<PriceInterval>, MetaError> {
 fn borders(row: &Record) -> Result<Option<ClassBorders>, MetaError> {
     let Some(sell_at) = row.real_if_any("sell_at")? else { return Ok(None) };
     Ok(Some(ClassBorders { sell_at, buy_at: row.real("buy_at")? }))
+}
+
+fn direction(row: &Record) -> Result<Option<Move>, MetaError> {
+    if row.text_if_any("direction")?.is_none() { Ok(None) } else { row.parsed("direction").map(Some) }
 }

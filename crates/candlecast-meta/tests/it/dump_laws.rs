@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candlecast_core::Action;
+use candlecast_core::{Action, Move};
 use candlecast_meta::{
-    Dump, DumpPiece, Fold, JobFilter, JobStore, Ledger, LogLevel, LogLine, MetaError, ModelStore, NewJob, NewRun,
-    Outcome, PRICE_TASK, PageRequest, PredictionFilter, PredictionStore, PredictionsOf, RunFilter, RunStore, Settled,
-    SqlStore, StudyStore, TrialEnd,
+    Dump, DumpPiece, Fold, JobFilter, JobStore, Ledger, LogLevel, LogLine, MetaError, ModelStore, NewJob,
+    NewPrediction, NewRun, Outcome, PRICE_TASK, PageRequest, PredictionFilter, PredictionStore, PredictionsOf,
+    RunFilter, RunStore, Settled, SqlStore, StudyStore, TrialEnd,
 };
 use serde_json::{Value, json};
 use sqlx::{Connection, Row, SqliteConnection};
@@ -160,8 +160,8 @@ async fn assert_goes_on(target: &SqlStore) {
 async fn predictions_of_every_task_pass_through_a_dump() {
     let dir = tempfile::tempdir().unwrap();
     for (number, source) in backends("dump_tasks").await.stores.iter().enumerate() {
-        let made =
-            [prediction("m", 0, 1, 101.0), class_prediction("c", 0, Action::Sell), volatility_prediction("v", 1, 0.1)];
+        let price = NewPrediction { direction: Some(Move::Down), ..prediction("m", 0, 1, 100.0) };
+        let made = [price, class_prediction("c", 0, Action::Sell), volatility_prediction("v", 1, 0.1)];
         source.append_predictions(&made).await.unwrap();
         let (dump, pieces) = dumped(source).await;
         let file = dir.path().join(format!("{number}.db"));
@@ -180,10 +180,13 @@ async fn predictions_of_every_task_pass_through_a_dump() {
     }
 }
 
-/// `line` without the values of the columns that schema 3 added at its end.
+/// Columns that schema 3 and the ones after it added to the predictions, at their end.
+const ADDED: [&str; 4] = ["task", "sell_at", "buy_at", "direction"];
+
+/// `line` without the values of the columns [`ADDED`].
 fn before_tasks(line: &str) -> String {
     let mut values: Vec<Value> = serde_json::from_str(line).unwrap();
-    values.truncate(values.len() - 3);
+    values.truncate(values.len() - ADDED.len());
     Value::Array(values).to_string()
 }
 
@@ -195,8 +198,9 @@ async fn predictions_of_a_dump_that_knows_no_tasks_are_of_prices() {
         let (mut dump, mut pieces) = dumped(source).await;
         dump.schema = 2;
         let table = dump.tables.iter_mut().find(|table| table.name == "ml_predictions").unwrap();
-        let added: Vec<String> = table.columns.drain(table.columns.len() - 3..).map(|column| column.name).collect();
-        assert_eq!(added, ["task", "sell_at", "buy_at"]);
+        let added = table.columns.len() - ADDED.len();
+        let added: Vec<String> = table.columns.drain(added..).map(|column| column.name).collect();
+        assert_eq!(added, ADDED);
         for piece in pieces.iter_mut().filter(|piece| piece.table == "ml_predictions") {
             piece.lines = piece.lines.lines().map(|line| before_tasks(line) + "\n").collect();
         }

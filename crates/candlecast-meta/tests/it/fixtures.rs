@@ -78,6 +78,7 @@ pub(crate) fn prediction(model: &str, hour: i64, step: u32, price: f64) -> NewPr
         interval: Some(PriceInterval { lower: price - 2.0, upper: price + 2.0, level: 0.9 }),
         borders: None,
         confidence: Some(0.55),
+        direction: None,
     }
 }
 

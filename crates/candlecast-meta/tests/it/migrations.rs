@@ -43,6 +43,7 @@ async fn a_database_of_schema_1_opens_with_all_it_holds() {
     let predictions = store.predictions(&PredictionFilter::default(), page).await.unwrap().items;
     assert_eq!((predictions[0].error, predictions[0].made.step), (Some(-250.5), 24));
     assert_eq!((predictions[0].made.task.as_str(), predictions[0].made.borders), (PRICE_TASK, None));
+    assert_eq!(predictions[0].made.direction, None, "it was not recorded");
     assert_eq!(store.trials("study-1").await.unwrap()[0].value, Some(0.125));
     assert_eq!(store.folds("study-1", 0).await.unwrap()[0].duration_ms, 1_500);
     assert_eq!(store.ledger(None, page).await.unwrap().items[0].sharpe, Some(0.05));

@@ -1,6 +1,6 @@
 //! Laws of the prediction log.
 
-use candlecast_core::{Action, TimeRange};
+use candlecast_core::{Action, Move, TimeRange};
 use candlecast_meta::{
     ClassBorders, DIRECTION_TASK, LoggedPrediction, MetaError, NewPrediction, PRICE_TASK, PageRequest,
     PredictionFilter, PredictionStatus, PredictionStore, PredictionsOf, Settled, SqlStore, VOLATILITY_TASK,
@@ -172,6 +172,32 @@ async fn accuracy_is_that_of_the_definitions() {
         let part = store.rolling_accuracy(&PredictionsOf::All, first_two, Some(1)).await.unwrap();
         assert_eq!(part[0].n_predictions, 2);
         assert_eq!(store.rolling_accuracy(&PredictionsOf::All, first_two, Some(2)).await, Ok(vec![]));
+    }
+}
+
+#[tokio::test]
+async fn a_direction_is_kept_and_counts_before_that_of_the_price() {
+    for store in &backends("prediction_direction").await.stores {
+        // The price stays, but it was said to rise (and did), to fall (and rose), and nothing; the last one is of an
+        // older program, which said by the price that it falls (and it did).
+        let told = [(100.0, Some(Move::Up), 101.0), (100.0, Some(Move::Down), 102.0), (103.0, Some(Move::None), 104.0)];
+        let cases: Vec<_> = told.into_iter().chain([(98.0, None, 97.0)]).collect();
+        let made: Vec<_> = (0..)
+            .zip(&cases)
+            .map(|(hour, &(price, direction, _))| NewPrediction { direction, ..prediction("m", hour, 1, price) })
+            .collect();
+        assert_eq!(store.append_predictions(&made).await, Ok(4));
+        let due = store.due_predictions(&PredictionsOf::All, at(600), PageRequest::default()).await.unwrap().items;
+        assert_eq!(due.iter().map(|p| p.made.clone()).collect::<Vec<_>>(), made);
+        let settled: Vec<_> =
+            due.iter().zip(&cases).map(|(p, case)| Settled { id: p.id, actual: Some(case.2) }).collect();
+        assert_eq!(store.settle_predictions(&settled, at(600)).await, Ok(4));
+        let found = store.rolling_accuracy(&PredictionsOf::All, TimeRange::ALL, None).await.unwrap();
+        assert_eq!((found[0].n_predictions, found[0].n_directional), (4, 3));
+        assert_eq!(found[0].directional_accuracy, Some(2.0 / 3.0));
+
+        let class = NewPrediction { direction: Some(Move::Up), ..class_prediction("c", 0, Action::Buy) };
+        assert!(matches!(store.append_predictions(&[class]).await, Err(MetaError::Invalid { .. })));
     }
 }
 

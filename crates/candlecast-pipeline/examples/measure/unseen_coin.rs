@@ -69,6 +69,7 @@ fn measured(
         left_out,
         refit: walk::refit(unseen, options),
         tries: 0,
+        confidence_threshold: None,
     };
     let report = evaluate(&question, models);
     Measured::of(symbol, unseen, &report, &STEPS, clock.seconds())

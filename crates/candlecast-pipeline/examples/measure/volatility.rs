@@ -59,6 +59,7 @@ fn measured(market: &Arc<Market>, options: &PipelineOptions, settings: &Settings
         left_out,
         refit: walk::refit(market, options),
         tries: 0,
+        confidence_threshold: None,
     };
     Ok(evaluate(&question, models))
 }

@@ -1,9 +1,9 @@
 //! The figures of predicted classes.
 
 use candlecast_core::Action;
-use candlecast_learn::{CLASSES, ClassAccumulator, ClassMetrics};
+use candlecast_learn::{CLASSES, ClassAccumulator, ClassMetrics, HitRate};
 
-use super::{TaskAccuracy, TaskFigures, of_task};
+use super::{TaskAccuracy, TaskFigures, of_task, recent};
 
 /// Why no verdict is possible.
 const UNTOLD: &str = "which class would be the most frequent was not known at the time; `candlecast models validate` \
@@ -35,6 +35,8 @@ pub struct DirectionFigures {
     pub majority_share: f64,
     /// How good the confidence was; `None` without any.
     pub confidence: Option<ConfidenceFigures>,
+    /// Share of right classes of the last three months.
+    pub recent: Option<HitRate>,
 }
 
 /// How good the confidence was that classes are right.
@@ -60,12 +62,15 @@ pub(super) fn accuracy(scored: &[ScoredClass], step_ms: i64) -> Option<TaskAccur
         sums.add(named, s.actual as usize);
         actual[s.actual as usize] += 1;
     }
+    let mut in_order: Vec<&ScoredClass> = scored.iter().collect();
+    in_order.sort_by_key(|s| s.origin);
     let majority = Action::ALL.into_iter().rev().max_by_key(|&class| actual[class as usize])?;
     let figures = DirectionFigures {
         metrics: ClassMetrics { log_loss: None, brier: None, ..sums.finish() },
         majority,
         majority_share: actual[majority as usize] as f64 / scored.len() as f64,
         confidence: confidence(scored),
+        recent: recent::recent(in_order.iter().map(|s| (s.origin, s.step, Some(s.class == s.actual))), step_ms),
     };
     let outcomes: Vec<(i64, u32)> = scored.iter().map(|s| (s.origin, s.step)).collect();
     of_task(&outcomes, step_ms, TaskFigures::Direction(figures), UNTOLD)
@@ -111,6 +116,8 @@ mod tests {
         assert_eq!(figures.metrics.confusion, [[1, 0, 0], [1, 1, 1], [0, 0, 1]]);
         assert_eq!((figures.metrics.log_loss, figures.metrics.brier), (None, None));
         assert_eq!(figures.majority, Hold);
+        let recent = figures.recent.unwrap();
+        assert_eq!((recent.hits, recent.directions, recent.origins, recent.rate), (3, 5, 5, 0.6));
         close(figures.majority_share, 0.6);
         let confidence = figures.confidence.unwrap();
         assert_eq!(confidence.n, 3);

@@ -1,9 +1,10 @@
 //! The figures of one group of steps.
 
+use candlecast_core::Move;
 use candlecast_learn::significance::{EValue, MIN_INDEPENDENT, VerdictCode, independent, interleaved};
-use candlecast_learn::{Accumulator, Outcome};
+use candlecast_learn::{Accumulator, Metrics, Outcome};
 
-use crate::accuracy::{GroupAccuracy, LiveTest, Scored};
+use crate::accuracy::{GroupAccuracy, LiveTest, Scored, recent};
 
 /// Figures of `scored`, which is in order of origin and step; `None` without any. The verdict is still to be written.
 pub(super) fn accuracy(scored: &[Scored], step_ms: i64) -> Option<GroupAccuracy> {
@@ -12,10 +13,16 @@ pub(super) fn accuracy(scored: &[Scored], step_ms: i64) -> Option<GroupAccuracy>
     for s in scored {
         let actual = (s.actual / s.base).ln();
         let outcome = |forecast: f64| Outcome::point(s.base, forecast, actual);
-        model.add(&outcome((s.prediction / s.base).ln()));
+        // Only the sign of what the forecast was before its factor is in the log.
+        let plain = match s.direction() {
+            Move::Up => 1.0,
+            Move::Down => -1.0,
+            Move::None => 0.0,
+        };
+        model.add(&Outcome { plain, ..outcome((s.prediction / s.base).ln()) });
         naive.add(&outcome(0.0));
     }
-    let (metrics, naive) = (model.finish(), naive.finish());
+    let (metrics, naive) = (Metrics { information_coefficient: None, ..model.finish() }, naive.finish());
     let losses = Losses::of(scored, step_ms);
     let independent = independent(&losses.origins, i64::from(last));
     let test = (independent >= MIN_INDEPENDENT).then(|| losses.test(last)).flatten();
@@ -32,6 +39,7 @@ pub(super) fn accuracy(scored: &[Scored], step_ms: i64) -> Option<GroupAccuracy>
         naive,
         skill: metrics.mae.zip(naive.mae).filter(|&(_, naive)| naive > 0.0).map(|(mae, naive)| 1.0 - mae / naive),
         n_directional: scored.len() - metrics.ties,
+        recent: recent::recent(scored.iter().map(|s| (s.origin, s.step, s.is_hit())), step_ms),
         coverage: of_intervals(inside as f64),
         level: of_intervals(intervals.iter().map(|i| i.2).sum()),
         n_intervals: intervals.len(),
@@ -96,6 +104,7 @@ mod tests {
             step: 1,
             base: 100.0,
             prediction,
+            direction: None,
             actual,
             interval,
         };
@@ -116,6 +125,9 @@ mod tests {
         close(found.metrics.mape, 25.0 * (1.0 / 103.0 + 6.0 / 104.0 + 1.0 / 100.0 + 1.0 / 101.0));
         close(found.metrics.directional_accuracy, 0.5);
         assert_eq!((found.n_directional, found.naive.directional_accuracy), (2, None));
+        let recent = found.recent.unwrap();
+        assert_eq!((recent.hits, recent.directions, recent.origins, recent.interval), (1, 2, 2, None));
+        assert_eq!((recent.from.ms(), recent.to.ms()), (-3_600_000, 3 * 3_600_000));
         close(found.coverage, 2.0 / 3.0);
         close(found.level, 2.6 / 3.0);
         assert_eq!((found.n, found.origins, found.independent, found.n_intervals), (4, 4, 4, 3));
@@ -130,6 +142,7 @@ mod tests {
             step,
             base: 1.0,
             prediction: prediction.exp(),
+            direction: None,
             actual: actual.exp(),
             interval: None,
         };

@@ -13,9 +13,13 @@ pub struct ForecastStepDoc {
     pub step: usize,
     /// Forecast price.
     pub price: f64,
+    /// `UP`, `DOWN` or `NONE`: the direction of the forecast before its factor.
+    pub direction: &'static str,
+    /// What the forecast move was multiplied by, 0 to 2; at 0 the price is that of the origin while the direction stands.
+    pub factor: f64,
     /// Probability that the direction is right.
     pub confidence: f64,
-    /// False where `confidence` is 0.5 for want of outcomes.
+    /// False where `confidence` is 0.5 for want of outcomes or of a direction.
     pub calibrated: bool,
     /// Lower bound of the interval.
     pub lower_bound: f64,
@@ -107,6 +111,8 @@ impl From<&ForecastStep> for ForecastStepDoc {
             timestamp: step.target_time,
             step: step.step,
             price: step.price,
+            direction: step.direction.as_str(),
+            factor: step.factor,
             confidence: step.confidence,
             calibrated: step.calibrated,
             lower_bound: step.lower,
@@ -140,5 +146,30 @@ impl From<&VolatilityOutlook> for VolatilityOutlookDoc {
             lower_bound: outlook.lower,
             upper_bound: outlook.upper,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candlecast_core::Move;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_direction_stands_where_its_factor_leaves_the_price_where_it_is() {
+        let step = ForecastStep {
+            step: 1,
+            target_time: Timestamp::year_start(2024),
+            price: 100.0,
+            lower: 99.0,
+            upper: 101.0,
+            direction: Move::Down,
+            factor: 0.0,
+            confidence: 0.52,
+            calibrated: true,
+        };
+        let doc = serde_json::to_value(ForecastStepDoc::from(&step)).unwrap();
+        assert_eq!((&doc["direction"], &doc["factor"], &doc["price"]), (&json!("DOWN"), &json!(0.0), &json!(100.0)));
     }
 }

@@ -1,15 +1,19 @@
 //! The machine-readable documents of forecasts, evaluations, audits and rankings: camelCase; undefined values are null.
 
 mod audit;
+mod evaluation;
 mod forecast;
+mod hits;
 mod rank;
 mod report;
 
 pub use audit::{AuditDoc, AuditFindingDoc, leak_name};
+pub use evaluation::EvaluationDoc;
 pub use forecast::{DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, ProbabilitiesDoc, VolatilityOutlookDoc};
+pub use hits::{HitRateDoc, SelectedDoc, pass_share};
 pub use rank::{RankedFeatureDoc, RankingDoc};
 pub use report::{
-    ClassMetricsDoc, CoverageByVolatilityDoc, DirectionDoc, EvaluationDoc, FitsDoc, MetricsDoc, ModelReportDoc,
-    PriceMetricsDoc, ReliabilityBinDoc, ReliabilityDoc, ReportDoc, SignalDoc, StepDoc, TestDoc, VolatilityMetricsDoc,
-    VsNaiveDoc, baselines_value, loss_key, metrics_value, scored_metrics_value,
+    ClassMetricsDoc, CoverageByVolatilityDoc, DirectionDoc, FitsDoc, MetricsDoc, ModelReportDoc, PriceMetricsDoc,
+    ReliabilityBinDoc, ReliabilityDoc, ReportDoc, SignalDoc, StepDoc, TestDoc, VolatilityMetricsDoc, VsNaiveDoc,
+    baselines_value, loss_key, metrics_value, scored_metrics_value,
 };

@@ -1,13 +1,11 @@
-//! The document of `compare` and `backtest`.
+//! Scores of models: the greater part of the documents of `compare`, `backtest`, `train` and `models validate`.
 
-use candlecast_core::Timestamp;
 use candlecast_learn::significance::{Test, VerdictCode};
 use candlecast_learn::{CLASSES, Comparison, Metrics, ModelReport, Report, TaskMetrics};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::evaluation::Evaluation;
-use crate::fingerprint::instruction_set;
+use super::hits::{HitRateDoc, SelectedDoc};
 
 /// Metrics of one model, by task.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -202,7 +200,11 @@ impl MetricsDoc {
 
 /// Metrics as JSON.
 pub fn metrics_value(m: &ModelReport) -> Value {
-    serde_json::to_value(MetricsDoc::new(&m.metrics, m.skill)).unwrap_or(Value::Null)
+    json(MetricsDoc::new(&m.metrics, m.skill))
+}
+
+fn json(document: impl Serialize) -> Value {
+    serde_json::to_value(document).unwrap_or(Value::Null)
 }
 
 /// Name, in [`metrics_value`], of the figure that models of `task` are ranked by.
@@ -214,7 +216,8 @@ pub fn loss_key(task: &str) -> &'static str {
     }
 }
 
-/// Metrics as JSON with the rows they were scored on, so that later figures can be told to be of the same origins.
+/// Metrics as JSON with the rows they were scored on, so that later figures can be told to be of the same origins, the
+/// verdict, and what is known of the confidence.
 pub fn scored_metrics_value(m: &ModelReport, origins: usize) -> Value {
     let mut value = metrics_value(m);
     if let Some(object) = value.as_object_mut() {
@@ -223,6 +226,9 @@ pub fn scored_metrics_value(m: &ModelReport, origins: usize) -> Value {
         object.insert("scoredTo".into(), m.forecasts.to.map_or(Value::Null, |t| t.ms().into()));
         object.insert("verdict".into(), m.vs_reference.verdict.clone().into());
         object.insert("verdictCode".into(), m.vs_reference.code.as_str().into());
+        object.insert("recentDirection".into(), json(m.recent.map(HitRateDoc::from)));
+        object.insert("selected".into(), json(m.selected.map(SelectedDoc::from)));
+        object.insert("confidenceQuantiles".into(), m.confidence_quantiles.clone().into());
     }
     value
 }
@@ -418,6 +424,10 @@ pub struct ModelReportDoc {
     pub direction: Option<DirectionDoc>,
     /// Calibration of the confidences.
     pub reliability: ReliabilityDoc,
+    /// How often directions or classes were right in the last three months; `None` for forecasts without any.
+    pub recent_direction: Option<HitRateDoc>,
+    /// How often those were right whose confidence was high; `None` without calibrated confidences.
+    pub selected: Option<SelectedDoc>,
     /// Outcomes by twentieth of the forecast distribution that they lay in; as many in each where it is right.
     pub pit: Vec<u32>,
     /// Scored origins from which it could not forecast, so that it said what is known without any model.
@@ -474,6 +484,8 @@ impl From<&ModelReport> for ModelReportDoc {
                     .map(|&(confidence, right, count)| ReliabilityBinDoc { confidence, right, count })
                     .collect(),
             },
+            recent_direction: m.recent.map(Into::into),
+            selected: m.selected.map(Into::into),
             fits: FitsDoc {
                 count: m.fits.len(),
                 mean_steps: m.fits.iter().map(|f| f.steps as f64).sum::<f64>() / n,
@@ -550,54 +562,6 @@ impl From<&Report> for ReportDoc {
                     None => m.into(),
                 })
                 .collect(),
-        }
-    }
-}
-
-/// A whole evaluation.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EvaluationDoc {
-    /// Venue.
-    pub venue: String,
-    /// Symbol.
-    pub symbol: String,
-    /// Candle length.
-    pub interval: String,
-    /// True for generated markets.
-    pub synthetic: bool,
-    /// Open of the first scored origin.
-    pub from: Option<Timestamp>,
-    /// Close of the last.
-    pub to: Option<Timestamp>,
-    /// Scores.
-    #[serde(flatten)]
-    pub report: ReportDoc,
-    /// Root of all randomness.
-    pub seed: u64,
-    /// Vector instructions in use.
-    pub instruction_set: &'static str,
-    /// Version of the program.
-    pub program: &'static str,
-    /// Hash of data, configuration and seed.
-    pub fingerprint: String,
-}
-
-impl EvaluationDoc {
-    /// The document of `e`, run with `seed`.
-    pub fn new(e: &Evaluation, seed: u64) -> Self {
-        Self {
-            venue: e.key.venue.to_string(),
-            symbol: e.key.symbol.to_string(),
-            interval: e.key.interval.to_string(),
-            synthetic: e.key.venue.is_synthetic(),
-            from: e.scored.map(|r| r.from),
-            to: e.scored.map(|r| r.to),
-            report: (&e.report).into(),
-            seed,
-            instruction_set: instruction_set(),
-            program: env!("CARGO_PKG_VERSION"),
-            fingerprint: e.fingerprint.clone(),
         }
     }
 }

@@ -110,7 +110,8 @@ pub(crate) async fn run(args: &CompareArgs, app: &Host, output: Output) -> Resul
     let common = args.pipeline.common(&key, false)?;
     let method = args.split.method(app, &key).await?;
     let pool = if args.pool { candlecast_app::pool_of(app, &key).await? } else { vec![] };
-    let request = EvaluateJob { series: key, pool, models, common, method, seed: app.seed };
+    let (confidence_threshold, seed) = (args.pipeline.confidence_threshold, app.seed);
+    let request = EvaluateJob { series: key, pool, models, common, method, confidence_threshold, seed };
     if args.job.queue {
         return jobs::queue(&request, &args.job, app, output).await;
     }

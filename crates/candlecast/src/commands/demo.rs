@@ -73,7 +73,8 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
     ));
     let evaluation = {
         let (models, common, method) = (models.clone(), common.clone(), Method::WalkForward { range });
-        let request = EvaluateJob { series: key.clone(), pool: vec![], models, common, method, seed: app.seed };
+        let (series, seed) = (key.clone(), app.seed);
+        let request = EvaluateJob { series, pool: vec![], models, common, method, confidence_threshold: None, seed };
         let bar = Arc::new(Bar::new(output));
         run_job(app, &JOBS, &request, &JobOptions::default(), bar).await?
     };
@@ -95,8 +96,7 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
     output.remark(&format!("\ntraining {best}, the model of least error, to be saved ..."));
     let model =
         models.into_iter().find(|m| m.id == best).unwrap_or(ModelRequest { id: best.clone(), params: json!({}) });
-    let (series, range) = (vec![key.clone()], TimeRange::ALL);
-    let request = TrainJob { series, model, common, range, warm_start: false, seed: app.seed };
+    let request = TrainJob::new(vec![key.clone()], model, common, app.seed);
     let trained = {
         let bar = Arc::new(Bar::new(output));
         run_job(app, &JOBS, &request, &JobOptions::default(), bar).await?

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use candlecast_app::doc::ForecastDoc;
 use candlecast_app::models::Family;
-use candlecast_app::predict::Predicted;
+use candlecast_app::predict::{CONFIDENCE_THRESHOLD, Predicted};
 use candlecast_core::{Interval, Problem, Symbol, Venue};
 use candlecast_host::Host;
 use candlecast_learn::task_kind;
@@ -15,7 +15,7 @@ use clap::Args;
 
 use crate::output::Output;
 use crate::plot;
-use crate::requests::SeriesArgs;
+use crate::requests::{SeriesArgs, confidence_threshold};
 
 /// Forecast from the last stored candle with a saved model
 #[derive(Debug, Args)]
@@ -44,6 +44,9 @@ pub(crate) struct PredictArgs {
     /// How far ahead; the active model of the shortest horizon that reaches it answers [default: as far as any reaches]
     #[arg(long)]
     horizon: Option<String>,
+    /// Confidence below which the answer is HOLD
+    #[arg(long, value_name = "SHARE", default_value_t = CONFIDENCE_THRESHOLD, value_parser = confidence_threshold)]
+    confidence_threshold: f64,
     /// Draw the forecast into a .png, .svg or .html file
     #[arg(long, value_name = "FILE", conflicts_with = "all")]
     plot: Option<PathBuf>,
@@ -70,6 +73,7 @@ pub(crate) async fn run(args: &PredictArgs, app: &Host, output: Output) -> Resul
     let key = app.find_series(&series.wanted()).await?;
     let horizon = args.horizon.as_deref().map(|h| key.interval.horizon_steps(h)).transpose()?;
     let predicted = candlecast_app::predict::predict(app, &family(&key, model, args.task())?, horizon).await?;
+    let predicted = predicted.with_confidence_threshold(args.confidence_threshold);
     if let Some(path) = &args.plot {
         plot::forecast(&predicted, path)?;
         output.remark(&format!("plot: {}", path.display()));
@@ -124,7 +128,7 @@ async fn all(args: &PredictArgs, app: &Host, output: Output) -> Result<(), Probl
             Err(e) => Err(e.into()),
         };
         match answer {
-            Ok(p) => predicted.push(p),
+            Ok(p) => predicted.push(p.with_confidence_threshold(args.confidence_threshold)),
             Err(e) => failures.push(e.context(format!("{key} {} {}", family.model(), family.task()))),
         }
     }

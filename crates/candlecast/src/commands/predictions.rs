@@ -6,7 +6,7 @@ use candlecast_app::text;
 use candlecast_core::{Interval, Problem, Symbol, Venue};
 use candlecast_host::{Host, SeriesQuery};
 use candlecast_jobs::Cursor;
-use candlecast_learn::task_kind;
+use candlecast_learn::{HitRate, task_kind};
 use candlecast_monitor::{
     DIRECTION_TASK, LoggedPrediction, MAX_PAGE, Page, PageRequest, PredictionFilter, PredictionStatus, PredictionsOf,
     Settlement, VOLATILITY_TASK, count_pending_predictions, predictions, revalidate_predictions, task_accuracy,
@@ -192,7 +192,7 @@ fn row(p: &LoggedPrediction) -> Vec<String> {
     let Told { forecast, interval, actual, error } = match p.made.task.as_str() {
         DIRECTION_TASK => told_class(p),
         VOLATILITY_TASK => told_number(p, volatility),
-        _ => told_number(p, |value| text::price(Some(value))),
+        _ => told_price(p),
     };
     vec![
         p.made.model_id.clone(),
@@ -230,6 +230,13 @@ fn told_number(p: &LoggedPrediction, number: impl Fn(f64) -> String) -> Told {
         actual: p.actual.map_or_else(dash, &number),
         error: p.error.map_or_else(dash, error),
     }
+}
+
+/// A price with the direction that was told, which may stand where the price stays.
+fn told_price(p: &LoggedPrediction) -> Told {
+    let told = told_number(p, |value| text::price(Some(value)));
+    let direction = p.made.direction.map_or_else(String::new, |direction| format!(" {direction}"));
+    Told { forecast: format!("{}{direction}", told.forecast), ..told }
 }
 
 /// A class with the prices between which it is HOLD, and the one that came true with the close.
@@ -276,10 +283,18 @@ fn prices_text(a: &Accuracy) -> Option<String> {
             rows.push(group_row(&model.model_id, group));
             verdicts.push(format!("{} {}: {}", model.model_id, steps(group), group.verdict));
         }
+        // Of all steps, which is the first group.
+        let recent = model.groups.first().and_then(|group| group.recent);
+        verdicts.extend(recent.map(|rate| recent_line(&model.model_id, "direction", rate)));
     }
     let header = ["model", "steps", "n", "indep.", "MAE", "naive", "skill", "RMSE", "MAPE", "direct.", "cover", "of"];
     let notes = "indep. = outcomes that do not overlap; naive = MAE of \"the price stays\" on the same targets; skill = 1 - MAE / that; p-values are anytime-valid, so look as often as you like, and corrected for the number of lines.";
     table_with_verdicts(&header, rows, &verdicts, notes)
+}
+
+/// How often directions or classes, as `what` says, were right in the last three months.
+fn recent_line(model_id: &str, what: &str, rate: HitRate) -> String {
+    format!("{model_id}: {}", text::hit_rate(what, &rate.into()))
 }
 
 /// How predicted classes did; `None` without any.
@@ -290,6 +305,7 @@ fn classes_text(a: &Accuracy) -> Option<String> {
         let TaskFigures::Direction(figures) = &whole.figures else { continue };
         rows.push(class_row(model_id, whole, figures));
         verdicts.push(format!("{model_id} {}: {}", whole.step, whole.verdict));
+        verdicts.extend(figures.recent.map(|rate| recent_line(model_id, "class", rate)));
     }
     let header =
         ["model", "step", "n", "indep.", "right", "majority", "balanced", "F1", "MCC", "conf.", "came true", "Brier"];
@@ -392,7 +408,7 @@ fn steps(g: &GroupAccuracy) -> String {
 
 #[cfg(test)]
 mod tests {
-    use candlecast_core::{Action, SeriesKey, TimeRange, Timestamp};
+    use candlecast_core::{Action, Move, SeriesKey, TimeRange, Timestamp};
     use candlecast_monitor::{ClassBorders, NewPrediction, PRICE_TASK, PredictionId, PriceInterval};
     use candlecast_pipeline::{ScoredClass, ScoredLog, ScoredVolatility, accuracy};
 
@@ -417,6 +433,7 @@ mod tests {
             interval: Some(PriceInterval { lower: prediction / 2.0, upper: 2.0 * prediction, level: 0.9 }),
             borders: None,
             confidence: None,
+            direction: None,
         };
         LoggedPrediction {
             id: PredictionId(1),
@@ -441,6 +458,9 @@ mod tests {
             cells(&logged(PRICE_TASK, 101.0, 102.5)),
             ["101.0000", "50.5000 .. 202.0000", "-", "102.5000", "-1.5000"]
         );
+        let mut falls = logged(PRICE_TASK, 100.0, 102.5);
+        falls.made.direction = Some(Move::Down);
+        assert_eq!(cells(&falls)[0], "100.0000 DOWN");
         assert_eq!(
             cells(&logged(VOLATILITY_TASK, 0.02, 0.0125)),
             ["2.000 %", "1.000 % .. 4.000 %", "-", "1.250 %", "0.750 %"]
@@ -481,6 +501,7 @@ mod tests {
         assert!(text.contains("66.7 % HOLD") && text.contains("33.3 %"), "{text}");
         assert!(text.contains("QLIKE") && text.contains("1.000 %"), "{text}");
         assert!(text.contains("c 1: too few to tell (3 independent)"), "{text}");
+        assert!(text.contains("c: class of all origins, 1969-12-31 to 1970-01-01: 33.3 % (too few"), "{text}");
         assert!(text.contains("v 1: too few to tell (1 independent)"), "{text}");
         assert!(!text.contains("MAPE"), "there are no prices: {text}");
     }

@@ -250,7 +250,8 @@ fn outlook_text(outlook: &Outlook) -> String {
 fn step_text(step: &ForecastStep) -> String {
     let price = |value: f64| text::price(Some(value));
     let confidence = if step.calibrated { format!(" {:.0} %", 100.0 * step.confidence) } else { String::new() };
-    format!("+{} {} [{} to {}]{confidence}", step.step, price(step.price), price(step.lower), price(step.upper))
+    let [middle, lower, upper] = [step.price, step.lower, step.upper].map(price);
+    format!("+{} {} {middle} [{lower} to {upper}]{confidence}", step.step, step.direction)
 }
 
 fn summary_text(s: &StreamSummary) -> String {
@@ -279,7 +280,25 @@ fn summary_text(s: &StreamSummary) -> String {
 
 #[cfg(test)]
 mod tests {
+    use candlecast_core::Move;
+
     use super::*;
+
+    #[test]
+    fn a_step_is_told_with_its_direction() {
+        let step = ForecastStep {
+            step: 24,
+            target_time: Timestamp(0),
+            price: 100.0,
+            lower: 98.0,
+            upper: 102.0,
+            direction: Move::Down,
+            factor: 0.0,
+            confidence: 0.56,
+            calibrated: true,
+        };
+        assert_eq!(step_text(&step), "+24 DOWN 100.0000 [98.0000 to 102.0000] 56 %");
+    }
 
     #[test]
     fn speeds_and_durations_are_read() {

@@ -64,7 +64,8 @@ pub(crate) async fn run(args: &TrainArgs, app: &Host, output: Output) -> Result<
         let end = range.to.min(stored.to);
         range = TimeRange { from: end.plus_ms(-i64::from(days) * 86_400_000), to: range.to };
     }
-    let request = TrainJob { series, model: request, common, range, warm_start: args.warm_start, seed: app.seed };
+    let (warm_start, confidence_threshold) = (args.warm_start, args.pipeline.confidence_threshold);
+    let request = TrainJob { series, model: request, common, range, warm_start, confidence_threshold, seed: app.seed };
     if args.job.queue {
         return jobs::queue(&request, &args.job, app, output).await;
     }

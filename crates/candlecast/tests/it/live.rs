@@ -39,7 +39,8 @@ fn of<'a>(documents: &'a [Value], event: &str) -> Vec<&'a Value> {
 fn a_replayed_file_is_stored_apart_forecast_and_validated() {
     const CANDLE: &[(&str, Is)] =
         &[("openTime", is_instant), ("closeTime", is_instant), ("close", number), ("backfilled", flag)];
-    const STEP: &[(&str, Is)] = &[("price", number), ("lowerBound", number), ("confidence", share), ("step", count)];
+    const STEP: &[(&str, Is)] =
+        &[("price", number), ("lowerBound", number), ("confidence", share), ("direction", text), ("step", count)];
     let (program, next) = with_model();
     let play = ["stream", "BTCUSDT", "1m", "--model", "linear", "--replay", &next, "--speed", "max"];
     let documents = lines(&program, &play);

@@ -9,8 +9,8 @@ use crate::candle_files::{HOUR_MS, START_MS, csv, instant, rows};
 use crate::program::{N_CANDLES, Program, SERIES, SHORT, line};
 use crate::shape::instant as is_instant;
 use crate::shape::{
-    Is, assert_fields, count, elements, flag, list, number, number_or_null, object, share, share_or_null, text,
-    text_or_null,
+    Is, assert_fields, count, elements, flag, list, number, number_or_null, object, object_or_null, share,
+    share_or_null, text, text_or_null,
 };
 
 /// Half an hour after the last candle closed.
@@ -56,6 +56,7 @@ const PREDICTION: &[(&str, Is)] = &[
     ("madeAt", is_instant),
     ("originPrice", number),
     ("price", number),
+    ("direction", text),
     ("lowerBound", number),
     ("upperBound", number),
     ("intervalLevel", share),
@@ -77,6 +78,7 @@ const GROUP: &[(&str, Is)] = &[
     ("skill", number_or_null),
     ("directionalAccuracy", share_or_null),
     ("directions", count),
+    ("recentDirection", object_or_null),
     ("coverage", share_or_null),
     ("intervalLevel", share_or_null),
     ("intervals", count),
@@ -341,6 +343,7 @@ fn predictions_are_logged_and_meet_their_candles() {
         assert_fields("prediction", row, PREDICTION);
         assert_eq!((&row["modelId"], &row["status"]), (&json!(FIRST), &json!("pending")));
         assert_eq!((&row["price"], &row["targetTime"]), (&step["price"], &step["timestamp"]));
+        assert_eq!(row["direction"], step["direction"]);
     }
     let waiting = program.json(&line(&[&["predictions", "validate"], LATER]));
     let told = |s: &Value| ["validated", "unscorable", "pending"].map(|name| s[name].as_u64().unwrap());

@@ -45,6 +45,10 @@ pub(crate) fn object(v: &Value) -> bool {
     v.is_object()
 }
 
+pub(crate) fn object_or_null(v: &Value) -> bool {
+    v.is_null() || object(v)
+}
+
 /// RFC 3339 in UTC: `2024-01-01T00:00:00Z`, with a fraction where there is one.
 pub(crate) fn instant(v: &Value) -> bool {
     let Some(text) = v.as_str().and_then(|s| s.strip_suffix('Z')) else { return false };

@@ -66,6 +66,23 @@ const VS_NAIVE: &[(&str, Is)] = &[
     ("triesInLedger", count),
 ];
 
+pub(super) const HIT_RATE: &[(&str, Is)] = &[
+    ("from", instant),
+    ("to", instant),
+    ("rate", share),
+    ("lower", share_or_null),
+    ("upper", share_or_null),
+    ("origins", count),
+];
+const SELECTED: &[(&str, Is)] = &[
+    ("threshold", share),
+    ("share", share),
+    ("hitRate", share_or_null),
+    ("lower", share_or_null),
+    ("upper", share_or_null),
+    ("count", count),
+];
+
 /// Checks a report of `models` beside the baselines.
 pub(super) fn assert_report(report: &Value, models: &[&str]) {
     assert_fields("report", report, REPORT);
@@ -94,6 +111,16 @@ pub(super) fn assert_model(model: &Value) {
     for (i, step) in steps.iter().enumerate() {
         assert_fields(name, step, STEP);
         assert_eq!(step["step"], i + 1, "{name}");
+    }
+    let has_direction = !model["metrics"]["directionalAccuracy"].is_null();
+    let has_confidence = model["reliability"]["table"].as_array().is_some_and(|table| !table.is_empty());
+    for (field, parts, is_there) in
+        [("recentDirection", HIT_RATE, has_direction), ("selected", SELECTED, has_confidence)]
+    {
+        assert_eq!(model[field].is_object(), is_there, "{name} {field}: {model}");
+        if is_there {
+            assert_fields(name, &model[field], parts);
+        }
     }
     if name == "naive" {
         assert_naive(model);
@@ -134,6 +161,45 @@ fn a_comparison_sets_every_model_beside_the_baselines() {
     assert_eq!((&linear["looks"], &linear["triesInLedger"]), (&json!(2), &json!(1)));
     let notes = elements("notes", &alone["notes"]);
     assert!(notes.iter().any(|note| note.as_str().unwrap().starts_with("1 other configuration was")), "{notes:?}");
+}
+
+/// It tells more of the forecasts and makes no others, so that it is no other try.
+#[test]
+fn a_threshold_of_the_confidence_changes_what_is_told_of_the_surest_and_nothing_else() {
+    // With the mean return left as it is, every forecast has a direction.
+    const COMPARE: &[&str] = &["compare", "--models", "linear", "--set", "shrinkDrift=false"];
+    let program = Program::with_candles();
+    let compare = |more: &[&str]| {
+        let mut report = program.json(&line(&[COMPARE, SERIES, SHORT, RANGE, more]));
+        let models = report["models"].as_array_mut().unwrap();
+        let selected: Vec<Value> = models
+            .iter_mut()
+            .map(|model| {
+                let model = model.as_object_mut().unwrap();
+                model.remove("fitSeconds");
+                model.remove("selected").unwrap()
+            })
+            .collect();
+        (report, selected.last().unwrap().clone())
+    };
+    let (plain, tenth) = compare(&[]);
+    let (strict, selected) = compare(&["--confidence-threshold", "0.5"]);
+    assert_eq!(plain, strict, "the fingerprint and the tries among it");
+    assert!(tenth["share"].as_f64().unwrap() >= 0.1 && tenth["threshold"].as_f64().unwrap() >= 0.5, "{tenth}");
+    // No confidence of a price is below chance.
+    assert_eq!((&selected["threshold"], &selected["share"]), (&json!(0.5), &json!(1.0)));
+    assert!(selected["count"].as_u64().unwrap() >= tenth["count"].as_u64().unwrap());
+
+    let told = program.run(&line(&[COMPARE, SERIES, SHORT, RANGE, &["--confidence-threshold", "0.99"]])).stdout;
+    assert!(
+        told.contains("linear: confidence >= 0.99 in ") && told.contains("linear: direction of all origins"),
+        "{told}"
+    );
+    let volatility = line(&[&["compare", "--models", "linear", "--task", "volatility"], SERIES, SHORT, RANGE]);
+    let volatility = line(&[&volatility, &["--confidence-threshold", "0.6"]]);
+    program.refuse(&volatility, 2, "bad-confidence-threshold", &["volatility", "confidence-threshold"]);
+    let compare = line(&[&["compare", "--models", "linear", "--confidence-threshold", "60"], SERIES]);
+    program.refuse(&compare, 2, "bad-usage", &["0.5 to 0.99"]);
 }
 
 #[test]

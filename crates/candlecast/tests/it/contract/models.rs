@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::evaluation::assert_model;
+use super::evaluation::{HIT_RATE, assert_model};
 use crate::candle_files::{HOUR_MS, START_MS, instant};
 use crate::program::{N_CANDLES, Program, SERIES, SHORT, line};
 use crate::shape::instant as is_instant;
 use crate::shape::{
-    Is, assert_fields, count, elements, flag, list, number, number_or_null, object, share, text, text_or_null,
+    Is, assert_fields, count, elements, flag, list, number, number_or_null, object, share, share_or_null, text,
+    text_or_null,
 };
 
 /// Half an hour after the last candle closed.
@@ -55,6 +56,9 @@ const FORECAST: &[(&str, Is)] = &[
     ("originPrice", number),
     ("intervalLevel", share),
     ("trainedAt", is_instant),
+    ("action", text),
+    ("confidenceThreshold", share),
+    ("passShare", share_or_null),
     ("regime", text_or_null),
     ("stale", flag),
     ("ageSeconds", count),
@@ -80,6 +84,8 @@ const STEP: &[(&str, Is)] = &[
     ("timestamp", is_instant),
     ("step", count),
     ("price", number),
+    ("direction", text),
+    ("factor", number),
     ("confidence", share),
     ("calibrated", flag),
     ("lowerBound", number),
@@ -120,6 +126,10 @@ fn a_training_reports_and_saves_the_model() {
     assert_fields("evidence", &model["test"], EVIDENCE);
     assert_eq!(model["tries"], json!({ "scorings": 1, "configurations": 1 }));
     assert_eq!(model["test"]["verdict"], model["metrics"]["verdict"]);
+    let of_report = trained["models"].as_array().unwrap().last().unwrap();
+    for field in ["recentDirection", "selected"] {
+        assert_eq!(model["metrics"][field], of_report[field], "{field}");
+    }
     assert_eq!((&model["id"], &model["status"]), (&json!("BTCUSDT_LINEAR_1.0.0"), &json!("active")));
     assert_eq!(
         (&model["trainedAt"], &model["dataPoints"]),
@@ -176,6 +186,39 @@ fn a_forecast_comes_with_interval_confidence_and_origin() {
     assert_eq!((&later["seenFuture"], &later["tooLate"]), (&json!(false), &json!(true)));
     assert_eq!(later["predictions"], forecast["predictions"]);
     assert_eq!(later["warnings"].as_array().unwrap().len(), 2 + of_model, "old data, old model: {later}");
+}
+
+#[test]
+fn a_forecast_says_what_is_to_be_done_and_how_often_it_is_so_sure() {
+    let program = Program::with_candles();
+    // With the mean return left as it is, every forecast has a direction.
+    let drifts: &[&str] = &["train", "--model", "linear", "--set", "shrinkDrift=false"];
+    let model = program.json(&line(&[drifts, SERIES, SHORT, NOW]))["model"].clone();
+    assert_fields("recentDirection", &model["metrics"]["recentDirection"], HIT_RATE);
+    assert_eq!(elements("quantiles", &model["metrics"]["confidenceQuantiles"]).len(), 21);
+    let shown = program.run(&["models", "show", "BTCUSDT_LINEAR_1.0.0"]).stdout;
+    assert!(shown.contains("\ndirection of all origins, 2024-"), "{shown}");
+
+    let forecast = predict(&program, &[]);
+    let last = elements("predictions", &forecast["predictions"]).last().unwrap();
+    let said = match last["direction"].as_str() {
+        Some("UP") => "BUY",
+        Some("DOWN") => "SELL",
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((&forecast["action"], &forecast["confidenceThreshold"]), (&json!(said), &json!(0.5)));
+    assert_eq!(forecast["passShare"], 1.0, "no confidence of a price is below chance");
+    let strict = predict(&program, &["--confidence-threshold", "0.99"]);
+    assert_eq!((&strict["confidenceThreshold"], &strict["predictions"]), (&json!(0.99), &forecast["predictions"]));
+    let action = if last["confidence"].as_f64().unwrap() < 0.99 { "HOLD" } else { said };
+    assert_eq!(strict["action"], action);
+    let told = program.run(&line(&[&["predict", "--model", "linear"], SERIES, NOW])).stdout;
+    assert!(told.contains(&format!("\naction: {said} (HOLD below a confidence of 0.50, which 100.0 %")), "{told}");
+    assert!(told.contains("| direction |"), "{told}");
+    let all = program.run(&line(&[&["predict", "--all"], NOW])).stdout;
+    assert!(all.trim_end().ends_with(&format!(": {said}")) || all.contains(&format!(": {said}\n  warning")), "{all}");
+    let wrong = line(&[&["predict", "--model", "linear", "--confidence-threshold", "0.3"], SERIES]);
+    program.refuse(&wrong, 2, "bad-usage", &["0.5 to 0.99"]);
 }
 
 #[test]
