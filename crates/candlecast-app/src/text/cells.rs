@@ -49,6 +49,11 @@ pub fn percent(share: Option<f64>, decimals: usize) -> String {
     share.map_or_else(|| "-".into(), |v| format!("{:.decimals$} %", v * 100.0))
 }
 
+/// A share in percent, with the decimals that it needs: `5 %`, `97.5 %`.
+pub fn share(share: f64) -> String {
+    format!("{} %", (1e6 * share).round() / 1e4)
+}
+
 /// To the minute.
 pub fn day(t: Timestamp) -> String {
     let text = t.to_string();
@@ -72,4 +77,14 @@ pub fn plain(header: &[&str], rows: Vec<Vec<String>>) -> String {
         t.add_row(row);
     }
     t.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn shares_have_the_decimals_they_need() {
+        assert_eq!([0.05, 0.9, 0.975, 0.29, 0.0125].map(share), ["5 %", "90 %", "97.5 %", "29 %", "1.25 %"]);
+    }
 }

@@ -6,7 +6,10 @@ mod rank;
 mod report;
 
 pub use audit::{AuditDoc, AuditFindingDoc, leak_name};
-pub use forecast::{DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, ProbabilitiesDoc, VolatilityOutlookDoc};
+pub use forecast::{
+    DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, PriceQuantileDoc, ProbabilitiesDoc, VolatilityOutlookDoc,
+    VolatilityQuantileDoc,
+};
 pub use rank::{RankedFeatureDoc, RankingDoc};
 pub use report::{
     ClassMetricsDoc, CoverageByVolatilityDoc, DirectionDoc, EvaluationDoc, FitsDoc, MetricsDoc, ModelReportDoc, PriceMetricsDoc,
