@@ -7,7 +7,7 @@ use candlecast_host::{Host, LOCAL};
 use candlecast_learn::Market;
 use candlecast_monitor::{MadeForecast, identity, load_serving, log_forecasts};
 use candlecast_pipeline::doc::pass_share;
-use candlecast_pipeline::{LoadedModel, Newest, forecast_newest, max_fill};
+use candlecast_pipeline::{Detail, LoadedModel, Newest, forecast_newest, max_fill};
 use candlecast_registry::{Family, Loaded, ModelManifest, RegistryError};
 
 use crate::doc::EvidenceDoc;
@@ -19,8 +19,10 @@ pub const CONFIDENCE_THRESHOLD: f64 = 0.5;
 /// A forecast and where it comes from.
 #[derive(Debug)]
 pub struct Predicted {
-    /// The forecast, cut to the horizon asked for.
+    /// The forecast, cut to the horizon asked for and told as was asked for.
     pub forecast: Forecast,
+    /// The same with the interval of the model's own level: what the prediction log keeps.
+    pub issued: Forecast,
     /// The model.
     pub manifest: ModelManifest,
     /// The rule regime at the origin and its confidence.
@@ -126,18 +128,31 @@ fn action(outlook: &Outlook, threshold: f64) -> Option<Action> {
 /// `None`, with the one that reaches farthest. A price forecast is cut to `horizon`; a class or a volatility is over the
 /// whole horizon of its model.
 pub async fn predict(host: &Host, family: &Family, horizon: Option<usize>) -> Result<Predicted, Problem> {
+    predict_in_detail(host, family, horizon, &Detail::default()).await
+}
+
+/// [`predict`] with intervals of another level, or quantiles, as `detail` says. Classes have neither and are refused.
+pub async fn predict_in_detail(
+    host: &Host,
+    family: &Family,
+    horizon: Option<usize>,
+    detail: &Detail,
+) -> Result<Predicted, Problem> {
+    detail.check(family.task())?;
     let slot = host.registry.reaching(family, horizon);
     let loaded = slot.and_then(|slot| load_serving(host, &slot, LOCAL)).map_err(|e| not_trained(e, family))?;
     let Loaded { manifest, payload, fell_back } = loaded;
     let market = host.market(family.key(), max_fill(&payload)).await?;
     let now = host.now();
     let stale = is_stale(host, &manifest, now);
+    let detail = detail.clone();
     host.compute(move || {
         let trained_to = payload.trained_to;
         let model = LoadedModel::restore(payload, &identity(&manifest))?;
-        let Newest { mut forecast, regime } = forecast_newest(model, &market, now)?;
+        let Newest { mut forecast, mut issued, regime } = forecast_newest(model, &market, now, &detail)?;
         if let Some(steps) = horizon {
             forecast.truncate(steps);
+            issued.truncate(steps);
         }
         let data_age_s = (now.ms() - forecast.origin.ms()).max(0) / 1000;
         Ok(Predicted {
@@ -147,6 +162,7 @@ pub async fn predict(host: &Host, family: &Family, horizon: Option<usize>) -> Re
             data_age_s,
             trained_to,
             forecast,
+            issued,
             manifest,
             regime,
             fell_back,
@@ -165,7 +181,7 @@ pub async fn log_predicted(host: &Host, predicted: &[Predicted]) -> Result<u64, 
         .iter()
         .filter(|p| !p.is_too_late())
         .map(|p| MadeForecast {
-            forecast: &p.forecast,
+            forecast: &p.issued,
             model_id: &p.manifest.id,
             trained_to: p.trained_to,
             made_at: p.made_at,

@@ -15,6 +15,17 @@ pub struct Forecast {
     pub level: f64,
     /// What it says.
     pub outlook: Outlook,
+    /// Quantiles of its distribution, where they were asked for; classes have none.
+    pub quantiles: Option<Quantiles>,
+}
+
+/// Quantiles of the distribution that a forecast comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantiles {
+    /// Shares of outcomes expected at or below, ascending, above 0 and below 1; `[quantile]`.
+    pub shares: Vec<f64>,
+    /// Prices in quote units, a row a step, or the volatility, one row; `[claim][quantile]`, no row descends.
+    pub values: Vec<Vec<f64>>,
 }
 
 /// What a forecast says, by task.
@@ -181,7 +192,43 @@ impl Forecast {
     pub fn truncate(&mut self, steps: usize) {
         if let Outlook::Price(all) = &mut self.outlook {
             all.truncate(steps);
+            if let Some(quantiles) = &mut self.quantiles {
+                quantiles.values.truncate(steps);
+            }
         }
+    }
+
+    /// Quantiles of claim `claim` (of prices the step less 1, of a volatility 0) as `(share, value)`, ascending; empty
+    /// where none were asked for.
+    pub fn quantiles_of(&self, claim: usize) -> Vec<(f64, f64)> {
+        let pairs = |q: &Quantiles| {
+            let values = q.values.get(claim).map_or(&[][..], Vec::as_slice);
+            q.shares.iter().copied().zip(values.iter().copied()).collect()
+        };
+        self.quantiles.as_ref().map_or_else(Vec::new, pairs)
+    }
+
+    /// The same with intervals of `level` in the place of its own: `bounds` are `(lower, upper)` in the unit of the
+    /// forecast, `[claim]`. Classes have no interval and stay as they are.
+    #[must_use]
+    pub fn with_intervals(mut self, level: f64, bounds: &[(f64, f64)]) -> Self {
+        match &mut self.outlook {
+            Outlook::Price(steps) => {
+                for (step, &(lower, upper)) in steps.iter_mut().zip(bounds) {
+                    (step.lower, step.upper) = (lower, upper);
+                }
+            }
+            Outlook::Volatility(volatility) => {
+                if let Some(&(lower, upper)) = bounds.first() {
+                    (volatility.lower, volatility.upper) = (lower, upper);
+                }
+            }
+            Outlook::Direction(_) => {}
+        }
+        if self.task() != "direction" {
+            self.level = level;
+        }
+        self
     }
 
     /// Close of the first candle that has something to say about it: the first target of a price forecast, the only
@@ -226,5 +273,61 @@ mod tests {
             assert_eq!(name.parse::<Move>(), Ok(direction));
         }
         assert!("up".parse::<Move>().unwrap_err().contains("UP, DOWN and NONE"));
+    }
+
+    fn forecast(outlook: Outlook, values: Vec<Vec<f64>>) -> Forecast {
+        let key = "binance:BTCUSDT:1h".parse().unwrap();
+        let quantiles = Some(Quantiles { shares: vec![0.25, 0.75], values });
+        Forecast { key, origin: Timestamp(0), origin_price: 100.0, level: 0.9, outlook, quantiles }
+    }
+
+    fn prices() -> Forecast {
+        let step = |step: usize| ForecastStep {
+            step,
+            target_time: Timestamp(step as i64),
+            price: 100.0,
+            lower: 90.0,
+            upper: 110.0,
+            direction: Move::None,
+            factor: 0.0,
+            confidence: 0.5,
+            calibrated: false,
+        };
+        forecast(Outlook::Price(vec![step(1), step(2)]), vec![vec![99.0, 101.0], vec![98.0, 102.0]])
+    }
+
+    #[test]
+    fn a_cut_takes_the_quantiles_of_the_steps_with_it() {
+        let mut forecast = prices();
+        assert_eq!(forecast.quantiles_of(1), [(0.25, 98.0), (0.75, 102.0)]);
+        forecast.truncate(1);
+        assert_eq!((forecast.steps().len(), forecast.quantiles_of(0).len()), (1, 2));
+        assert!(forecast.quantiles_of(1).is_empty(), "the second step is gone");
+    }
+
+    #[test]
+    fn intervals_of_another_level_take_the_place_of_the_own_ones_except_of_classes() {
+        let told = prices().with_intervals(0.5, &[(97.0, 103.0), (96.0, 104.0)]);
+        let bounds: Vec<(f64, f64)> = told.steps().iter().map(|s| (s.lower, s.upper)).collect();
+        assert_eq!((told.level, bounds), (0.5, vec![(97.0, 103.0), (96.0, 104.0)]));
+        let volatility =
+            VolatilityOutlook { step: 2, target_time: Timestamp(2), volatility: 0.03, lower: 0.02, upper: 0.05 };
+        let told = forecast(Outlook::Volatility(volatility), vec![]).with_intervals(0.8, &[(0.025, 0.04)]);
+        assert_eq!(
+            (told.level, told.outlook),
+            (0.8, Outlook::Volatility(VolatilityOutlook { lower: 0.025, upper: 0.04, ..volatility }))
+        );
+        let class = DirectionOutlook {
+            step: 2,
+            target_time: Timestamp(2),
+            action: Action::Hold,
+            probabilities: [0.2, 0.6, 0.2],
+            sell_at: 99.0,
+            buy_at: 101.0,
+            confidence: 0.6,
+            calibrated: true,
+        };
+        let direction = forecast(Outlook::Direction(class), vec![]);
+        assert_eq!(direction.clone().with_intervals(0.5, &[]), direction);
     }
 }

@@ -25,7 +25,7 @@ mod time;
 
 pub use candle::{Candle, CandleError, CandleSeries, Columns, Gaps, SeriesError};
 pub use features::{FeatureSet, FeatureTable};
-pub use forecast::{Action, DirectionOutlook, Forecast, ForecastStep, Move, Outlook, VolatilityOutlook};
+pub use forecast::{Action, DirectionOutlook, Forecast, ForecastStep, Move, Outlook, Quantiles, VolatilityOutlook};
 pub use gaps_doc::GapsDoc;
 pub use hex::hex;
 pub use interval::{HorizonError, Interval, MAX_HORIZON_STEPS};

@@ -391,6 +391,7 @@ impl FittedForecaster {
     }
 
     /// The forecast from `row` with intervals and confidence by `calibrator`, which has been brought up to it.
+    /// [`Calibrator::quantiles`] and [`Calibrator::intervals`] then tell more of its distribution.
     pub fn forecast(&self, panel: &Panel, row: usize, calibrator: &mut Calibrator) -> Forecast {
         let series = panel.market().series();
         let forecasts = self.predict(panel, &[row]);
@@ -409,6 +410,7 @@ impl FittedForecaster {
             origin_price: origin.price,
             level: calibrator.state().level(),
             outlook: task.kind().outlook(origin, forecast.means, &issued, forecast.borders),
+            quantiles: None,
         }
     }
 

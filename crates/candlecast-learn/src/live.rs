@@ -136,6 +136,7 @@ impl LivePipeline {
             origin_price: candle.close,
             level: self.calibrator.state().level(),
             outlook: task.kind().outlook(origin, forecast.means, &issued, forecast.borders),
+            quantiles: None,
         })
     }
 }

@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn of(origin: Timestamp, outlook: Outlook) -> Forecast {
-        Forecast { key: key(), origin, origin_price: 100.0, level: 0.9, outlook }
+        Forecast { key: key(), origin, origin_price: 100.0, level: 0.9, outlook, quantiles: None }
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use feature_audit::{
     AuditFinding, AuditOptions, Audited, audit_features, check_audit_options, generated_market, with_all,
 };
 pub use fingerprint::{Fingerprints, feature_versions, instruction_set, run_fingerprint};
-pub use forecast::{Newest, forecast_newest};
+pub use forecast::{Detail, Newest, forecast_newest};
 pub use frames::{FeatureFrames, task_ids};
 pub use hold_out::HoldOut;
 pub use live_forecaster::LiveForecaster;

@@ -168,13 +168,13 @@ mod tests {
     use std::sync::Arc;
 
     use candlecast_core::market::random_walk;
-    use candlecast_core::{FilledSeries, ModelRequest, NoProgress, Seed, TimeRange};
+    use candlecast_core::{FilledSeries, Forecast, ModelRequest, NoProgress, Outlook, Seed, TimeRange};
     use candlecast_learn::Market;
     use candlecast_learn::walk_forward::NoHooks;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{MAX_FILL, PipelineOptions, Training, TrainingRequest, forecast_newest};
+    use crate::{Detail, MAX_FILL, PipelineOptions, Training, TrainingRequest, forecast_newest};
 
     const HORIZON: usize = 3;
 
@@ -217,7 +217,40 @@ mod tests {
             assert_eq!(model.forecaster.task().id(), task);
             let market = market();
             let now = market.series().close_time(market.series().len() - 1);
-            assert_eq!(forecast_newest(model, &market, now).unwrap().forecast.origin, now);
+            let newest = forecast_newest(model, &market, now, &Detail::default()).unwrap();
+            assert_eq!(newest.forecast.origin, now);
+            assert_eq!(newest.forecast, newest.issued);
+        }
+    }
+
+    #[test]
+    fn another_level_and_quantiles_change_what_is_told_and_not_what_was_issued() {
+        let market = market();
+        let now = market.series().close_time(market.series().len() - 1);
+        for (task, claims) in [("price", HORIZON), ("volatility", 1)] {
+            let (saved, identity) = saved(task);
+            let newest =
+                |detail: &Detail| forecast_newest(restore(&saved, &identity).unwrap(), &market, now, detail).unwrap();
+            let plain = newest(&Detail::default());
+            let told = newest(&Detail::new(Some(0.5), &[0.75, 0.05, 0.25]).unwrap());
+            assert_eq!(told.issued, plain.forecast);
+            assert_eq!((told.forecast.level, plain.forecast.level), (0.5, 0.9));
+            let quantiles = told.forecast.quantiles.as_ref().unwrap();
+            assert_eq!((&quantiles.shares[..], quantiles.values.len()), (&[0.05, 0.25, 0.75][..], claims));
+            for (claim, bounds) in bounds(&told.forecast).into_iter().enumerate() {
+                let [low, lower, upper] = quantiles.values[claim][..] else { panic!("{quantiles:?}") };
+                assert!(low <= lower && lower <= upper, "{quantiles:?}");
+                assert!(bounds.0 <= lower && upper <= bounds.1, "half of the outcomes lie between the quartiles");
+            }
+            assert_eq!(newest(&Detail::new(Some(0.9), &[]).unwrap()).forecast, plain.forecast, "its own level");
+        }
+    }
+
+    /// The intervals of a forecast of prices or of a volatility.
+    fn bounds(forecast: &Forecast) -> Vec<(f64, f64)> {
+        match &forecast.outlook {
+            Outlook::Volatility(v) => vec![(v.lower, v.upper)],
+            _ => forecast.steps().iter().map(|step| (step.lower, step.upper)).collect(),
         }
     }
 

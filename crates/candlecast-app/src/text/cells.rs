@@ -53,6 +53,11 @@ pub fn percent(share: Option<f64>, decimals: usize) -> String {
     share.map_or_else(|| "-".into(), |v| format!("{:.decimals$} %", v * 100.0))
 }
 
+/// A share in percent, with the decimals that it needs: `5 %`, `97.5 %`.
+pub fn share(share: f64) -> String {
+    format!("{} %", (1e6 * share).round() / 1e4)
+}
+
 /// To the minute.
 pub fn day(t: Timestamp) -> String {
     let text = t.to_string();
@@ -121,5 +126,10 @@ mod tests {
             hit_rate("class", &short),
             "class of all origins, 2023-12-31 to 2023-12-31: 55.6 % (too few for an interval)"
         );
+    }
+
+    #[test]
+    fn shares_have_the_decimals_they_need() {
+        assert_eq!([0.05, 0.9, 0.975, 0.29, 0.0125].map(share), ["5 %", "90 %", "97.5 %", "29 %", "1.25 %"]);
     }
 }

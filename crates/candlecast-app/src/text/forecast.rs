@@ -3,7 +3,7 @@
 use candlecast_core::{DirectionOutlook, Forecast, ForecastStep, Move, Outlook, VolatilityOutlook};
 
 use crate::predict::Predicted;
-use crate::text::{count, day, percent, price, synthetic, table};
+use crate::text::{count, day, percent, price, share, synthetic, table};
 
 /// A forecast as a table.
 pub fn forecast(p: &Predicted) -> String {
@@ -35,11 +35,19 @@ pub fn forecast(p: &Predicted) -> String {
     text
 }
 
+/// Names of the columns of quantiles.
+fn quantile_names(f: &Forecast) -> Vec<String> {
+    f.quantiles.iter().flat_map(|q| &q.shares).map(|&s| share(s)).collect()
+}
+
 fn prices(f: &Forecast, steps: &[ForecastStep]) -> String {
-    let level = format!("{:.0} % interval", 100.0 * f.level);
-    let mut t = table(&["step", "time", "price", "change", "direction", &level, "confidence"], [0, 2, 3, 6]);
-    for s in steps {
-        t.add_row([
+    let (level, names) = (format!("{} interval", share(f.level)), quantile_names(f));
+    let mut header = vec!["step", "time", "price", "change", "direction", level.as_str(), "confidence"];
+    header.extend(names.iter().map(String::as_str));
+    let quantiles = 7..header.len();
+    let mut t = table(&header, [0, 2, 3, 6].into_iter().chain(quantiles));
+    for (k, s) in steps.iter().enumerate() {
+        let mut row = vec![
             s.step.to_string(),
             day(s.target_time),
             price(Some(s.price)),
@@ -47,7 +55,9 @@ fn prices(f: &Forecast, steps: &[ForecastStep]) -> String {
             s.direction.to_string(),
             format!("{} .. {}", price(Some(s.lower)), price(Some(s.upper))),
             confidence(s),
-        ]);
+        ];
+        row.extend(f.quantiles_of(k).into_iter().map(|(_, value)| price(Some(value))));
+        t.add_row(row);
     }
     t.to_string()
 }
@@ -71,15 +81,20 @@ fn classes(d: &DirectionOutlook) -> String {
 }
 
 fn volatilities(f: &Forecast, v: &VolatilityOutlook) -> String {
-    let level = format!("{:.0} % interval", 100.0 * f.level);
-    let mut t = table(&["step", "time", "volatility", &level], [0, 2]);
+    let (level, names) = (format!("{} interval", share(f.level)), quantile_names(f));
+    let mut header = vec!["step", "time", "volatility", level.as_str()];
+    header.extend(names.iter().map(String::as_str));
+    let quantiles = 4..header.len();
+    let mut t = table(&header, [0, 2].into_iter().chain(quantiles));
     let percent = |value: f64| format!("{:.3} %", 100.0 * value);
-    t.add_row([
+    let mut row = vec![
         v.step.to_string(),
         day(v.target_time),
         percent(v.volatility),
         format!("{} .. {}", percent(v.lower), percent(v.upper)),
-    ]);
+    ];
+    row.extend(f.quantiles_of(0).into_iter().map(|(_, value)| percent(value)));
+    t.add_row(row);
     format!("{t}\nvolatility: root of the sum of squared log returns over the horizon, not annualised")
 }
 
@@ -125,15 +140,16 @@ fn outlook_line(f: &Forecast) -> String {
     match &f.outlook {
         Outlook::Price(steps) => steps.last().map_or_else(String::new, |last| {
             format!(
-                "{} -> {} ({:+.2} %) in {}, {}, {:.0} % within {} .. {}, confidence {:.2}",
+                "{} -> {} ({:+.2} %) in {}, {}, {} within {} .. {}{}, confidence {:.2}",
                 price(Some(f.origin_price)),
                 price(Some(last.price)),
                 100.0 * (last.price / f.origin_price - 1.0),
                 count(last.step, "step"),
                 last.direction,
-                100.0 * f.level,
+                share(f.level),
                 price(Some(last.lower)),
                 price(Some(last.upper)),
+                quantiles_line(f, steps.len() - 1, &|value| price(Some(value))),
                 last.confidence,
             )
         }),
@@ -146,12 +162,75 @@ fn outlook_line(f: &Forecast) -> String {
             d.confidence,
         ),
         Outlook::Volatility(v) => format!(
-            "volatility {:.3} % over {}, {:.0} % within {:.3} .. {:.3} %",
+            "volatility {:.3} % over {}, {} within {:.3} .. {:.3} %{}",
             100.0 * v.volatility,
             count(v.step, "step"),
-            100.0 * f.level,
+            share(f.level),
             100.0 * v.lower,
             100.0 * v.upper,
+            quantiles_line(f, 0, &|value| format!("{:.3} %", 100.0 * value)),
         ),
+    }
+}
+
+/// The quantiles of a claim, such as `, 5 % at 99.1, 95 % at 101.3`; nothing where none were asked for.
+fn quantiles_line(f: &Forecast, claim: usize, told: &dyn Fn(f64) -> String) -> String {
+    let mut text = String::new();
+    for (at, value) in f.quantiles_of(claim) {
+        text.push_str(&format!(", {} at {}", share(at), told(value)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use candlecast_core::{Move, Quantiles, Timestamp};
+
+    use super::*;
+
+    fn forecast(quantiles: Option<Quantiles>, level: f64) -> Forecast {
+        let step = |step: usize| ForecastStep {
+            step,
+            target_time: Timestamp(3_600_000 * step as i64),
+            price: 101.0,
+            lower: 99.0,
+            upper: 103.0,
+            direction: Move::Up,
+            factor: 1.0,
+            confidence: 0.6,
+            calibrated: true,
+        };
+        Forecast {
+            key: "binance:BTCUSDT:1h".parse().unwrap(),
+            origin: Timestamp(0),
+            origin_price: 100.0,
+            level,
+            outlook: Outlook::Price(vec![step(1), step(2)]),
+            quantiles,
+        }
+    }
+
+    fn two() -> Quantiles {
+        Quantiles { shares: vec![0.025, 0.5], values: vec![vec![98.5, 101.25], vec![97.5, 101.5]] }
+    }
+
+    #[test]
+    fn quantiles_are_columns_after_the_others() {
+        let f = forecast(Some(two()), 0.975);
+        let text = prices(&f, f.steps());
+        let header = text.lines().next().unwrap();
+        assert!(header.contains("97.5 % interval"), "{text}");
+        let names: Vec<&str> = header.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        assert_eq!(names[5..], ["confidence", "2.5 %", "50 %"]);
+        assert!(text.lines().last().unwrap().contains("97.5000 | 101.5000"), "{text}");
+        let plain = forecast(None, 0.9);
+        let text = prices(&plain, plain.steps());
+        assert!(text.contains("90 % interval") && !text.contains("50 %"), "{text}");
+    }
+
+    #[test]
+    fn a_line_tells_the_quantiles_of_the_last_step() {
+        let line = outlook_line(&forecast(Some(two()), 0.8));
+        assert!(line.contains("80 % within 99.0000 .. 103.0000, 2.5 % at 97.5000, 50 % at 101.5000, conf"), "{line}");
     }
 }

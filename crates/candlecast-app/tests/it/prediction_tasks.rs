@@ -57,7 +57,14 @@ async fn log(app: &Host, series: &CandleSeries, row: usize, class: Action) -> u6
         lower: 0.005,
         upper: 0.08,
     });
-    let of = |outlook| Forecast { key: series.key().clone(), origin, origin_price: price, level: 0.9, outlook };
+    let of = |outlook| Forecast {
+        key: series.key().clone(),
+        origin,
+        origin_price: price,
+        level: 0.9,
+        outlook,
+        quantiles: None,
+    };
     let (direction, volatility) = (of(direction), of(volatility));
     let made = [(&direction, "classes"), (&volatility, "volatilities")].map(|(forecast, model_id)| MadeForecast {
         forecast,

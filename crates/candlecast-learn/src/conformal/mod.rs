@@ -14,6 +14,7 @@
 mod factor;
 mod legacy;
 mod pooled;
+mod quantiles;
 mod smooth;
 mod tails;
 
@@ -369,11 +370,15 @@ impl Calibrator {
     pub fn distribution(&self, claim: usize) -> Option<Distribution<'_>> {
         let pending = self.latest.get(claim)?;
         let states = &self.state.steps[claim].states;
-        (!states.is_empty()).then(|| Distribution {
-            mean: pending.mean,
-            scale: pending.claim.scale,
-            scores: Scores::of(states, usize::from(pending.tercile)),
-        })
+        if states.is_empty() {
+            return None;
+        }
+        let scores = Scores::of(states, usize::from(pending.tercile));
+        let scale = pending.claim.scale;
+        // Without scores it is the normal distribution with the scale that the model gave, as in the interval.
+        let plain = || REFERENCE * (scale / REFERENCE).powf(1.0 / self.state.power);
+        let scale = if scores.are_known() { scale } else { plain() };
+        Some(Distribution { mean: pending.mean, scale, scores })
     }
 
     /// The candle after the last one advanced to is missing: what open forecasts have not learnt by now they never will.

@@ -101,6 +101,10 @@ impl TaskKind for Direction {
         Box::new(DirectionScorer::new(facts, task.horizon()))
     }
 
+    fn told(&self, _: f64, value: f64) -> f64 {
+        value
+    }
+
     fn outlook(
         &self,
         origin: OutlookOrigin,

@@ -62,6 +62,10 @@ pub trait TaskKind: Debug + Send + Sync {
     /// Scores forecasts of the scored origins, whose intervals are to cover `level`.
     fn scorer<'a>(&self, facts: &'a Facts<'a>, task: Task, level: f64) -> Box<dyn Scorer + 'a>;
 
+    /// What a log return from `price` or a log variance (`value`) is told as: the price that it leads to in quote units,
+    /// or the volatility. Ascending in `value`. A class is a number that is told as it is.
+    fn told(&self, price: f64, value: f64) -> f64;
+
     /// What a forecast says, for whoever uses it.
     fn outlook(&self, origin: OutlookOrigin, means: &[f64], issued: &[Calibrated], borders: Option<Borders>)
     -> Outlook;

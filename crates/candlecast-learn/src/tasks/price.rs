@@ -88,13 +88,17 @@ impl TaskKind for Price {
         Box::new(PriceScorer::new(facts, task.horizon(), level))
     }
 
+    fn told(&self, price: f64, value: f64) -> f64 {
+        price * value.exp()
+    }
+
     fn outlook(&self, origin: OutlookOrigin, means: &[f64], issued: &[Calibrated], _: Option<Borders>) -> Outlook {
         let step = |(h, (c, &mean)): (usize, (&Calibrated, &f64))| ForecastStep {
             step: h + 1,
             target_time: origin.time.plus_ms((h as i64 + 1) * origin.step_ms),
-            price: origin.price * c.mean.exp(),
-            lower: origin.price * c.lower.exp(),
-            upper: origin.price * c.upper.exp(),
+            price: self.told(origin.price, c.mean),
+            lower: self.told(origin.price, c.lower),
+            upper: self.told(origin.price, c.upper),
             direction: Move::of(mean),
             factor: c.factor,
             confidence: c.confidence,

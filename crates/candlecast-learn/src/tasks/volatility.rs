@@ -69,15 +69,19 @@ impl TaskKind for Volatility {
         Box::new(VolatilityScorer::new(facts, task.horizon()))
     }
 
+    fn told(&self, _: f64, value: f64) -> f64 {
+        (0.5 * value).exp()
+    }
+
     fn outlook(&self, origin: OutlookOrigin, means: &[f64], issued: &[Calibrated], _: Option<Borders>) -> Outlook {
         let mean = means[0];
         let (lower, upper) = issued.first().map_or((mean, mean), |c| (c.lower, c.upper));
         Outlook::Volatility(VolatilityOutlook {
             step: origin.horizon,
             target_time: origin.time.plus_ms(origin.horizon as i64 * origin.step_ms),
-            volatility: (0.5 * mean).exp(),
-            lower: (0.5 * lower).exp(),
-            upper: (0.5 * upper).exp(),
+            volatility: self.told(origin.price, mean),
+            lower: self.told(origin.price, lower),
+            upper: self.told(origin.price, upper),
         })
     }
 }

@@ -3,8 +3,28 @@
 use candlecast_core::{Action, DirectionOutlook, Forecast, ForecastStep, Outlook, Timestamp, VolatilityOutlook};
 use serde::Serialize;
 
-/// One step of a price forecast. `timestamp` is the close instant of the target candle.
+/// The price that a share of outcomes is expected to lie at or below.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PriceQuantileDoc {
+    /// The share.
+    pub share: f64,
+    /// The price.
+    pub price: f64,
+}
+
+/// The volatility that a share of outcomes is expected to lie at or below.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VolatilityQuantileDoc {
+    /// The share.
+    pub share: f64,
+    /// The volatility.
+    pub volatility: f64,
+}
+
+/// One step of a price forecast. `timestamp` is the close instant of the target candle.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ForecastStepDoc {
     /// Close instant of the target candle.
@@ -25,6 +45,9 @@ pub struct ForecastStepDoc {
     pub lower_bound: f64,
     /// Upper bound of the interval.
     pub upper_bound: f64,
+    /// By ascending share; empty and left out unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quantiles: Vec<PriceQuantileDoc>,
 }
 
 /// Probabilities of the classes, as the model gives them.
@@ -62,7 +85,7 @@ pub struct DirectionOutlookDoc {
 }
 
 /// The volatility over the horizon.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VolatilityOutlookDoc {
     /// Close instant of the last candle that it is over.
@@ -75,6 +98,9 @@ pub struct VolatilityOutlookDoc {
     pub lower_bound: f64,
     /// Upper bound of the interval.
     pub upper_bound: f64,
+    /// By ascending share; empty and left out unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quantiles: Vec<VolatilityQuantileDoc>,
 }
 
 /// What a forecast says: one field by task, besides which `predictions` is empty.
@@ -98,15 +124,19 @@ impl From<&Forecast> for OutlookDoc {
         let (direction, volatility) = match &forecast.outlook {
             Outlook::Price(_) => (None, None),
             Outlook::Direction(direction) => (Some(direction.into()), None),
-            Outlook::Volatility(volatility) => (None, Some(volatility.into())),
+            Outlook::Volatility(volatility) => {
+                (None, Some(VolatilityOutlookDoc::new(volatility, &forecast.quantiles_of(0))))
+            }
         };
-        let predictions = forecast.steps().iter().map(Into::into).collect();
+        let step = |(k, step)| ForecastStepDoc::new(step, &forecast.quantiles_of(k));
+        let predictions = forecast.steps().iter().enumerate().map(step).collect();
         Self { task: forecast.task(), predictions, direction, volatility }
     }
 }
 
-impl From<&ForecastStep> for ForecastStepDoc {
-    fn from(step: &ForecastStep) -> Self {
+impl ForecastStepDoc {
+    /// Of a step with its quantiles `(share, price)`.
+    fn new(step: &ForecastStep, quantiles: &[(f64, f64)]) -> Self {
         Self {
             timestamp: step.target_time,
             step: step.step,
@@ -117,6 +147,7 @@ impl From<&ForecastStep> for ForecastStepDoc {
             calibrated: step.calibrated,
             lower_bound: step.lower,
             upper_bound: step.upper,
+            quantiles: quantiles.iter().map(|&(share, price)| PriceQuantileDoc { share, price }).collect(),
         }
     }
 }
@@ -137,14 +168,17 @@ impl From<&DirectionOutlook> for DirectionOutlookDoc {
     }
 }
 
-impl From<&VolatilityOutlook> for VolatilityOutlookDoc {
-    fn from(outlook: &VolatilityOutlook) -> Self {
+impl VolatilityOutlookDoc {
+    /// Of an outlook with its quantiles `(share, volatility)`.
+    fn new(outlook: &VolatilityOutlook, quantiles: &[(f64, f64)]) -> Self {
+        let quantile = |&(share, volatility): &(f64, f64)| VolatilityQuantileDoc { share, volatility };
         Self {
             timestamp: outlook.target_time,
             step: outlook.step,
             volatility: outlook.volatility,
             lower_bound: outlook.lower,
             upper_bound: outlook.upper,
+            quantiles: quantiles.iter().map(quantile).collect(),
         }
     }
 }
@@ -171,5 +205,31 @@ mod tests {
         };
         let doc = serde_json::to_value(ForecastStepDoc::from(&step)).unwrap();
         assert_eq!((&doc["direction"], &doc["factor"], &doc["price"]), (&json!("DOWN"), &json!(0.0), &json!(100.0)));
+    }
+
+    use candlecast_core::Quantiles;
+
+    fn doc(quantiles: Option<Quantiles>) -> serde_json::Value {
+        let volatility =
+            VolatilityOutlook { step: 2, target_time: Timestamp(0), volatility: 0.03, lower: 0.02, upper: 0.05 };
+        let forecast = Forecast {
+            key: "binance:BTCUSDT:1h".parse().unwrap(),
+            origin: Timestamp(0),
+            origin_price: 100.0,
+            level: 0.9,
+            outlook: Outlook::Volatility(volatility),
+            quantiles,
+        };
+        serde_json::to_value(OutlookDoc::from(&forecast)).unwrap()
+    }
+
+    #[test]
+    fn quantiles_are_in_the_document_where_they_were_asked_for() {
+        assert!(doc(None)["volatility"].get("quantiles").is_none());
+        let told = doc(Some(Quantiles { shares: vec![0.05, 0.5], values: vec![vec![0.02, 0.03]] }));
+        assert_eq!(
+            told["volatility"]["quantiles"],
+            json!([{ "share": 0.05, "volatility": 0.02 }, { "share": 0.5, "volatility": 0.03 }])
+        );
     }
 }

@@ -9,7 +9,10 @@ mod report;
 
 pub use audit::{AuditDoc, AuditFindingDoc, leak_name};
 pub use evaluation::EvaluationDoc;
-pub use forecast::{DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, ProbabilitiesDoc, VolatilityOutlookDoc};
+pub use forecast::{
+    DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, PriceQuantileDoc, ProbabilitiesDoc, VolatilityOutlookDoc,
+    VolatilityQuantileDoc,
+};
 pub use hits::{HitRateDoc, SelectedDoc, pass_share};
 pub use rank::{RankedFeatureDoc, RankingDoc};
 pub use report::{

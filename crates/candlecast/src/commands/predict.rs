@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use candlecast_app::doc::ForecastDoc;
 use candlecast_app::models::Family;
-use candlecast_app::predict::{CONFIDENCE_THRESHOLD, Predicted};
+use candlecast_app::predict::{CONFIDENCE_THRESHOLD, Predicted, predict_in_detail};
 use candlecast_core::{Interval, Problem, Symbol, Venue};
 use candlecast_host::Host;
 use candlecast_learn::task_kind;
 use candlecast_monitor::{active_models, family};
+use candlecast_pipeline::Detail;
 use candlecast_pipeline::catalog::canonical;
 use clap::Args;
 
@@ -20,7 +21,7 @@ use crate::requests::{SeriesArgs, confidence_threshold};
 /// Forecast from the last stored candle with a saved model
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each forecast is kept in the prediction log, unless its model has seen the future of the origin or its first target has closed already; see `candlecast predictions`.\n\nExamples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --symbol BTCUSDT --model linear --task volatility\n  candlecast predict --all --json"
+    after_help = "Each forecast is kept in the prediction log, unless its model has seen the future of the origin or its first target has closed already; see `candlecast predictions`.\n\nExamples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --symbol BTCUSDT --model linear --task volatility\n  candlecast predict --symbol BTCUSDT --model linear --quantiles 0.05,0.25,0.5,0.75,0.95 --plot fan.svg\n  candlecast predict --all --json"
 )]
 pub(crate) struct PredictArgs {
     /// Symbol, such as BTCUSDT
@@ -47,6 +48,13 @@ pub(crate) struct PredictArgs {
     /// Confidence below which the answer is HOLD
     #[arg(long, value_name = "SHARE", default_value_t = CONFIDENCE_THRESHOLD, value_parser = confidence_threshold)]
     confidence_threshold: f64,
+    /// Share of outcomes that the interval is to cover, 0.5 to 0.99 [default: the model's own, whose misses steer it]
+    #[arg(long, value_name = "SHARE")]
+    level: Option<f64>,
+    /// Also the prices, or the volatilities, that these shares of outcomes are expected at or below: 0.01 to 0.99, by
+    /// comma
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    quantiles: Vec<f64>,
     /// Draw the forecast into a .png, .svg or .html file
     #[arg(long, value_name = "FILE", conflicts_with = "all")]
     plot: Option<PathBuf>,
@@ -59,10 +67,15 @@ impl PredictArgs {
     fn task(&self) -> &str {
         self.task.as_deref().unwrap_or("price")
     }
+
+    fn detail(&self) -> Result<Detail, Problem> {
+        Detail::new(self.level, &self.quantiles)
+    }
 }
 
 pub(crate) async fn run(args: &PredictArgs, app: &Host, output: Output) -> Result<(), Problem> {
     plot::check_path(args.plot.as_deref())?;
+    args.detail()?.check(args.task())?;
     if args.all {
         return all(args, app, output).await;
     }
@@ -72,7 +85,8 @@ pub(crate) async fn run(args: &PredictArgs, app: &Host, output: Output) -> Resul
     let series = SeriesArgs { symbol, interval: args.interval, venue: args.venue.clone() };
     let key = app.find_series(&series.wanted()).await?;
     let horizon = args.horizon.as_deref().map(|h| key.interval.horizon_steps(h)).transpose()?;
-    let predicted = candlecast_app::predict::predict(app, &family(&key, model, args.task())?, horizon).await?;
+    let family = family(&key, model, args.task())?;
+    let predicted = predict_in_detail(app, &family, horizon, &args.detail()?).await?;
     let predicted = predicted.with_confidence_threshold(args.confidence_threshold);
     if let Some(path) = &args.plot {
         plot::forecast(&predicted, path)?;
@@ -116,6 +130,8 @@ async fn all(args: &PredictArgs, app: &Host, output: Output) -> Result<(), Probl
             && args.interval.is_none_or(|i| i == key.interval)
             && args.venue.as_ref().is_none_or(|v| *v == key.venue)
     })?;
+    // A class has no distribution: among others it is told as it is.
+    let (detail, plain) = (args.detail()?, Detail::default());
     let (mut predicted, mut failures): (Vec<Predicted>, Vec<Problem>) = (vec![], vec![]);
     let asked = |family: &Family| {
         model.is_none_or(|model| model == family.model())
@@ -124,7 +140,10 @@ async fn all(args: &PredictArgs, app: &Host, output: Output) -> Result<(), Probl
     for family in active.into_iter().filter(asked) {
         let key = family.key();
         let answer = match args.horizon.as_deref().map(|h| key.interval.horizon_steps(h)).transpose() {
-            Ok(horizon) => candlecast_app::predict::predict(app, &family, horizon).await,
+            Ok(horizon) => {
+                let detail = if family.task() == "direction" { &plain } else { &detail };
+                predict_in_detail(app, &family, horizon, detail).await
+            }
             Err(e) => Err(e.into()),
         };
         match answer {

@@ -11,6 +11,7 @@ mod determinism;
 mod jobs;
 mod kill;
 mod live;
+mod plots;
 mod program;
 mod real_data;
 mod registry;

@@ -172,6 +172,28 @@ fn options_are_held_to_their_bounds() {
 }
 
 #[test]
+fn levels_and_quantiles_of_a_forecast_are_held_to_their_bounds() {
+    let program = Program::with_candles();
+    let cases: [(&[&str], &str, &str, &[&str]); 6] = [
+        (&["--level", "2"], "bad-level", "level", &["level 2", "0.5 to 0.99", "write 0.9"]),
+        (&["--quantiles", "0.5,5"], "bad-quantiles", "quantiles", &["quantile 5", "0.01 to 0.99", "0.05,0.5,0.95"]),
+        (&["--quantiles", "NaN"], "bad-quantiles", "quantiles", &["quantile NaN"]),
+        (&["--quantiles", "0.001"], "bad-quantiles", "quantiles", &["quantile 0.001", "0.01 to 0.99"]),
+        (&["--task", "direction", "--quantiles", "0.5"], "unsupported-task", "quantiles", &["SELL", "--quantiles"]),
+        (&["--task", "direction", "--level", "0.8"], "unsupported-task", "level", &["level 0.8", "--level"]),
+    ];
+    for (option, code, field, words) in cases {
+        for series in [SERIES, &["--all"]] {
+            let model: &[&str] = if series == SERIES { &["--model", "linear"] } else { &[] };
+            let problem = program.refuse(&line(&[&["predict"], model, series, option]), 2, code, words);
+            assert_eq!(problem["field"], field);
+        }
+    }
+    let word = line(&[&["predict", "--model", "linear", "--quantiles", "half"], SERIES]);
+    program.refuse(&word, 2, "bad-usage", &["--quantiles", "half"]);
+}
+
+#[test]
 fn naive_forecasts_are_not_trained() {
     let program = Program::with_candles();
     let naive = line(&[&["train", "--model", "naive"], SERIES, SHORT]);

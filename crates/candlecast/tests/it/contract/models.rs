@@ -222,6 +222,39 @@ fn a_forecast_says_what_is_to_be_done_and_how_often_it_is_so_sure() {
 }
 
 #[test]
+fn a_forecast_tells_quantiles_and_another_level_where_asked_and_logs_its_own() {
+    let program = Program::with_candles();
+    train(&program, "linear");
+    let plain = predict(&program, &["--no-log"]);
+    let asked: &[&str] = &["--quantiles", "0.95,0.05,0.5,0.05", "--level", "0.5"];
+    let told = predict(&program, asked);
+    assert_fields("predict", &told, FORECAST);
+    assert_eq!((&plain["intervalLevel"], &told["intervalLevel"]), (&json!(0.9), &json!(0.5)));
+    let (plain, told) = (elements("predictions", &plain["predictions"]), elements("predictions", &told["predictions"]));
+    let real = |v: &Value| v.as_f64().unwrap();
+    for (own, step) in plain.iter().zip(told) {
+        assert_fields("prediction", step, STEP);
+        assert_eq!((own.get("quantiles"), &own["price"]), (None, &step["price"]));
+        let quantiles = elements("quantiles", &step["quantiles"]);
+        for quantile in quantiles {
+            assert_fields("quantile", quantile, &[("share", share), ("price", number)]);
+        }
+        assert_eq!(quantiles.iter().map(|q| real(&q["share"])).collect::<Vec<_>>(), [0.05, 0.5, 0.95]);
+        let prices: Vec<f64> = quantiles.iter().map(|q| real(&q["price"])).collect();
+        assert!(prices[0] < prices[1] && prices[1] < prices[2], "{step}");
+        let width = |step: &Value| real(&step["upperBound"]) - real(&step["lowerBound"]);
+        assert!(width(step) < width(own), "half of the outcomes need less room than nine tenths: {own} {step}");
+    }
+    let logged = program.json(&["predictions", "list"])["predictions"].clone();
+    for row in elements("predictions list", &logged) {
+        let step = row["step"].as_u64().unwrap() as usize;
+        assert_eq!((&row["intervalLevel"], &row["lowerBound"]), (&json!(0.9), &plain[step - 1]["lowerBound"]));
+    }
+    let text = program.run(&line(&[&["predict", "--model", "linear", "--no-log"], SERIES, NOW, asked])).stdout;
+    assert!(["50 % interval", " 5 % ", " 50 % ", " 95 % "].iter().all(|words| text.contains(words)), "{text}");
+}
+
+#[test]
 fn a_forecast_from_before_the_end_of_the_training_is_marked() {
     let program = Program::with_candles();
     train(&program, "linear");
