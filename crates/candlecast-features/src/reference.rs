@@ -56,7 +56,7 @@ candles of 2021 to 2025; it need not stay so. Three things let a linear model le
   and the mean return at that time of day on the days before.
 
 Lags, windows and half-lives count candles, whatever the interval; times of day and of the week and the days of
-`seasonal_return` are times. The set was chosen on hourly candles. It needs 720 candles before its first complete row,
+`seasonal_return` are times. The set was chosen on hourly candles. It needs 199 candles before its first complete row,
 and every value is defined and bounded on every candle after them, on those without range or volume too. Its calendar
 is that of the close, which is when the next candle opens.
 

@@ -3,7 +3,7 @@
 /// Outputs of the `reversal` feature set, in order. Small and middling moves tend to be taken back in part within the
 /// next candles, large ones less or not at all. Moves are measured in units of their volatility, plain and compressed
 /// (`tanh`), so that a linear model can give small ones another slope than large ones. All are scale-free and bounded,
-/// and defined on every candle after a warm-up of 720, on those without range or volume too.
+/// and defined on every candle after a warm-up of 199, on those without range or volume too.
 pub const REVERSAL: [&str; 68] = [
     "scaled_return_1",
     "scaled_return_2",

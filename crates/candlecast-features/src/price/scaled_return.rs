@@ -15,7 +15,7 @@ pub(crate) const PLAIN: FeatureSpec = FeatureSpec {
     group: Group::Price,
     summary: "log return over n candles in units of its volatility",
     unit: "standard deviations, -4 to 4",
-    formula: "clip(ln(close[t] / close[t-n]) / (sigma sqrt(n)), -4, 4), sigma = max(0.0001, sqrt(ewma(r^2))), weights that halve in 72 candles and sum to 1",
+    formula: "clip(ln(close[t] / close[t-n]) / (sigma sqrt(n)), -4, 4), beyond 168 candles 0 where the segment has fewer, sigma = max(0.0001, sqrt(ewma(r^2))), weights that halve in 72 candles and sum to 1",
     source: "definition",
     params: PARAMS,
     listed: &[&[1], &[2], &[4], &[8], &[12], &[24], &[48], &[72], &[168], &[336], &[720]],
@@ -44,10 +44,14 @@ pub(crate) const TANH: FeatureSpec = FeatureSpec {
     build: |ids, p| Ok(build(ids, p[0], |z| (2.0 * z).tanh())),
 };
 
+/// Candles beyond which a return that reaches further back than the segment is said to be 0 rather than missing: a week
+/// of hours. A gap of hours would else silence a model for a month, for the sake of the weakest of its inputs.
+const LONG: usize = 168;
+
 fn build(ids: Vec<String>, n: u32, of: fn(f64) -> f64) -> Box<dyn crate::Indicator> {
     let n = n as usize;
-    let start = ScaledReturn { sigma: SigmaState::default(), past: Lag::new(n), root: (n as f64).sqrt(), of };
-    own(ids, n.max(SCALED_WARMUP), scaled_memory(n), start)
+    let start = ScaledReturn { sigma: SigmaState::default(), past: Lag::new(n), root: (n as f64).sqrt(), n, of };
+    own(ids, if n > LONG { LONG } else { n.max(SCALED_WARMUP) }, scaled_memory(n), start)
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +59,7 @@ struct ScaledReturn {
     sigma: SigmaState,
     past: Lag,
     root: f64,
+    n: usize,
     of: fn(f64) -> f64,
 }
 
@@ -64,7 +69,9 @@ impl Formula<1> for ScaledReturn {
         let close = o.candle.close;
         // Not a number until there are returns enough, which the value then is not either.
         let sigma = self.sigma.step(close.ln());
-        let Some(past) = self.past.push(close) else { return [f64::NAN] };
+        let Some(past) = self.past.push(close) else {
+            return [if self.n > LONG && self.past.len() > LONG { 0.0 } else { f64::NAN }];
+        };
         [(self.of)(bounded((close / past).ln() / (sigma * self.root)))]
     }
 }

@@ -15,6 +15,11 @@ impl Lag {
         Self { len, values: Vec::with_capacity(len), next: 0 }
     }
 
+    /// Values remembered, as many as it delays by at most.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// Takes a value; the one that came `len` pushes before it, once there is one.
     #[inline]
     pub(crate) fn push(&mut self, value: f64) -> Option<f64> {

@@ -123,10 +123,10 @@ fn standstills(n: usize) -> Vec<[f64; 5]> {
 
 fn assert_tame(rows: &[[f64; 5]], what: &str) {
     let engine = Engine::new(&FeatureSet::of(&["reversal"])).expect("known names");
-    assert_eq!(engine.warmup(), 720);
+    assert_eq!(engine.warmup(), 199);
     let table = engine.compute(&series(rows));
     for (name, values) in table.names.iter().zip(&table.columns) {
-        for (row, value) in values.iter().enumerate().skip(720) {
+        for (row, value) in values.iter().enumerate().skip(199) {
             // The widest is the sum of four seasonal means, each within 4.
             assert!(value.abs() <= 16.0, "{name} row {row} of {what}: {value}");
         }

@@ -203,7 +203,7 @@ mod tests {
             confidence: 0.52,
             calibrated: true,
         };
-        let doc = serde_json::to_value(ForecastStepDoc::from(&step)).unwrap();
+        let doc = serde_json::to_value(ForecastStepDoc::new(&step, &[])).unwrap();
         assert_eq!((&doc["direction"], &doc["factor"], &doc["price"]), (&json!("DOWN"), &json!(0.0), &json!(100.0)));
     }
 
