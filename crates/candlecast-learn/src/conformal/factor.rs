@@ -10,8 +10,8 @@ const MULTIPLES: usize = 11;
 const SPACING: f64 = 0.2;
 /// Blocks kept at most; then two neighbours become one.
 const MAX_BLOCKS: usize = 128;
-/// Blocks below which there is no evidence yet.
-const MIN_BLOCKS: usize = 8;
+/// Blocks below which there is no evidence yet: of fewer the variance is hardly known.
+const MIN_BLOCKS: usize = 20;
 /// Months whose outcomes count.
 const MONTHS: f64 = 18.0;
 const DAYS_A_MONTH: f64 = 30.4;
@@ -179,8 +179,8 @@ mod tests {
 
     #[test]
     fn without_evidence_nothing_is_believed() {
-        assert_eq!(after(8 * 24 - 1, 1, 1.0, 0.1, 1), 0.0);
-        assert!(after(8 * 24, 1, 1.0, 0.1, 1) > 0.9);
+        assert_eq!(after(MIN_BLOCKS * 24 - 1, 1, 1.0, 0.1, 1), 0.0);
+        assert!(after(MIN_BLOCKS * 24, 1, 1.0, 0.1, 1) > 0.9);
     }
 
     #[test]
