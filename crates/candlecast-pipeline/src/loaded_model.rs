@@ -179,7 +179,7 @@ mod tests {
     const HORIZON: usize = 3;
 
     fn market() -> Arc<Market> {
-        Arc::new(Market::new(FilledSeries::new(&random_walk(1_200, Seed(3), 0.4), MAX_FILL)))
+        Arc::new(Market::new(FilledSeries::new(&random_walk(3_000, Seed(3), 0.4), MAX_FILL)))
     }
 
     /// A trained linear model of two features, as its file has it, and what is known of it beside.

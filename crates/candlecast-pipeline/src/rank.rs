@@ -9,7 +9,9 @@ use std::sync::Arc;
 use candlecast_core::{Blame, FeatureSet, Seed, SeriesKey, TimeRange, Timestamp};
 use candlecast_features::{Engine, equal_count_bins};
 use candlecast_learn::walk_forward::Hooks;
-use candlecast_learn::{Asked, FitSummary, Fold, FoldRows, Forecaster, Market, Panel, Parts, SampleId, split};
+use candlecast_learn::{
+    Asked, FitSummary, Fold, FoldRows, Forecaster, Inputs, Market, Panel, Parts, SampleId, ScalerKind, split,
+};
 
 pub use feature::RankedFeature;
 pub use importance::Permutation;
@@ -127,7 +129,7 @@ impl PreparedRanking {
         let series = market.series();
         let asked =
             Asked { task: common.task()?, interval: series.key().interval, candles: series.first_row_from(range.to) };
-        let wanted = inputs(request, &common, &asked)?;
+        let (wanted, scaler) = inputs(request, &common, &asked)?;
         let config = plan_config(&common);
         // Refuses what a training on this range would refuse.
         let training = config.training(&market, range)?;
@@ -138,6 +140,8 @@ impl PreparedRanking {
         let mut stable = FeatureFrames::new(Arc::clone(&market));
         let (kept, left_out) = defined(&stable.panel(&wanted)?, &fold.rows(&market))?;
         common.features = Some(kept);
+        // As chosen on the range: how many candles come after it makes no difference.
+        common.scaler = Some(common.scaler.unwrap_or(scaler));
         let forecaster = stable.forecaster(request, &common)?;
         Ok(Self { forecaster, market, fold, test_from, left_out })
     }
@@ -182,8 +186,12 @@ pub fn check_rank_options(options: RankOptions) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The features asked for, or the model's own, each output once.
-fn inputs(request: &ModelRequest, common: &PipelineOptions, asked: &Asked) -> Result<FeatureSet, Problem> {
+/// The features asked for, or the model's own, each output once, and the model's own scaler.
+fn inputs(
+    request: &ModelRequest,
+    common: &PipelineOptions,
+    asked: &Asked,
+) -> Result<(FeatureSet, ScalerKind), Problem> {
     let entry = match catalog::part(&request.id)? {
         Part::Learner(entry) => entry,
         Part::Composite(composite) => {
@@ -191,7 +199,7 @@ fn inputs(request: &ModelRequest, common: &PipelineOptions, asked: &Asked) -> Re
             return Err(Problem::usage("closes-only", "model", why));
         }
     };
-    let own = entry.build(&request.params)?.inputs(asked).features;
+    let Inputs { features: own, scaler } = entry.build(&request.params)?.inputs(asked);
     if own.ids().is_empty() {
         return Err(Problem::usage(
             "closes-only",
@@ -200,7 +208,7 @@ fn inputs(request: &ModelRequest, common: &PipelineOptions, asked: &Asked) -> Re
         ));
     }
     let wanted = with_all(common.features.as_ref().unwrap_or(&own));
-    Ok(Engine::new(&wanted)?.expanded())
+    Ok((Engine::new(&wanted)?.expanded(), scaler))
 }
 
 /// Splits the features of `panel` into those with values on enough of the fold's candles and the others.

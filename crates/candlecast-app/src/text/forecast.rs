@@ -221,7 +221,7 @@ mod tests {
         let header = text.lines().next().unwrap();
         assert!(header.contains("97.5 % interval"), "{text}");
         let names: Vec<&str> = header.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
-        assert_eq!(names[5..], ["confidence", "2.5 %", "50 %"]);
+        assert_eq!(names[6..], ["confidence", "2.5 %", "50 %"]);
         assert!(text.lines().last().unwrap().contains("97.5000 | 101.5000"), "{text}");
         let plain = forecast(None, 0.9);
         let text = prices(&plain, plain.steps());

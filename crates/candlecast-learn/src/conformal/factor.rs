@@ -156,7 +156,12 @@ fn t_value(gains: &[f64]) -> f64 {
     let square = gains.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let product = gains.windows(2).map(|g| (g[0] - mean) * (g[1] - mean)).sum::<f64>() / (n - 1.0);
     let variance = square + product.max(0.0);
-    if variance > 0.0 { mean / (variance / n).sqrt() } else { 0.0 }
+    match variance {
+        v if v > 0.0 => mean / (v / n).sqrt(),
+        // Every block gains alike.
+        _ if mean > 0.0 => f64::INFINITY,
+        _ => 0.0,
+    }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ mod tests {
     fn near_steps_stay_and_far_ones_are_averaged() {
         let mut q: Vec<f64> = (1..=24).map(|h| if h % 2 == 0 { 1.2 } else { 0.8 }).collect();
         smooth(&mut q);
-        assert_eq!(q[..3], [0.8, 1.2, 0.8]);
+        assert!(q.iter().zip([0.8, 1.2, 0.8]).all(|(q, own)| (q - own).abs() < 1e-12), "{q:?}");
         assert!(q[12..].windows(2).all(|w| (w[0] - w[1]).abs() < 0.08), "{q:?}");
         let mut same = [1.5; 7];
         smooth(&mut same);

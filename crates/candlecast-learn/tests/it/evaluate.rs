@@ -63,7 +63,7 @@ fn noise(market: &Arc<Market>, size: f64) -> Forecaster {
 }
 
 #[test]
-fn knowing_is_better_than_naive_and_noise_is_worse() {
+fn knowing_is_better_than_naive_and_noise_is_told_as_the_last_price() {
     let market = market(&generated(3_000, 5));
     let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
     let forecasters = [informed("perfect", &market, 1, 1.0), baseline("naive", &market, TASK), noise(&market, 0.05)];
@@ -78,7 +78,8 @@ fn knowing_is_better_than_naive_and_noise_is_worse() {
     assert!(verdict.starts_with("better than naive"), "{verdict}");
     let m = perfect.metrics.price().unwrap();
     assert_eq!(perfect.skill, m.skill);
-    assert_eq!((m.mae, m.skill, m.coverage, m.directional_accuracy), (Some(0.0), Some(1.0), Some(1.0), Some(1.0)));
+    assert!(m.skill.unwrap() > 0.98 && m.coverage.unwrap() > 0.95, "the factor is nearly one: {m:?}");
+    assert_eq!(m.directional_accuracy, Some(1.0));
 
     let vs = &naive.vs_reference;
     assert_eq!((vs.verdict.as_str(), vs.code), ("the reference", VerdictCode::Reference));
@@ -89,8 +90,9 @@ fn knowing_is_better_than_naive_and_noise_is_worse() {
     assert_eq!((m.skill, m.directional_accuracy, m.ties), (Some(0.0), None, 700 * HORIZON));
 
     let verdict = &noise.vs_reference.verdict;
-    assert!(verdict.starts_with("worse than naive"), "{verdict}");
-    assert!(noise.skill.unwrap() < -0.5);
+    assert!(!verdict.starts_with("better"), "{verdict}");
+    assert!(noise.skill.unwrap().abs() < 0.02, "{:?}", noise.skill);
+    assert!(noise.per_horizon.iter().all(|step| step.factor < 0.05));
     let hits = noise.metrics.price().unwrap().directional_accuracy.unwrap();
     assert!((hits - 0.5).abs() < 0.05, "{hits}");
 }
@@ -110,7 +112,8 @@ fn a_verdict_is_on_errors_in_units_of_volatility_with_equal_weight_a_step() {
     };
     let (naive, saved) = (sum(|_| true), sum(|row| random(3, row).uniform() < 0.3));
     let knows = report_on(&report, "knows");
-    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
+    // Its factors are nearly one.
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 0.02 * b, "{a} {b}");
     close(knows.vs_reference.test.unwrap().mean, saved / 700.0);
     close(knows.metrics.price().unwrap().skill_scaled.unwrap(), saved / naive);
     assert!((0.15..0.5).contains(&(saved / naive)), "{}", saved / naive);
@@ -123,7 +126,7 @@ fn a_verdict_is_on_errors_in_units_of_volatility_with_equal_weight_a_step() {
 }
 
 #[test]
-fn a_forecast_that_is_three_times_too_large_is_worse_than_naive_and_contains_a_signal() {
+fn a_forecast_that_is_three_times_too_large_is_told_as_a_third_and_contains_a_signal() {
     let market = market(&generated(3_000, 5));
     let plan = CONFIG.walk_forward(&market, time_of(&market, 2_200..2_900)).unwrap();
     let truth = Arc::clone(&market);
@@ -137,7 +140,8 @@ fn a_forecast_that_is_three_times_too_large_is_worse_than_naive_and_contains_a_s
     let report = report(&forecasters, &plan);
     let loud = report_on(&report, "loud");
     let vs = &loud.vs_reference;
-    assert_eq!(vs.code, VerdictCode::Worse, "{}", vs.verdict);
+    assert_eq!(vs.code, VerdictCode::Better, "{}", vs.verdict);
+    assert!(loud.per_horizon[2..].iter().all(|step| (0.25..0.45).contains(&step.factor)), "{:?}", loud.per_horizon);
     let signal = vs.signal.unwrap();
     assert!(signal.corrected < 0.05 && signal.corrected == signal.test.p_value, "{signal:?}");
     // `e0^2 - (e1^2 - f^2)` is `6 y^2` where it knows, so that the mean is that of the squared outcomes.
@@ -146,7 +150,7 @@ fn a_forecast_that_is_three_times_too_large_is_worse_than_naive_and_contains_a_s
     let by_hand = known.map(|row| 6.0 * (square(row, 2) + square(row, 3)) / HORIZON as f64).sum::<f64>() / 700.0;
     assert!((signal.test.mean - by_hand).abs() < 1e-9 * by_hand, "{} {by_hand}", signal.test.mean);
     let codes: Vec<VerdictCode> = loud.per_horizon.iter().map(|step| step.verdict).collect();
-    assert_eq!(codes, [VerdictCode::None, VerdictCode::None, VerdictCode::Worse, VerdictCode::Worse]);
+    assert_eq!(codes, [VerdictCode::None, VerdictCode::None, VerdictCode::Better, VerdictCode::Better]);
 }
 
 /// Scores `forecasters`, the first of which is the reference, on a period that was looked at `tries` times before.
@@ -328,7 +332,9 @@ fn p_values_are_corrected_over_the_models_and_not_over_the_baselines() {
         all.models.iter().map(test).collect()
     };
     let (of_models, of_all) = (holm(&p_values(false)), holm(&p_values(true)));
-    assert_eq!((of_models.iter().flatten().count(), of_all.iter().flatten().count()), (3, 6));
+    // Of some baselines factors leave nothing to test.
+    assert_eq!(of_models.iter().flatten().count(), 3);
+    assert!(of_all.iter().flatten().count() > 3);
     for (i, m) in all.models.iter().enumerate() {
         let expected = if m.baseline { of_all[i] } else { of_models[i] };
         assert_eq!(m.vs_reference.corrected, expected, "{}", m.name);

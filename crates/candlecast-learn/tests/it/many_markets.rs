@@ -39,7 +39,7 @@ fn over(id: &str, params: &Value, panels: Vec<Panel>, task: Task) -> Forecaster 
 }
 
 fn linear(panels: Vec<Panel>) -> Forecaster {
-    over("linear", &json!({}), panels, TASK)
+    over("linear", &json!({ "target": "raw" }), panels, TASK)
 }
 
 /// Tables of the only forecaster, one a market.

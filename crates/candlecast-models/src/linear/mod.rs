@@ -230,8 +230,8 @@ fn choose_alpha(problem: &Problem<'_>, valid: &Samples<'_>) -> Result<Option<f64
 const MOVE_WINDOWS: [u32; 3] = [365, 1_095, 1_825];
 /// Intervals that reversal was found at.
 const REVERSAL_MS: std::ops::RangeInclusive<i64> = 900_000..=14_400_000;
-/// Candles below which too few are left behind the 720 that its features need.
-const REVERSAL_CANDLES: usize = 3_000;
+/// Candles below which too few are left behind the 199 that its features need.
+const REVERSAL_CANDLES: usize = 1_000;
 
 /// True where the features of reversal are the default ones.
 pub(crate) fn reversal_suits(asked: &Asked) -> bool {

@@ -93,7 +93,11 @@ fn interrupted_runs_go_on_to_the_result_of_an_undisturbed_one() {
 #[test]
 fn ctrl_c_keeps_what_was_finished_and_what_was_going_on() {
     let command = line(&[TRAIN, SERIES, COMMON, SLOW]);
-    let undisturbed = comparable(Program::with_candles().json(&command));
+    let another = line(&[&["train", "--model", "linear", "--retrain-days", "30"], SERIES, COMMON]);
+    // What was tried before counts in both.
+    let calm = Program::with_candles();
+    calm.json(&another);
+    let undisturbed = comparable(calm.json(&command));
     let program = Program::with_candles();
     let mut child = program.spawn(&command);
     wait_for_a_piece(&program, &mut child);
@@ -105,7 +109,7 @@ fn ctrl_c_keeps_what_was_finished_and_what_was_going_on() {
     assert_eq!(program.json(&["models", "list"]), serde_json::json!([]));
 
     // A run of something else neither uses nor takes away what this one left.
-    program.json(&line(&[&["train", "--model", "linear", "--retrain-days", "30"], SERIES, COMMON]));
+    program.json(&another);
     assert_eq!(kept(&program).len(), left.len());
 
     assert_eq!(comparable(program.json(&command)), undisturbed);
