@@ -6,6 +6,7 @@ mod audit_rank;
 mod degenerate;
 mod fetch;
 mod format1;
+mod format2;
 mod honesty;
 mod jobs;
 mod kept_pieces;

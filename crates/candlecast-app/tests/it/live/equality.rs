@@ -142,7 +142,8 @@ fn models_go_along_with_a_generated_market_as_in_the_batch() {
         // From where the fit ended, from within a segment, from behind a short gap, from the start of a segment.
         for history in [1_599, 1_640, 1_699, 1_894] {
             let compared = case.compare(&series, history);
-            assert!(compared >= 15, "{}: {compared} forecasts from {history}", request.id);
+            // Behind a gap `linear` and `gbdt` are silent for 199 candles.
+            assert!(compared >= 10, "{}: {compared} forecasts from {history}", request.id);
         }
     }
 }
