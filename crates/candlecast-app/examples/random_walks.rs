@@ -82,7 +82,7 @@ fn main() {
 
 /// Says whether a model holds what is required of it.
 fn require(name: &str, means: Means) {
-    let bound = |flag: &str| -> Option<f64> { argument(flag).map(|v| v.parse().unwrap()) };
+    let bound = |flag: &str| -> Option<f64> { argument(flag).map(|v| v.parse().expect("the bound is a number")) };
     let held = |is_held: bool| if is_held { "held" } else { "missed" };
     if let Some(least) = bound("--least-skill") {
         let skill = 100.0 * means.skill;

@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(code(&EvaluateJob { confidence_threshold: Some(0.3), ..plain.clone() }), "bad-confidence-threshold");
         let common = PipelineOptions { task: "volatility".into(), ..plain.common.clone() };
         let models = vec![ModelRequest { id: "linear".into(), params: json!({}) }];
-        assert_eq!(code(&EvaluateJob { common, models, ..strict }), "bad-confidence-threshold");
+        assert_eq!(code(&EvaluateJob { models, common, ..strict }), "bad-confidence-threshold");
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl RunRecord {
             series: markets.iter().map(|market| market.series().key().clone()).collect(),
             task: task.map_or("price", |task| task.id()).to_owned(),
             horizon_steps: task.map_or(0, |task| task.horizon()),
-            tried: asked.map(|forecaster| (forecaster.name.clone(), configuration(&forecaster.recipe()))).collect(),
+            tried: asked.map(|forecaster| (forecaster.name.clone(), configuration(forecaster))).collect(),
             how,
             data_range,
             data_fingerprint: fingerprint_of_all(&fingerprints.data),
@@ -165,13 +165,21 @@ impl RunRecord {
     }
 }
 
-/// The recipe as it goes on record: that of a pipeline is its configuration.
-fn configuration(recipe: &Recipe) -> Value {
-    let value = match recipe {
+/// The recipe as it goes on record: that of a pipeline is its configuration. The markets that it learns from are named
+/// where there are several: the same recipe on others is another try.
+fn configuration(forecaster: &Forecaster) -> Value {
+    let value = match forecaster.recipe() {
         Recipe::Pipeline(config) => serde_json::to_value(config),
         Recipe::Ensemble(config) => serde_json::to_value(config),
     };
-    value.unwrap_or_default()
+    let mut value = value.unwrap_or_default();
+    if let Some(fields) = value.as_object_mut().filter(|_| forecaster.n_markets() > 1) {
+        let key = |k: usize| forecaster.market(k).series().key().to_string();
+        let mut series: Vec<String> = (0..forecaster.n_markets()).map(key).collect();
+        series.sort();
+        fields.insert("learntFrom".into(), json!(series));
+    }
+    value
 }
 
 /// One fingerprint for the candles of all series.

@@ -184,14 +184,16 @@ impl Pipeline {
         Dataset::new(self.data.panels().iter().enumerate().map(scale).collect())
     }
 
-    /// What is known of the scale of errors where `fold` is fitted.
+    /// What is known of the scale of errors where `fold` is fitted. It is of the market and not of the model, and learns
+    /// from up to 1,820 days before the fit, whatever range the model learns from.
     fn scales(&self, fold: &Fold) -> BTreeMap<String, ScaleFits> {
         let Task::Price { horizon } = self.config.task else { return BTreeMap::new() };
         let of = |panel: &Panel| {
             let market = panel.market();
             (market.series().key().to_string(), market.scale_before(horizon, fold.fit_at))
         };
-        self.data.panels().iter().map(of).collect()
+        // What is only learnt from gets no intervals.
+        self.data.panels().iter().take(self.n_forecast).map(of).collect()
     }
 
     /// Class thresholds of the direction task. They are of the fold and not of the model: of the training part that a

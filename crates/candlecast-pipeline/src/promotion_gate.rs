@@ -7,7 +7,7 @@
 use candlecast_learn::significance::{
     MIN_INDEPENDENT, Serial, Test, VERDICT_LEVEL, diebold_mariano, independent, p_text,
 };
-use candlecast_learn::{FittedForecaster, ForecastRow, Market, ModelReport, Panel};
+use candlecast_learn::{Calibrated, Calibrator, ForecastRow, Market, ModelReport, Panel, Task};
 
 use crate::frames::FeatureFrames;
 use crate::loaded_model::LoadedModel;
@@ -71,7 +71,7 @@ impl Serving {
             .zip(new.forecasts.rows.iter().copied())
             .filter(|&(_, row)| series.close_time(row) >= trained_to && panel.is_origin(row, old.lookback()))
             .collect();
-        let paired = Paired::of(frames.market(), new, old, &panel, &unseen);
+        let paired = Paired::of(frames.market(), new, &self.model, &panel, &unseen);
         let duel = Duel {
             paired: &paired,
             horizon: old.task().horizon(),
@@ -93,14 +93,11 @@ struct Paired {
 }
 
 impl Paired {
-    /// The two models on `unseen`, (number in the report, row); both are of one task.
-    fn of(
-        market: &Market,
-        new: &ModelReport,
-        old: &FittedForecaster,
-        panel: &Panel,
-        unseen: &[(usize, usize)],
-    ) -> Self {
+    /// The two models on `unseen`, (number in the report, row); both are of one task. Prices are compared as they are told:
+    /// times the factor that each model's earlier forecasts have earned.
+    fn of(market: &Market, new: &ModelReport, serving: &LoadedModel, panel: &Panel, unseen: &[(usize, usize)]) -> Self {
+        let old = &serving.forecaster;
+        let mut calibrator = Calibrator::new(old.task(), serving.calibration.clone());
         let (task, rows) = (old.task(), unseen.iter().map(|&(_, row)| row).collect::<Vec<_>>());
         let theirs = old.predict(panel, &rows);
         let (width, horizon) = (task.width(), task.horizon());
@@ -108,9 +105,20 @@ impl Paired {
         for (k, &(i, row)) in unseen.iter().enumerate() {
             let borders = new.forecasts.borders.get(i).copied();
             let Some(means) = new.forecasts.means.get(i * width..(i + 1) * width) else { continue };
+            calibrator.advance(row, market.log_close());
+            let issued = calibrator.issue(market.origin(row), theirs.row(k), true);
+            let claims = task.claims();
+            let told = |means: &[f64], issued: &[Calibrated]| match task {
+                Task::Price { .. } => issued.iter().map(|c| c.mean).collect(),
+                Task::Direction { .. } | Task::Volatility { .. } => means.to_vec(),
+            };
+            let ours: Vec<f64> = told(means, &new.forecasts.calibrated[i * claims..(i + 1) * claims]);
+            let served: Vec<f64> = told(theirs.row(k).means, &issued);
             // Both are asked for the same classes.
-            let (ours, theirs) =
-                (ForecastRow { means, scales: &[], borders }, ForecastRow { borders, ..theirs.row(k) });
+            let (ours, theirs) = (
+                ForecastRow { means: &ours, scales: &[], borders },
+                ForecastRow { means: &served, scales: &[], borders },
+            );
             let loss = |forecast| task.kind().mean_loss(market, row, horizon, forecast);
             if let (Some(ours), Some(theirs)) = (loss(ours), loss(theirs)) {
                 paired.rows.push(row as i64);

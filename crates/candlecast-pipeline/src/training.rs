@@ -243,7 +243,7 @@ impl Training {
             confidence_threshold: self.confidence_threshold,
         };
         let report = evaluate(&question, models);
-        let rows = self.fold.rows(&market);
+        let rows = self.model().reaching(&self.fold).rows(&market);
         let data_range = self.data_range(k);
         let saved = SavedModel {
             forecaster: state,

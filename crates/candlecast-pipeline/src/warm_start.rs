@@ -133,7 +133,7 @@ mod tests {
                 dropped: vec![],
             },
             thresholds: Thresholds::fit(Labels::Fixed { threshold: 0.01 }, &[]),
-            scales: Default::default(),
+            scales: std::collections::BTreeMap::default(),
             model: ModelState::default(),
         };
         WarmStart {

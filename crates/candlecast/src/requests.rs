@@ -81,8 +81,6 @@ pub(crate) enum WindowArg {
     Expanding,
 }
 
-/// Days in a rolling window by default.
-
 /// What a fit is of.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FitArgs {

@@ -136,13 +136,13 @@ fn assert_tame(rows: &[[f64; 5]], what: &str) {
 #[test]
 fn every_value_is_defined_and_bounded_where_markets_stand_still() {
     assert_tame(&standstills(800), "halts after trading");
-    assert_tame(&[[0.000_012, 0.000_012, 0.000_012, 0.000_012, 0.0]; 900], "a market that never traded");
-    assert_tame(&[[60_000.1, 60_000.1, 60_000.1, 60_000.1, 3.7]; 900], "constant prices");
+    assert_tame(&vec![[0.000_012, 0.000_012, 0.000_012, 0.000_012, 0.0]; 900], "a market that never traded");
+    assert_tame(&vec![[60_000.1, 60_000.1, 60_000.1, 60_000.1, 3.7]; 900], "constant prices");
 }
 
 #[test]
 fn a_standstill_is_neutral() {
-    let table = computed(&["reversal"], &series(&[[50.0, 50.0, 50.0, 50.0, 0.0]; 900]));
+    let table = computed(&["reversal"], &series(&vec![[50.0, 50.0, 50.0, 50.0, 0.0]; 900]));
     for (name, values) in table.names.iter().zip(&table.columns) {
         let calendar = ["hour", "week"].iter().any(|start| name.starts_with(start));
         // The logarithms of a volatility of nothing are bounded, not 0.

@@ -40,7 +40,7 @@ impl Block {
 }
 
 /// The factor on the means of one step: the multiple within 0 and 2 with the least mean absolute error of the known
-/// outcomes of the last 18 months, times `max(0, 1 - 1 / t^2)` with the t-value of its gain over the multiple 0, and 0
+/// outcomes of the last 18 months (of the last twenty blocks where these are longer), times `max(0, 1 - 1 / t^2)` with the t-value of its gain over the multiple 0, and 0
 /// where `t <= 1`. Gains are compared by blocks of at least four horizons, so that overlapping outcomes do not count as
 /// many. A forecast without evidence is that of no change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -56,20 +56,17 @@ impl StepState {
         if self.factor.is_some() {
             self.factor = Some(FactorState::believing(1.0, step));
         }
-        match pooled {
-            Some(pooled) => {
-                for (size, right) in old.outcomes {
-                    if step == 1 {
-                        pooled.pass(per_day);
-                    }
-                    pooled.absorb(f64::from(size), step, right);
+        if let Some(pooled) = pooled {
+            for (size, right) in old.outcomes {
+                if step == 1 {
+                    pooled.pass(per_day);
                 }
+                pooled.absorb(f64::from(size), step, right);
             }
-            None => {
-                self.outcomes = old.outcomes.into();
-                self.since_fit = old.since_fit;
-                self.confidence = old.confidence;
-            }
+        } else {
+            self.outcomes = old.outcomes.into();
+            self.since_fit = old.since_fit;
+            self.confidence = old.confidence;
         }
     }
 }

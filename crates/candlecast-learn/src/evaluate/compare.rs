@@ -107,7 +107,13 @@ impl Reference {
                 enough(step).then(test).flatten()
             })
             .collect();
-        let corrected = holm(&tests.iter().map(|test| test.map(|t| t.p_value)).collect::<Vec<_>>());
+        // Beside the steps of this model those of every other one that was looked at on the period could be better by
+        // chance (Bonferroni).
+        let looks = if s.report.baseline { 1 } else { self.tries.0.max(1) } as f64;
+        let corrected: Vec<Option<f64>> = holm(&tests.iter().map(|test| test.map(|t| t.p_value)).collect::<Vec<_>>())
+            .into_iter()
+            .map(|p| p.map(|p| (p * looks).min(1.0)))
+            .collect();
         for ((step, test), corrected) in s.report.per_horizon.iter_mut().zip(tests).zip(corrected) {
             let independent = independent(&s.losses.rows, step.step);
             step.p_value = corrected;
@@ -142,7 +148,10 @@ fn correct(scored: &mut [Scored], signals: &[Option<Test>], earlier: usize) {
     // The models that somebody chose to try are a family of their own: baselines, which were not tried in hope, do not
     // raise their p-values.
     let tried = |s: &Scored| p(s.report.vs_reference.test.filter(|_| !s.report.baseline));
-    let of_models = holm_with(&scored.iter().map(tried).collect::<Vec<_>>(), earlier);
+    let is_tried = |s: &&Scored| !s.report.baseline;
+    // One that was asked for and says what the reference says has no test, but was a try.
+    let silent = scored.iter().filter(|s| is_tried(s) && s.report.vs_reference.test.is_none()).count();
+    let of_models = holm_with(&scored.iter().map(tried).collect::<Vec<_>>(), earlier + silent);
     // A baseline is called better only where it survives the correction over the whole table.
     let of_all = holm_with(&scored.iter().map(|s| p(s.report.vs_reference.test)).collect::<Vec<_>>(), earlier);
     let of_signals = holm_with(&signals.iter().map(|&test| p(test)).collect::<Vec<_>>(), earlier);

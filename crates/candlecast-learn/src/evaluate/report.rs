@@ -36,7 +36,7 @@ pub struct StepReport {
     pub factor: f64,
     /// Share of right directions.
     pub directional_accuracy: Option<f64>,
-    /// Diebold-Mariano against naive at this step, Holm-corrected over the steps; `None` with too few independent
+    /// Diebold-Mariano against naive at this step, Holm-corrected over the steps, times the number of looks; `None` with too few independent
     /// outcomes.
     pub p_value: Option<f64>,
     /// The verdict on this step; `worse` is not corrected.

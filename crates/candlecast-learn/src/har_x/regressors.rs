@@ -253,7 +253,7 @@ fn keep(values: &mut VecDeque<f64>, value: f64, capacity: usize) {
 }
 
 /// Writes the columns of a row behind the others, in single precision, NaN where there are none.
-pub(crate) fn push_columns(columns: Option<[f64; COLUMNS]>, out: &mut Vec<f32>) {
+pub(crate) fn push_columns(columns: Option<&[f64; COLUMNS]>, out: &mut Vec<f32>) {
     match columns {
         Some(columns) => out.extend(columns.iter().map(|&value| value as f32)),
         None => out.extend([f32::NAN; COLUMNS]),
@@ -268,7 +268,7 @@ pub(crate) fn columns_of(market: &Market) -> Vec<f32> {
     for segment in series.segment_ranges() {
         state.begin_segment();
         for row in segment.clone() {
-            push_columns(state.step(&HarXRow::of(market, row)), &mut out);
+            push_columns(state.step(&HarXRow::of(market, row)).as_ref(), &mut out);
         }
     }
     out

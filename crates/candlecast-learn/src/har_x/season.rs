@@ -164,7 +164,6 @@ mod tests {
             // Neither is known; then the day alone; then, of the slots that four weeks have seen, both.
             let expected = match day {
                 0..20 => 1.0,
-                20..28 => 2.0,
                 _ => 0.5 * (2.0 + 2.0),
             };
             assert!((season.factor(noon(day)) - expected).abs() < 1e-12, "{day}");

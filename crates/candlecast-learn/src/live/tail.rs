@@ -70,7 +70,7 @@ impl SegmentTail {
                 tail.state.step(market.log_close()[row]);
                 let columns = tail.har_x_state.step(&HarXRow::of(market, row));
                 if row >= tail.first_row {
-                    push_columns(columns, &mut tail.har_x);
+                    push_columns(columns.as_ref(), &mut tail.har_x);
                 }
             }
         }
@@ -120,7 +120,7 @@ impl SegmentTail {
             volume: candle.volume,
             filled,
         };
-        push_columns(self.har_x_state.step(&har_x_row), &mut self.har_x);
+        push_columns(self.har_x_state.step(&har_x_row).as_ref(), &mut self.har_x);
         self.log_close.push(log_close);
         self.n_rows += 1;
     }

@@ -154,6 +154,8 @@ type Block = (i64, u32, Arc<Sums>);
 /// Sums of the samples by block, in order of time.
 pub(super) struct Blocks {
     blocks: Vec<Block>,
+    /// Panels of the samples, those without any among them.
+    n_panels: u32,
     width: usize,
     horizon: usize,
 }
@@ -182,7 +184,8 @@ impl Blocks {
         blocks.sort_by_key(|&(time, panel, _)| (time, panel));
         // Refuses a price that never moves.
         checks::root_mean_square(&blocks.iter().map(|(_, _, sums): &Block| sums.squares[0]).collect::<Vec<_>>())?;
-        Ok(Self { blocks, width: samples.width(), horizon: samples.task().horizon() })
+        let n_panels = samples.data().panels().len() as u32;
+        Ok(Self { blocks, n_panels, width: samples.width(), horizon: samples.task().horizon() })
     }
 
     /// When the last origin is made.
@@ -218,6 +221,8 @@ const NEAR_PENALTY: f64 = 0.1;
 const FAR_PENALTY: f64 = 0.5;
 /// Multiples of it that are tried too; infinity: no feature is used.
 const MULTIPLES: [f64; 3] = [10.0, 100.0, f64::INFINITY];
+/// Rows of one market below which it has no fit of its own beside the common one.
+const LEAST_OWN: f64 = 1_000.0;
 /// Blocks to compare penalties on, at least.
 const LEAST_HELD: usize = 4;
 
@@ -235,8 +240,8 @@ fn penalty(step: usize) -> f64 {
 pub(super) struct BlockFit {
     /// Of all panels together.
     pub(super) pooled: Vec<Vec<f64>>,
-    /// Of each panel alone; empty with one panel.
-    pub(super) own: Vec<Vec<Vec<f64>>>,
+    /// Of each panel alone; none of one with too few rows, and empty with one panel.
+    pub(super) own: Vec<Option<Vec<Vec<f64>>>>,
     /// Penalties a row, `[step]`; infinite where no feature is used.
     pub(super) penalties: Vec<f64>,
 }
@@ -247,7 +252,7 @@ impl Blocks {
     pub(super) fn fit(&self, windows: &[u32], given: Option<f64>, shrink: bool) -> Result<BlockFit, FitError> {
         let penalties = match given {
             Some(penalty) => vec![penalty; self.horizon],
-            None => self.choose()?,
+            None => self.choose(shrink)?,
         };
         let first = self.blocks.first().map_or(0, |b| b.0);
         let mut starts: Vec<i64> =
@@ -257,20 +262,12 @@ impl Blocks {
         }
         // Windows that reach beyond the data are one.
         starts.dedup();
-        let panels: Vec<Option<u32>> = std::iter::once(None)
-            .chain((self.n_panels() > 1).then(|| (0..self.n_panels()).map(Some)).into_iter().flatten())
-            .collect();
-        let mut fits = panels
-            .iter()
-            .map(|&only| self.mean_fit(&starts, &penalties, shrink, only))
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter();
-        let pooled = fits.next().unwrap_or_default();
-        Ok(BlockFit { pooled, own: fits.collect(), penalties })
-    }
-
-    fn n_panels(&self) -> u32 {
-        self.blocks.iter().map(|b| b.1 + 1).max().unwrap_or(1)
+        let fit = |only| self.mean_fit(&starts, &penalties, shrink, only);
+        let zero = || vec![vec![0.0; self.width + 1]; self.horizon];
+        let pooled = fit(None)?.unwrap_or_else(zero);
+        let n_own = if self.n_panels > 1 { self.n_panels } else { 0 };
+        let own = (0..n_own).map(|panel| fit(Some(panel))).collect::<Result<Vec<_>, _>>()?;
+        Ok(BlockFit { pooled, own, penalties })
     }
 
     fn mean_fit(
@@ -279,12 +276,12 @@ impl Blocks {
         penalties: &[f64],
         shrink: bool,
         only: Option<u32>,
-    ) -> Result<Vec<Vec<f64>>, FitError> {
+    ) -> Result<Option<Vec<Vec<f64>>>, FitError> {
         let mut mean = vec![vec![0.0; self.width + 1]; self.horizon];
         let mut used = 0.0;
         for &start in starts {
             let sums = self.between(start, i64::MAX, only);
-            if sums.n < 2.0 {
+            if sums.n < if only.is_some() { LEAST_OWN } else { 2.0 } {
                 continue;
             }
             let fits = sums.fit(penalties, if shrink { sums.drift_factor() } else { 1.0 })?;
@@ -294,19 +291,19 @@ impl Blocks {
             }
         }
         mean.iter_mut().flatten().for_each(|b| *b /= f64::max(used, 1.0));
-        Ok(mean)
+        Ok((used > 0.0).then_some(mean))
     }
 
     /// Penalties by step. A greater one than the usual takes its place only where it does better on the newest part of
     /// the samples by more than one standard error: the loss hardly depends on the penalty where there is something to
     /// learn, so that the least loss would be chosen by chance.
-    fn choose(&self) -> Result<Vec<f64>, FitError> {
+    fn choose(&self, shrink: bool) -> Result<Vec<f64>, FitError> {
         let usual: Vec<f64> = (1..=self.horizon).map(penalty).collect();
         let (first, end) = (self.blocks.first().map_or(0, |b| b.0), self.end());
         let cut = end - (HELD * (end - first) as f64) as i64;
         // Blocks between the parts belong to neither: what is learnt reaches a horizon beyond its last origin.
         let between = 1 + self.horizon.div_ceil(BLOCK as usize);
-        let held: Vec<&Block> = (0..self.n_panels())
+        let held: Vec<&Block> = (0..self.n_panels)
             .flat_map(|panel| self.blocks.iter().filter(move |b| b.1 == panel && b.0 > cut).skip(between))
             .collect();
         if held.len() < LEAST_HELD {
@@ -316,7 +313,7 @@ impl Blocks {
         if learnt.n < 2.0 {
             return Ok(usual);
         }
-        let drift = learnt.drift_factor();
+        let drift = if shrink { learnt.drift_factor() } else { 1.0 };
         let losses = |penalties: &[f64]| -> Result<Vec<Vec<f64>>, FitError> {
             let fits = learnt.fit(penalties, drift)?;
             let of_step = |(h, fit): (usize, &Vec<f64>)| held.iter().map(|b| b.2.squared_error(fit, h)).collect();

@@ -153,11 +153,12 @@ impl LinearConfig {
         let penalty = self.alpha.map(|alpha| alpha / train.len() as f64);
         let fit = blocks.fit(cx.extent.windows, penalty, self.shrink_drift)?;
         let (weights, intercept) = by_feature(&fit.pooled);
-        let own = fit.own.iter().zip(train.data().panels()).map(|(own, panel)| {
+        let own = fit.own.iter().zip(train.data().panels()).filter_map(|(own, panel)| {
+            let own = own.as_ref()?;
             let half = |pooled: &Vec<f64>, own: &Vec<f64>| pooled.iter().zip(own).map(|(a, b)| 0.5 * (a + b)).collect();
             let both: Vec<Vec<f64>> = fit.pooled.iter().zip(own).map(|(pooled, own)| half(pooled, own)).collect();
             let (weights, intercept) = by_feature(&both);
-            OwnMap { series: panel.market().series().key().to_string(), weights, intercept }
+            Some(OwnMap { series: panel.market().series().key().to_string(), weights, intercept })
         });
         let own = own.collect();
         let used = fit.penalties.iter().copied().find(|p| p.is_finite());

@@ -264,7 +264,7 @@ pub struct StepDoc {
     pub information_coefficient: Option<f64>,
     /// Share of right directions.
     pub directional_accuracy: Option<f64>,
-    /// Holm-corrected over the steps.
+    /// Holm-corrected over the steps, times the number of looks.
     pub p_value: Option<f64>,
     /// The verdict on this step.
     pub verdict_code: VerdictCode,

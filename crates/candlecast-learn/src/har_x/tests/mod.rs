@@ -149,7 +149,7 @@ fn scales_grow_with_the_step_and_are_about_as_large_as_returns() {
 
 #[test]
 fn a_standstill_has_scales_too() {
-    let market = market_of(&[0.0; 3_000]);
+    let market = market_of(&vec![0.0; 3_000]);
     let scale = VolatilityScale::of(&market, HORIZON, 0..3_000);
     assert!(!scale.fits().fits.is_empty() && scale.fits().is_sound());
     for row in 0..3_000 {
