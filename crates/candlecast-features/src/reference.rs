@@ -37,9 +37,9 @@ listed ones), an alias, or `group:NAME` for everything listed in a group.
 
 const SETS: &str = "## Sets
 
-A set is a name for a list of outputs. `default` is what models train on unless told otherwise, with two
-exceptions: the small networks take `ohlcv`, the candle itself over the last close, and `linear` and `gbdt` take `reversal`
-for prices on candles of 15 minutes to 4 hours.
+A set is a name for a list of outputs. `default` is what models train on unless told otherwise, with two exceptions: the
+small networks take `ohlcv`, the candle itself over the last close, and `linear` and `gbdt` take `reversal` for prices on
+candles of 15 minutes to 4 hours.
 
 `reversal` is for the price of the next candles. Prices of coins tend to take back a part of small and middling moves
 within the next hours and little or nothing of large ones, so what a move means depends on its size. It was so on hourly

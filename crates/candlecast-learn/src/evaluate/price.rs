@@ -11,6 +11,9 @@ use crate::tasks::error_unit;
 use super::confidences::Confidences;
 use super::{DirectionTest, Facts, Losses, Scorer, StepReport, TaskMetrics, TaskScores, Told};
 
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
 /// Scores of price forecasts, step by step.
 pub(crate) struct PriceScorer<'a> {
     facts: &'a Facts<'a>,
@@ -33,16 +36,18 @@ impl Scorer for PriceScorer<'_> {
         let (log_close, close) = (market.log_close(), &market.series().columns().close);
         let fold = training.fold_of(row);
         self.sums.begin_origin(self.facts.opened(row));
+        let hour = (market.series().close_time(row).0.rem_euclid(DAY_MS) / HOUR_MS) as u8;
         let mut adjusted = 0.0;
         for (h, (&mean, issued)) in forecast.means.iter().zip(issued).enumerate() {
             let actual = log_close[row + h + 1] - log_close[row];
             let (lower, upper, tercile) = (issued.lower, issued.upper, market.tercile()[row]);
+            let bounds = Bounds { lower, upper, level: self.level, tercile, hour };
             let outcome = Outcome {
                 origin_price: close[row],
                 forecast: issued.mean,
                 plain: mean,
                 actual,
-                interval: Some(Bounds { lower, upper, level: self.level, tercile }),
+                interval: Some(bounds),
                 crps: spread.get(h).and_then(|spread| spread.crps),
             };
             self.sums.add(h, &outcome, issued, training.majority_up[fold][h], training.naive_mae[fold][h]);

@@ -42,6 +42,8 @@ pub struct Metrics {
     /// Share of outcomes inside the interval where the volatility was calm, middle and wild: by terciles of its last
     /// year.
     pub coverage_by_volatility: [Option<f64>; 3],
+    /// Share of outcomes inside the interval by the hour of the day, UTC, at which the forecast is made.
+    pub coverage_by_hour: [Option<f64>; 24],
     /// Mean continuous ranked probability score in log returns. Less is better.
     pub crps: Option<f64>,
     /// Pearson correlation of the means as the model gives them with the log returns that came; averaged over steps.
@@ -73,6 +75,8 @@ pub struct Accumulator {
     directions: f64,
     ties: usize,
     inside: [f64; 3],
+    /// Outcomes inside, and all of them, by hour of the origin.
+    hours: [(f64, f64); 24],
     width: f64,
     outside: f64,
     with_interval: [f64; 3],
@@ -134,6 +138,8 @@ pub struct Bounds {
     pub level: f64,
     /// Tercile of the volatility at the origin, 0 to 2.
     pub tercile: u8,
+    /// Hour of the day at the origin, UTC, 0 to 23.
+    pub hour: u8,
 }
 
 impl Outcome {
@@ -182,6 +188,8 @@ impl Accumulator {
             let tercile = usize::from(bounds.tercile.min(2));
             self.with_interval[tercile] += 1.0;
             self.inside[tercile] += f64::from(u8::from(inside));
+            let hour = &mut self.hours[usize::from(bounds.hour.min(23))];
+            *hour = (hour.0 + f64::from(u8::from(inside)), hour.1 + 1.0);
             self.width += bounds.upper - bounds.lower;
             let beyond = (bounds.lower - o.actual).max(o.actual - bounds.upper).max(0.0);
             self.outside += 2.0 / (1.0 - bounds.level) * beyond;
@@ -214,6 +222,7 @@ impl Accumulator {
             coverage: share(self.inside.iter().sum(), intervals),
             interval_width: share(self.width, intervals),
             interval_score: share(self.width + self.outside, intervals),
+            coverage_by_hour: self.hours.map(|(inside, all)| share(inside, all)),
             coverage_by_volatility: std::array::from_fn(|k| share(self.inside[k], self.with_interval[k])),
             crps: share(self.crps.0, self.crps.1),
             information_coefficient: self.product.correlation(),
@@ -234,7 +243,7 @@ mod tests {
         // Prices 110 and 90 from 100, forecast 105 and 105.
         for (actual, forecast) in [(110.0_f64, 105.0_f64), (90.0, 105.0)] {
             let mean = (forecast / 100.0).ln();
-            let bounds = Bounds { lower: mean - 0.06, upper: mean + 0.06, level: 0.9, tercile: 2 };
+            let bounds = Bounds { lower: mean - 0.06, upper: mean + 0.06, level: 0.9, tercile: 2, hour: 7 };
             let outcome = Outcome::point(100.0, mean, (actual / 100.0).ln());
             a.add(&Outcome { interval: Some(bounds), crps: Some(0.02), ..outcome });
         }
@@ -255,6 +264,7 @@ mod tests {
         close(m.interval_score, 0.12 + 20.0 * beyond / 2.0);
         close(m.crps, 0.02);
         assert_eq!(m.coverage_by_volatility, [None, None, Some(0.5)]);
+        assert_eq!((m.coverage_by_hour[7], m.coverage_by_hour[6]), (Some(0.5), None));
         assert_eq!(m.information_coefficient, None, "the forecasts are all the same");
     }
 

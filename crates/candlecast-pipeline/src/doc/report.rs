@@ -57,6 +57,8 @@ pub struct PriceMetricsDoc {
     pub interval_score: Option<f64>,
     /// Coverage by terciles of the volatility in its last year.
     pub coverage_by_volatility: CoverageByVolatilityDoc,
+    /// Coverage by the hour of the day, UTC, at which the forecast is made, from 0 to 23; null where there is none.
+    pub coverage_by_hour: [Option<f64>; 24],
     /// Mean continuous ranked probability score in log returns; less is better.
     pub crps: Option<f64>,
     /// Correlation of the forecasts before their factor with the log returns that came, averaged over steps.
@@ -107,6 +109,7 @@ impl From<&Metrics> for PriceMetricsDoc {
             interval_width_ratio: None,
             interval_score: m.interval_score,
             coverage_by_volatility: m.coverage_by_volatility.into(),
+            coverage_by_hour: m.coverage_by_hour,
             crps: m.crps,
             information_coefficient: m.information_coefficient,
             skill: m.skill,
