@@ -91,6 +91,7 @@ pub struct DirectionTest {
 
 /// Metrics by task.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there is one a model, and those of prices are the rule")]
 pub enum TaskMetrics {
     /// Of prices.
     Price(Metrics),

@@ -10,6 +10,7 @@ use super::hits::{HitRateDoc, SelectedDoc};
 /// Metrics of one model, by task.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(untagged)]
+#[allow(clippy::large_enum_variant, reason = "there is one a model, and those of prices are the rule")]
 pub enum MetricsDoc {
     /// Of prices.
     Price(PriceMetricsDoc),
