@@ -29,10 +29,8 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn file(path: &Path) -> Result<Self, IngestError> {
         let failed = |source| IngestError::Io { path: path.display().to_string(), source };
-        let regular = |meta: Metadata| match meta.is_file() {
-            true => Ok(meta),
-            false => Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))),
-        };
+        let other = || failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        let regular = |meta: Metadata| meta.is_file().then_some(meta).ok_or_else(other);
         // Looked at before it is opened: opening a pipe waits for whoever writes into it, for ever if nobody does.
         std::fs::metadata(path).map_err(failed).and_then(regular)?;
         let file = File::open(path).map_err(failed)?;

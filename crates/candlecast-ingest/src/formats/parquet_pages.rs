@@ -114,9 +114,11 @@ impl<R: BufRead> Compact<R> {
     /// Sizes of a page from its header, which is read to its end.
     fn page_sizes(&mut self) -> Option<PageSizes> {
         let (mut id, mut uncompressed, mut compressed) = (0_i64, None, None);
-        while let Some((kind, next)) = self.field(id)? {
+        loop {
+            let (kind, next) = self.field(id)?;
             id = next;
             match (id, kind) {
+                (_, kind::STOP) => break,
                 (2, kind::I32) => uncompressed = u64::try_from(self.zigzag()?).ok(),
                 (3, kind::I32) => compressed = u64::try_from(self.zigzag()?).ok(),
                 _ => self.skip(kind, MAX_DEPTH)?,
@@ -125,15 +127,16 @@ impl<R: BufRead> Compact<R> {
         Some(PageSizes { uncompressed: uncompressed?, compressed: compressed? })
     }
 
-    /// Type and number of the next field of a struct; `Some(None)` at its end.
-    fn field(&mut self, last: i64) -> Option<Option<(u8, i64)>> {
+    /// Type and number of the next field of a struct; [`kind::STOP`] at its end.
+    fn field(&mut self, last: i64) -> Option<(u8, i64)> {
         let byte = self.byte()?;
         let (delta, kind) = (byte >> 4, byte & 0x0f);
-        if byte == 0 {
-            return Some(None);
-        }
-        let id = if delta == 0 { self.zigzag()? } else { last.checked_add(i64::from(delta))? };
-        Some(Some((kind, id)))
+        let id = match (delta, kind) {
+            (_, kind::STOP) => last,
+            (0, _) => self.zigzag()?,
+            (delta, _) => last.checked_add(i64::from(delta))?,
+        };
+        Some((kind, id))
     }
 
     fn skip(&mut self, kind: u8, depth: u32) -> Option<()> {
@@ -151,11 +154,14 @@ impl<R: BufRead> Compact<R> {
             kind::LIST | kind::SET => self.skip_list(depth),
             kind::STRUCT => {
                 let mut id = 0;
-                while let Some((kind, next)) = self.field(id)? {
+                loop {
+                    let (kind, next) = self.field(id)?;
+                    if kind == kind::STOP {
+                        return Some(());
+                    }
                     id = next;
                     self.skip(kind, depth)?;
                 }
-                Some(())
             }
             // Page headers have no maps.
             _ => None,
@@ -216,6 +222,8 @@ impl<R: BufRead> Compact<R> {
 
 /// Types of the compact protocol.
 mod kind {
+    /// The end of a struct.
+    pub(super) const STOP: u8 = 0;
     pub(super) const TRUE: u8 = 1;
     pub(super) const FALSE: u8 = 2;
     pub(super) const I8: u8 = 3;
