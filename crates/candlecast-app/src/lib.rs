@@ -16,6 +16,7 @@ mod document_file;
 mod evaluate;
 mod import;
 mod kinds;
+mod pool;
 mod records;
 mod schedule;
 mod train;
@@ -23,8 +24,9 @@ mod upkeep;
 
 pub use defaults::{MODEL_CATALOG, with_model_defaults};
 pub use document_file::{check_document_path, write_document};
-pub use evaluate::{EvaluateJob, evaluate, pool_of};
+pub use evaluate::{EvaluateJob, evaluate};
 pub use import::{CHUNK_ROWS, Imported, import_file};
 pub use kinds::{JOBS, kind_ids};
+pub use pool::pool_of;
 pub use train::{TrainJob, Trained, TrainedModel, train};
 pub use upkeep::queue_upkeep;

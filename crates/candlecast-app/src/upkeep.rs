@@ -13,7 +13,8 @@ use crate::train::TrainJob;
 
 /// Queues every training that has come due, each once, whoever else asks. Nothing where training is switched off.
 pub async fn queue_upkeep(host: &Host) -> Result<QueuedTrainings, Problem> {
-    let mut queued = queue_due(host, system_time(), |training, key| scheduled_job(host, training, key)).await?;
+    let mut queued =
+        queue_due(host, system_time(), |training, key, pool| scheduled_job(host, training, key, pool)).await?;
     if host.settings.training_enabled {
         let auto_retrain = host.settings.auto_retrain;
         match queue_retraining(host, auto_retrain, |stale| retraining_job(host, stale)).await {
@@ -28,16 +29,21 @@ pub async fn queue_upkeep(host: &Host) -> Result<QueuedTrainings, Problem> {
     Ok(queued)
 }
 
-fn scheduled_job(host: &Host, training: &ScheduledTraining, key: &SeriesKey) -> Result<NewJob, Problem> {
+fn scheduled_job(
+    host: &Host,
+    training: &ScheduledTraining,
+    key: &SeriesKey,
+    pool: Vec<SeriesKey>,
+) -> Result<NewJob, Problem> {
     let common = crate::schedule::options(training, key)?;
     let request = TrainJob::new(vec![key.clone()], training.request(), common, host.seed);
-    upkeep_job(&request.with_defaults(&host.settings))
+    upkeep_job(&TrainJob { pool, ..request }.with_defaults(&host.settings))
 }
 
 /// The configuration is the saved one: a default that was set since then would make another model of it.
 fn retraining_job(host: &Host, stale: &StaleModel) -> Result<NewJob, Problem> {
     let request = TrainJob::new(stale.series.clone(), stale.request.clone(), stale.common.clone(), host.seed);
-    upkeep_job(&TrainJob { range: stale.range, ..request })
+    upkeep_job(&TrainJob { pool: stale.pool.clone(), range: stale.range, ..request })
 }
 
 fn upkeep_job(request: &TrainJob) -> Result<NewJob, Problem> {
@@ -94,6 +100,7 @@ mod tests {
             model_id: "BTCUSDT_LSTM_1.0.0".into(),
             trained_at: Timestamp::year_start(2023),
             series: vec![key.clone()],
+            pool: vec![],
             request: ModelRequest { id: "lstm".into(), params: json!({ "hiddenSize": 4 }) },
             common: PipelineOptions::new(24),
             range: TimeRange::ALL,
@@ -101,9 +108,16 @@ mod tests {
         assert_eq!(params(retraining_job(&app, &stale)), json!({ "hiddenSize": 4 }));
         stale.request.params = json!({});
         assert_eq!(params(retraining_job(&app, &stale)), json!({}));
+        // With a pool, if it had one.
+        assert_eq!(retraining_job(&app, &stale).unwrap().payload.get("pool"), None);
+        let other = SeriesKey { symbol: Symbol::new("ETHUSDT").unwrap(), ..key.clone() };
+        stale.pool = vec![other.clone()];
+        assert_eq!(retraining_job(&app, &stale).unwrap().payload["pool"], json!([other]));
 
         // What the configuration asks for follows its defaults.
-        let scheduled = scheduled_job(&app, &app.settings.schedule[0], &key);
-        assert_eq!(params(scheduled), json!({ "epochs": 3, "batchSize": 64 }));
+        let scheduled = |pool| scheduled_job(&app, &app.settings.schedule[0], &key, pool);
+        assert_eq!(params(scheduled(vec![])), json!({ "epochs": 3, "batchSize": 64 }));
+        assert_eq!(scheduled(vec![other.clone()]).unwrap().payload["pool"], json!([other]));
+        assert_eq!(scheduled(vec![key.clone()]).err().unwrap().code, "bad-series", "a series is no pool of itself");
     }
 }
