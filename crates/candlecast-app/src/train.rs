@@ -437,6 +437,16 @@ mod tests {
         assert_eq!(code(&hybrid), "unsupported-task");
         let members = TrainJob { common: direction, ..with("ensemble", json!({ "members": "gbdt,hybrid" })) };
         assert_eq!(code(&members), "unsupported-task");
+        // Parameters that are of volatilities only.
+        assert_eq!(code(&with("gbdt", json!({ "inputs": "har-x" }))), "unsupported-task");
+        let mean =
+            json!({ "members": ["har-x", { "id": "gbdt", "params": { "inputs": "har-x" } }], "mean": "logarithmic" });
+        assert_eq!(code(&with("ensemble", mean.clone())), "unsupported-task");
+        let of_prices = with("ensemble", json!({ "members": "gbdt,linear", "mean": "logarithmic" }));
+        assert_eq!(of_prices.check().unwrap_err().field.as_deref(), Some("mean"));
+        let common = PipelineOptions { task: "volatility".into(), ..PipelineOptions::new(24) };
+        let of_variances = TrainJob { common, warm_start: false, ..with("ensemble", mean) };
+        assert_eq!(of_variances.check(), Ok(()));
         assert_eq!(code(&TrainJob { confidence_threshold: Some(1.0), ..request() }), "bad-confidence-threshold");
         assert_eq!(
             code(&TrainJob { common: PipelineOptions { level: 2.0, ..PipelineOptions::new(24) }, ..request() }),
