@@ -118,7 +118,9 @@ fn services(site: &mut Site) -> Result<()> {
     let gap = |reason: &str| format!("the metadata database on PostgreSQL: {reason}");
     match Programs::find_or_install() {
         Ok(programs) => {
-            site.postgres = Some(Postgres::start(&programs).inspect_err(|_| site.gaps.push(gap("it did not start")))?);
+            let postgres = Postgres::start(&programs).inspect_err(|_| site.gaps.push(gap("it did not start")))?;
+            site.gaps.extend(postgres.gap());
+            site.postgres = Some(postgres);
         }
         Err(reason) => site.gaps.push(gap(&reason)),
     }
