@@ -90,7 +90,12 @@ pub async fn find_job(host: &Host, id: &str) -> Result<Job, Problem> {
 async fn recover_jobs_if_possible(host: &Host) -> Result<(), Problem> {
     let store = host.metadata().await?;
     match end_dead(store.as_ref()).await {
-        Err(error @ (MetaError::ReadOnly { .. } | MetaError::DiskFull { .. } | MetaError::Busy { .. })) => {
+        Err(
+            error @ (MetaError::ReadOnly { .. }
+            | MetaError::DiskFull { .. }
+            | MetaError::Unavailable { .. }
+            | MetaError::Busy { .. }),
+        ) => {
             tracing::warn!(%error, "jobs whose worker is gone are shown as running");
             Ok(())
         }

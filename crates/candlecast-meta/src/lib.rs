@@ -5,6 +5,7 @@
 //! differ the module says so.
 //!
 //! - Times come from the caller; nothing here reads a clock.
+//! - Every call ends: a database that gives no answer in time is an error ([`CallLimits`]).
 //! - Identities come from the caller, too, so that a call whose answer was lost may be repeated; [`Retry`] does so
 //!   while [`MetaError::is_transient`].
 //! - Lists are read newest first in pages ([`PageRequest`]); the hundredth page costs what the first does.
@@ -18,6 +19,7 @@ mod dump;
 mod error;
 mod jobs;
 mod ledger;
+mod limits;
 mod models;
 mod named;
 mod page;
@@ -35,6 +37,7 @@ pub use jobs::{
     Outcome, Progress, Signal,
 };
 pub use ledger::{Ledger, LedgerEntry, Tried};
+pub use limits::CallLimits;
 pub use models::{Model, ModelFilter, ModelStatus, ModelStore};
 pub use page::{Cursor, MAX_PAGE, Page, PageRequest};
 pub use predictions::{
@@ -44,6 +47,7 @@ pub use predictions::{
 };
 pub use retry::Retry;
 pub use runs::{NewRun, Run, RunFilter, RunState, RunStore};
+pub use sql::Loaded;
 pub use sql_store::{DATABASE_FILE, SqlStore};
 pub use studies::{Fold, Goal, NewStudy, Study, StudyStore, Trial, TrialEnd, TrialState};
 

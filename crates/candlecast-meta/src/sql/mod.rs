@@ -8,6 +8,9 @@ mod ledger;
 mod load;
 mod models;
 mod predictions;
+mod restores;
 mod runs;
 mod select;
 mod studies;
+
+pub use load::Loaded;
