@@ -8,4 +8,5 @@ mod fixtures;
 mod lake_files;
 mod laws;
 mod real_data;
+mod segments;
 mod space;
