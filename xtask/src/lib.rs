@@ -16,6 +16,7 @@ mod peers;
 mod postgres;
 mod sections;
 mod sh;
+mod strace;
 mod test;
 mod test_data;
 mod tidy;

@@ -8,7 +8,7 @@ use anyhow::{Result, bail, ensure};
 use crate::args::Args;
 use crate::postgres::{self, Postgres, Programs};
 use crate::sh::{self, Transcript};
-use crate::{test_data, tidy};
+use crate::{strace, test_data, tidy};
 
 /// Something a step cannot do without.
 struct Need {
@@ -109,9 +109,12 @@ fn has_nextest() -> bool {
     sh::succeeds(&mut sh::cargo(&["nextest", "--version"]))
 }
 
-/// A server that the environment names is used as it is; otherwise private ones are started, if PostgreSQL is here or
-/// can be installed.
+/// A server that the environment names is used as it is; otherwise private ones are started. PostgreSQL and strace are
+/// installed where they are missing and can be.
 fn services(site: &mut Site) -> Result<()> {
+    if let Err(reason) = strace::find_or_install() {
+        site.gaps.push(format!("the order in which files are written and synced: {reason}"));
+    }
     if std::env::var_os(postgres::URL_VARIABLE).is_some() {
         return Ok(());
     }

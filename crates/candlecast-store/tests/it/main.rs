@@ -5,6 +5,7 @@
 mod crash;
 mod damage;
 mod fixtures;
+mod fsync_order;
 mod lake_files;
 mod laws;
 mod real_data;
