@@ -165,8 +165,8 @@ impl Making {
         Ok(())
     }
 
-    /// Opens files of `folder`. Those of a series belong together, a segment to the file of its year: no writer may come
-    /// between, which takes a moment for each series.
+    /// Opens files of `folder`. Those of a series belong together, a segment to the file of its year: no writer may
+    /// come between, which takes a moment for each series.
     fn opened<'a>(
         &self,
         part: Part,

@@ -5,7 +5,7 @@
 //!
 //! | variant | |
 //! | --- | --- |
-//! | `upsert` | one candle into a lake in FOLDER, by default a temporary folder; the rare one that compacts a day included |
+//! | `upsert` | one candle into a lake in FOLDER, a temporary one by default; those that compact a day included |
 //! | `sync` | the bare write and sync of as many bytes behind a file in FOLDER, by turns with the upserts |
 //! | `beside-sync` | `upsert` less `sync`, each pair by itself |
 //! | `memory` | the upserts in `/dev/shm`, where syncing costs nothing; only where there is one |
@@ -131,8 +131,8 @@ fn tell(variant: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let ms = |at: usize| times[at.min(times.len() - 1)].as_secs_f64() * 1e3;
     let line = serde_json::json!({
-        "bench": "append-live", "variant": variant, "median_ms": ms(times.len() / 2), "p99_ms": ms(times.len() * 99 / 100),
-        "max_ms": ms(times.len() - 1), "runs": times.len(),
+        "bench": "append-live", "variant": variant, "median_ms": ms(times.len() / 2),
+        "p99_ms": ms(times.len() * 99 / 100), "max_ms": ms(times.len() - 1), "runs": times.len(),
     });
     println!("{line}");
 }

@@ -1,5 +1,6 @@
 //! Law suites: what every implementation of a trait must satisfy, as one function a trait; the made data that they and
-//! other tests run on; and traces of system calls, which tell in what order a program synced its files. Development only.
+//! other tests run on; and traces of system calls, which tell in what order a program synced its files. Development
+//! only.
 //!
 //! A suite panics at the first broken law and says which one.
 

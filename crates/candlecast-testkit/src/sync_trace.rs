@@ -110,7 +110,7 @@ impl SyncTrace {
         let mut synced = BTreeSet::new();
         for call in &self.calls {
             if let Call::Sync(path) = call
-                && (disk.unsynced.contains(path) || disk.changes.contains_key(path))
+                && (disk.unsynced.contains(path) || disk.changes.get(path).is_some_and(|left| !left.is_empty()))
             {
                 synced.insert(path.clone());
             }

@@ -92,14 +92,14 @@ fn append(
     if is_due(view.segment.as_ref(), &rows, most) {
         // The candles are stored: they can be compacted the next time as well.
         if let Err(error) = compact(at, pool) {
-            tracing::warn!(series = %at.key, year = at.year, %error, "the newest candles are stored, but not compacted");
+            tracing::warn!(series = %at.key, %error, "the newest candles are stored, but not compacted yet");
         }
     }
     Ok(Some((from, to)))
 }
 
 fn is_due(segment: Option<&Segment>, rows: &Columns, most: usize) -> bool {
-    let before: &[i64] = segment.map_or(&[], |s| s.columns.open_time.as_slice());
+    let before = segment.map(|s| s.columns.open_time.as_slice()).unwrap_or_default();
     let written = segment.map_or(0, |s| s.written) + rows.len();
     let ends = [before.first(), before.last(), rows.open_time.first(), rows.open_time.last()];
     written >= most || !is_one_day(ends.into_iter().flatten())

@@ -78,7 +78,7 @@ impl Run {
 
 /// The candles of a partition, in time order.
 fn runs_of(view: &View, interval: Interval) -> Result<Vec<Run>, StoreError> {
-    let newer: &[i64] = view.segment.as_ref().map_or(&[], |s| s.columns.open_time.as_slice());
+    let newer = view.segment.as_ref().map(|s| s.columns.open_time.as_slice()).unwrap_or_default();
     let mut runs = Vec::new();
     let mut overlaid = Vec::new();
     if let Some(file) = &view.partition {
