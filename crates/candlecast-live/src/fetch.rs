@@ -9,7 +9,7 @@ mod pull;
 
 use candlecast_core::{Gaps, Problem, ProgressSink, SeriesKey, TimeRange, Timestamp};
 use candlecast_exchange::{Exchange, missing_ranges};
-use candlecast_host::{Host, stored_candles};
+use candlecast_host::{Host, compact_candles, stored_candles};
 use candlecast_monitor::after_candles;
 use candlecast_store::Coverage;
 use futures::StreamExt;
@@ -80,6 +80,7 @@ pub async fn fetch(
         return Err(cut_off(error, key, pulled.received));
     }
     if pulled.changed.is_some() {
+        compact_candles(host, key).await;
         after_candles(host, key).await;
     }
     let after = stored_candles(host, key).await?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use candlecast_core::{CandleSeries, Problem, ProgressSink, SeriesKey, Timestamp};
 use candlecast_exchange::{CandleFeed, Exchange, Subscription};
-use candlecast_host::{Host, stored_candles};
+use candlecast_host::{Host, compact_candles, stored_candles};
 use candlecast_learn::Task;
 use candlecast_meta::Retry;
 use candlecast_monitor::{Settlement, active_models, after_candles, family, load_active};
@@ -96,7 +96,10 @@ async fn stream_to_the_end(
     // After an error too: candles may be stored that others' predictions wait for.
     let late = match &wrote {
         Ok(written) if written.candles == 0 => Settlement::default(),
-        _ => after_candles(host, &feed.key).await,
+        _ => {
+            compact_candles(host, &feed.key).await;
+            after_candles(host, &feed.key).await
+        }
     };
     let mut written = wrote?;
     written.outcomes.validated += late.validated;
