@@ -4,6 +4,7 @@ mod dump;
 mod job_rows;
 mod job_statements;
 mod jobs;
+mod lease_time;
 mod ledger;
 mod load;
 mod models;
@@ -12,5 +13,6 @@ mod restores;
 mod runs;
 mod select;
 mod studies;
+mod turns;
 
 pub use load::Loaded;
