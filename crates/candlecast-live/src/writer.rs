@@ -27,7 +27,7 @@ pub(super) const MAX_WAITING: usize = 8_192;
 /// Candles after which a fast stream, one that brings many at once, has what it left to others looked at.
 const FAST_LOOK: u64 = 1_000;
 /// Longest such look; the next goes on from there.
-const LONGEST_LOOK: Duration = Duration::from_secs(300);
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
 /// Between attempts to store.
 const STORE_PAUSES: Pauses = Pauses { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
 
@@ -203,11 +203,11 @@ fn passes(error: &StoreError, has_stored: bool) -> bool {
     }
 }
 
-/// The error of candles that came and are not stored.
+/// The error of candles that came and may not be stored: any part of them may be.
 fn not_stored(series: &CandleSeries, mut error: Problem) -> Problem {
     if let Some(range) = series.range() {
         error.detail = format!(
-            "{}; the candles of {} from {} on are not stored: they come again when the stream is started again",
+            "{}; candles of {} from {} on may not be stored: they come again when the stream is started again",
             error.detail,
             series.key(),
             range.from

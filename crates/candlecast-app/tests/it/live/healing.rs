@@ -99,7 +99,7 @@ async fn asked_to_stop_before_a_locked_lake_a_stream_says_what_it_leaves() {
     let series = generated(&minutes(), 500, &[]);
     let error = stream(&world.app, replay(&series, folder.path()), &other).await.unwrap_err();
     assert_eq!(error.code, "store-locked");
-    assert!(error.detail.contains("are not stored: they come again"), "{}", error.detail);
+    assert!(error.detail.contains("may not be stored: they come again"), "{}", error.detail);
     assert!(other.recorder.candles().is_empty(), "what is not stored is not told of");
 }
 
