@@ -16,6 +16,7 @@ use futures::StreamExt;
 use plan::Plan;
 use pull::Pull;
 
+use crate::cancel::until_cancelled;
 use crate::connect::exchange_error;
 
 /// What to fetch.
@@ -68,7 +69,7 @@ pub async fn fetch(
     let key = &request.key;
     let before = stored_candles(host, key).await?;
     let requests_before = exchange.requests();
-    let now = exchange.now().await.map_err(exchange_error)?;
+    let now = until_cancelled(host, exchange.now()).await.ok_or_else(Problem::cancelled)?.map_err(exchange_error)?;
     let mut plan = Plan::new(request, before.as_ref().and_then(|c| c.range), now)?;
     if request.fill_gaps && before.is_some() {
         plan.gaps = gaps_within(host, key, plan.asked).await?;
