@@ -157,7 +157,7 @@ async fn world() -> World {
     let cancel = Arc::new(AtomicBool::new(false));
     let mut host = Host::open(settings, HostOptions { seed: Seed(42), threads: Some(1), clock, cancel }).unwrap();
     // Nobody waits ten seconds for a lock here.
-    let config = LakeConfig { lock_wait: Duration::from_millis(20), threads: Some(1) };
+    let config = LakeConfig { lock_wait: Duration::from_millis(20), threads: Some(1), ..LakeConfig::default() };
     host.store = Arc::new(ParquetLake::open_with(folder.path().join("candles"), &config).unwrap());
     let store = queue(&host).await.unwrap();
     World { host, store, notes: Arc::default(), folder }
