@@ -34,6 +34,17 @@ impl SqlStore {
         Ok(Self { db: Database::open_postgres(url, now).await? })
     }
 
+    /// Opens, or makes, the SQLite file in `data_dir` and leaves its schema as it is, of whichever program: to be looked
+    /// at only. What is read of another schema may be an error.
+    pub async fn open_as_it_is(data_dir: &Path) -> Result<Self, MetaError> {
+        Ok(Self { db: Database::unmigrated_sqlite(&data_dir.join(DATABASE_FILE)).await? })
+    }
+
+    /// Connects to PostgreSQL and leaves the schema as it is, as [`open_as_it_is`](Self::open_as_it_is) does.
+    pub async fn connect_as_it_is(url: &str) -> Result<Self, MetaError> {
+        Ok(Self { db: Database::unmigrated_postgres(url).await? })
+    }
+
     /// Where the database is: the file, or the server without user and password.
     pub fn place(&self) -> &str {
         self.db.place()
