@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use candlecast_config::Settings;
 use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
-use candlecast_host::{Host, program_identity};
+use candlecast_files::Note;
+use candlecast_host::{Host, blocking, program_identity};
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_learn::{FitSummary, Labels, Market, Report, Task};
 use candlecast_monitor::{family, identity, load_serving};
 use candlecast_pipeline::{
-    LoadedModel, PipelineOptions, SavedModel, Serving, Training, TrainingRequest, WarmStart, catalog,
+    Fitted, LoadedModel, PipelineOptions, SavedModel, Serving, Training, TrainingRequest, WarmStart, catalog,
     check_confidence_threshold, check_memory, run_fingerprint,
 };
 use candlecast_registry::{Activate, Loaded, ModelManifest, Slot};
@@ -23,7 +24,7 @@ use serde_json::Value;
 
 use crate::defaults::with_model_defaults;
 use crate::doc::TrainDoc;
-use crate::records::{RunRecord, recorder};
+use crate::records::{RunRecord, RunRecorder, clear, recorder};
 use crate::text;
 use crate::train::save::{Saving, save};
 use crate::train::warm::warm_start;
@@ -75,10 +76,17 @@ pub(crate) async fn train_on_record(
     attempt: Attempt,
 ) -> Result<Trained, Problem> {
     request.check()?;
-    let recorder = recorder(host, attempt).await?;
-    let Served { slots, takes_over, served } = Served::of(host, request, &recorder.attempt().actor())?;
-    let begin = || warm_start(host, recorder.attempt(), served[0].as_ref(), &slots[0]);
-    let warm = request.warm_start.then(begin).transpose()?;
+    train_recorded(host, request, watch, &recorder(host, attempt).await?).await
+}
+
+/// [`train`], put on record by `recorder`.
+pub(crate) async fn train_recorded(
+    host: &Host,
+    request: &TrainJob,
+    watch: Arc<dyn ProgressSink>,
+    recorder: &RunRecorder,
+) -> Result<Trained, Problem> {
+    let (Served { slots, takes_over, served }, warm) = begin(host, request, recorder.attempt()).await?;
     let (seed, started_at) = (request.seed, host.now());
     let mut markets: Vec<Arc<Market>> = Vec::with_capacity(request.series.len());
     for key in &request.series {
@@ -105,15 +113,12 @@ pub(crate) async fn train_on_record(
         .await;
     let saved = match fitted {
         Ok((fitted, hooks)) => {
-            let reports: Vec<&Report> = fitted.markets.iter().map(|market| &market.report).collect();
-            let tries = recorder.tried(&record, &reports, host.now()).await;
-            let attempt = recorder.attempt();
-            let saving = Saving { host, request, attempt, slots: &slots, takes_over: &takes_over, tries: &tries };
-            save(&saving, fitted).map(|trained| (trained, hooks))
+            let saved = save_fitted(host, request, recorder, &record, &slots, &takes_over, fitted).await;
+            saved.map(|(trained, note)| (trained, note, hooks))
         }
         Err(error) => Err(error),
     };
-    let (trained, hooks) = match saved {
+    let (trained, note, hooks) = match saved {
         Ok(saved) => saved,
         Err(error) => {
             recorder.failed(&record, &error, host.now()).await;
@@ -122,12 +127,46 @@ pub(crate) async fn train_on_record(
     };
     let reports: Vec<&Report> = trained.models.iter().map(|model| &model.report).collect();
     let manifests: Vec<&ModelManifest> = trained.models.iter().map(|model| &model.manifest).collect();
-    recorder.succeeded(&record, &reports, &manifests, host.now()).await;
+    recorder.succeeded(host, &record, &reports, &manifests, note).await;
     for (slot, manifest) in slots.iter().zip(manifests) {
         recorder.indexed(host, &slot.family, manifest).await;
     }
-    hooks.done();
+    clear(host, hooks).await;
     Ok(trained)
+}
+
+/// What serves when a training begins, and where a warm fit begins.
+async fn begin(host: &Host, request: &TrainJob, attempt: &Attempt) -> Result<(Served, Option<WarmStart>), Problem> {
+    let (request, attempt) = (request.clone(), attempt.clone());
+    blocking(host, move |host| {
+        let served = Served::of(host, &request, &attempt.actor())?;
+        let begin = || warm_start(host, &attempt, served.served[0].as_ref(), &served.slots[0]);
+        let warm = request.warm_start.then(begin).transpose()?;
+        Ok((served, warm))
+    })
+    .await
+}
+
+/// Saves what was fitted, once what was tried is on record. Where the record cannot be reached the note is returned by
+/// which it will be: no model serves without it.
+async fn save_fitted(
+    host: &Host,
+    request: &TrainJob,
+    recorder: &RunRecorder,
+    record: &RunRecord,
+    slots: &[Slot],
+    takes_over: &[Activate],
+    fitted: Fitted,
+) -> Result<(Trained, Option<Note>), Problem> {
+    let reports: Vec<&Report> = fitted.markets.iter().map(|market| &market.report).collect();
+    let (tries, note) = recorder.tried(host, record, &reports).await?;
+    let (request, attempt) = (request.clone(), recorder.attempt().clone());
+    let (slots, takes_over) = (slots.to_vec(), takes_over.to_vec());
+    let saved = blocking(host, move |host| {
+        let (request, attempt, slots) = (&request, &attempt, slots.as_slice());
+        save(&Saving { host, request, attempt, slots, takes_over: &takes_over, tries: &tries }, fitted)
+    });
+    Ok((saved.await?, note))
 }
 
 fn prepared(

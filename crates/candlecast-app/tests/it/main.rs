@@ -17,4 +17,5 @@ mod promotion;
 mod registry;
 mod resume;
 mod scene;
+mod waiting;
 mod world;
