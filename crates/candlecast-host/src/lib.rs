@@ -12,9 +12,10 @@ mod host;
 mod id;
 mod owner;
 mod program;
+mod reopen;
 
 pub use blocking::blocking;
-pub use candles::{Upserted, may_have_predictions, stored_candles, target_times, upsert_candles};
+pub use candles::{Upserted, stored_candles, upsert_candles};
 pub use checkpoints::Checkpoints;
 pub use content_hash::content_hash;
 pub use deadline::briefly;
@@ -23,3 +24,4 @@ pub use host::{Clock, Host, HostOptions, RunHooks, SeriesQuery, all_cores, syste
 pub use id::{job_id, set_id, tag};
 pub use owner::Owner;
 pub use program::{LOCAL, PROGRAM, program_identity};
+pub use reopen::{may_have_predictions, replay_reopenings, target_times};

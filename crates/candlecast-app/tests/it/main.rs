@@ -15,6 +15,7 @@ mod prediction_tasks;
 mod predictions;
 mod promotion;
 mod registry;
+mod reopening;
 mod resume;
 mod scene;
 mod waiting;
