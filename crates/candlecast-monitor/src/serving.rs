@@ -3,11 +3,16 @@
 //! What is not async here reads files, and may wait for writers of models: async code calls it within
 //! [`blocking`](candlecast_host::blocking).
 
+use std::time::Duration;
+
 use candlecast_core::{Problem, SeriesKey};
 use candlecast_host::{Host, LOCAL, blocking};
 use candlecast_learn::task_kind;
 use candlecast_pipeline::{LoadedModel, ModelIdentity, SavedModel, catalog, migrate_saved_model};
 use candlecast_registry::{Change, Family, Loaded, ModelManifest, Registry, RegistryError, Slot, Version, Why};
+
+/// Longest wait for writers of models before a note of what answers is given up: whoever asked has the answer already.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What restoring a saved model has to know of its manifest.
 pub fn identity(manifest: &ModelManifest) -> ModelIdentity {
@@ -46,7 +51,7 @@ pub fn read_serving(registry: &Registry, slot: &Slot) -> Result<Loaded<SavedMode
 pub fn load_serving(host: &Host, slot: &Slot, by: &str) -> Result<Loaded<SavedModel>, RegistryError> {
     let loaded = read_serving(&host.registry, slot)?;
     if !is_on_record(&host.registry, slot, &loaded)
-        && let Err(error) = host.registry.record_serving(slot, Change { at: host.now(), by })
+        && let Err(error) = host.registry.waiting(PATIENCE).record_serving(slot, Change { at: host.now(), by })
     {
         tracing::warn!(%slot, %error, "the serving history does not show which version answers");
     }
