@@ -218,7 +218,7 @@ mod tests {
             fs::create_dir_all(folder).unwrap();
             fs::write(folder.join("a.json"), "old").unwrap();
         }
-        let settings = settings(&data, Some(&models));
+        let settings = settings(&data, Some(models.as_path()));
         let staging = Staging::new(&settings).unwrap();
         fs::write(staging.data.new_folder().join("a.json"), "new").unwrap();
         fs::write(staging.path(Part::Models, Path::new("a.json")), "new").unwrap();

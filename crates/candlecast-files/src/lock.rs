@@ -248,12 +248,12 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let waiting = {
             let (path, stop) = (path.clone(), Arc::clone(&stop));
-            std::thread::spawn(move || FileLock::exclusive_within(&path, LONG, Some(&stop)).map(drop))
+            std::thread::spawn(move || FileLock::exclusive_within(&path, LONG, Some(stop.as_ref())).map(drop))
         };
         stop.store(true, Ordering::Relaxed);
         assert!(matches!(waiting.join().unwrap(), Err(LockError::Stopped { .. })));
         drop(held);
-        assert!(FileLock::exclusive_within(&path, LONG, Some(&stop)).is_ok());
+        assert!(FileLock::exclusive_within(&path, LONG, Some(stop.as_ref())).is_ok());
     }
 
     /// The file that was waited for is another program's past by then.
