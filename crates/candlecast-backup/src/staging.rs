@@ -13,8 +13,9 @@ use crate::member::Part;
 use crate::problem;
 use crate::temporary::{HeldFolder, remove_leftovers};
 
-/// Beginning of the name of a temporary folder; a killed restore leaves one.
-const PREFIX: &str = ".candlecast-restore-";
+/// Beginning of the name of a temporary folder; a killed restore leaves one. Older programs, which do not hold theirs,
+/// have another.
+const PREFIX: &str = ".candlecast-restoring-";
 /// The file of a temporary folder that names the journal of its restore.
 const JOURNAL: &str = "journal";
 

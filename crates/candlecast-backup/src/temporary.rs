@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use candlecast_files::{FileLock, LOCK_FILE};
+use candlecast_files::FileLock;
 use tempfile::TempDir;
 
 /// Times that a folder is made anew because it was taken for a leftover.
@@ -21,7 +21,7 @@ impl HeldFolder {
     pub(super) fn new(parent: &Path, prefix: &str) -> io::Result<Self> {
         for _ in 0..MAX_TRIES {
             let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(parent)?;
-            match FileLock::try_exclusive(&folder.path().join(LOCK_FILE)) {
+            match FileLock::try_folder(folder.path()) {
                 Ok(Some(lock)) => return Ok(Self { folder, _lock: lock }),
                 // Taken for a leftover in the moment between.
                 Ok(None) => {}
@@ -47,10 +47,7 @@ pub(super) fn remove_leftovers(parent: &Path, prefix: &str, is_needed: impl Fn(&
             continue;
         }
         let folder = entry.path();
-        if !folder.join(LOCK_FILE).exists() {
-            // Killed before it was locked, so that it is empty; one with content is of an older program, maybe at work.
-            drop(fs::remove_dir(&folder));
-        } else if let Ok(Some(_held)) = FileLock::try_exclusive(&folder.join(LOCK_FILE))
+        if let Ok(Some(_held)) = FileLock::try_folder(&folder)
             && !is_needed(&folder)
         {
             drop(fs::remove_dir_all(&folder));
@@ -82,21 +79,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let at_work = HeldFolder::new(dir.path(), PREFIX).unwrap();
         let (gone, needed) = (left(dir.path()), left(dir.path()));
+        fs::write(gone.join("a"), "content").unwrap();
         fs::create_dir(dir.path().join("data")).unwrap();
         remove_leftovers(dir.path(), PREFIX, |folder| folder == needed);
         assert!(at_work.path().exists() && !gone.exists() && needed.exists());
         drop(at_work);
         remove_leftovers(dir.path(), PREFIX, |_| false);
         assert_eq!(names(dir.path()), ["data"]);
-    }
-
-    #[test]
-    fn a_folder_that_nobody_ever_held_goes_only_if_it_is_empty() {
-        let dir = tempfile::tempdir().unwrap();
-        let [empty, full] = ["a", "b"].map(|name| dir.path().join(format!("{PREFIX}{name}")));
-        fs::create_dir(&empty).unwrap();
-        fs::create_dir_all(full.join("new")).unwrap();
-        remove_leftovers(dir.path(), PREFIX, |_| false);
-        assert_eq!((empty.exists(), full.exists()), (false, true));
     }
 }

@@ -117,6 +117,11 @@ impl FileLock {
         Self::unless_held(path, open_to_share, File::try_lock_shared)
     }
 
+    /// Takes the lock of a folder itself, unless somebody else holds it: of one that is removed as a whole, in any order.
+    pub fn try_folder(folder: &Path) -> Result<Option<Self>, FileError> {
+        Self::unless_held(folder, open_folder, File::try_lock)
+    }
+
     fn unless_held(
         path: &Path,
         open: fn(&Path) -> Result<File, FileError>,
@@ -152,6 +157,17 @@ fn open_to_share(path: &Path) -> Result<File, FileError> {
         Err(e) if e.is_denied() => File::open(path).map_err(|_| e),
         opened => opened,
     }
+}
+
+#[cfg(unix)]
+fn open_folder(folder: &Path) -> Result<File, FileError> {
+    File::open(folder).map_err(FileError::at(FileLock::OPENING, folder))
+}
+
+// Elsewhere a folder cannot be opened; a file in it stands for it.
+#[cfg(not(unix))]
+fn open_folder(folder: &Path) -> Result<File, FileError> {
+    open(&folder.join(LOCK_FILE))
 }
 
 /// True when `path` names the very file that is open, not one that was put in its place.
@@ -289,6 +305,18 @@ mod tests {
         assert!(!is_at(&file, &path).unwrap());
         fs::write(&path, b"").unwrap();
         assert!(!is_at(&file, &path).unwrap());
+    }
+
+    #[test]
+    fn a_folder_has_a_lock_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = FileLock::try_folder(dir.path()).unwrap();
+        assert!(held.is_some());
+        assert!(FileLock::try_folder(dir.path()).unwrap().is_none());
+        drop(held);
+        assert!(FileLock::try_folder(dir.path()).unwrap().is_some());
+        let error = FileLock::try_folder(&dir.path().join("nowhere")).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

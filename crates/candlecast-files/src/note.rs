@@ -5,9 +5,12 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::folder::{folder_of, sync_folder};
+use crate::leftovers::{hold_temporary, remove_leftovers};
 use crate::lock::is_at;
-use crate::{FileError, remove, temp_name};
+use crate::{FileError, of_temp_name, remove, temp_name};
 
+/// Times that a file is made anew because it was taken for a leftover.
+const MAX_TRIES: usize = 100;
 /// Longest note, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -63,6 +66,7 @@ impl Note {
             }
             entries => entries.map_err(FileError::at("read folder", folder))?,
         };
+        remove_leftovers(folder, |name| of_temp_name(name).is_some());
         let mut paths: Vec<PathBuf> =
             entries.flatten().map(|entry| entry.path()).filter(|path| is_note(path)).collect();
         paths.sort();
@@ -92,11 +96,15 @@ fn is_note(path: &Path) -> bool {
 
 /// A durable file that is held from before its first byte on, so that nobody takes it for one that was left.
 fn write_held(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let mut file = File::options().write(true).create(true).truncate(true).open(path)?;
-    file.try_lock().map_err(io::Error::from)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    Ok(file)
+    for _ in 0..MAX_TRIES {
+        let mut file = File::options().write(true).create(true).truncate(true).open(path)?;
+        if hold_temporary(&file, path) {
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            return Ok(file);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, "another program removes what is made there"))
 }
 
 #[cfg(test)]
@@ -135,10 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_writer_left_half_written_is_no_note() {
+    fn what_a_killed_writer_left_half_written_is_no_note_and_goes() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(temp_name("a.json")), b"ha").unwrap();
+        let half = dir.path().join(temp_name("a.json"));
+        fs::write(&half, b"ha").unwrap();
         assert!(left(dir.path()).is_empty());
+        assert!(!half.exists());
         assert!(left(&dir.path().join("nowhere")).is_empty());
     }
 
