@@ -10,6 +10,7 @@ use candlecast_core::{
     Blame, CandleSeries, FilledSeries, Interval, Problem, ProgressSink, Seed, SeriesKey, Symbol, TimeRange, Timestamp,
     Venue,
 };
+use candlecast_files::create_folder;
 use candlecast_learn::Market;
 use candlecast_learn::walk_forward::Hooks;
 use candlecast_meta::{MetadataStore, SqlStore};
@@ -17,7 +18,9 @@ use candlecast_registry::Registry;
 use candlecast_store::{CandleStore, ParquetLake};
 use tokio::sync::OnceCell;
 
+use crate::blocking::blocking;
 use crate::checkpoints::Checkpoints;
+use crate::folders::FoldersInUse;
 
 /// Everything a use case needs. A clone shares all of it.
 #[derive(Debug, Clone)]
@@ -26,7 +29,8 @@ pub struct Host {
     pub settings: Settings,
     /// Candles.
     pub store: Arc<dyn CandleStore>,
-    /// Models.
+    /// Models. Its calls block: async code makes them within [`blocking`]. Waiting for other writers ends when this host
+    /// is cancelled.
     pub registry: Registry,
     /// Root of all randomness.
     pub seed: Seed,
@@ -34,6 +38,8 @@ pub struct Host {
     metadata: Arc<OnceCell<Arc<dyn MetadataStore>>>,
     pool: Arc<rayon::ThreadPool>,
     cancel: Arc<AtomicBool>,
+    /// Let go of with the last clone.
+    _in_use: Arc<FoldersInUse>,
 }
 
 /// What the caller decides about a run.
@@ -69,10 +75,12 @@ impl Clock {
 }
 
 impl Host {
-    /// Opens the stores of `settings`.
+    /// Opens the stores of `settings`, and marks their folders as in use until the last clone is gone. A restore that was
+    /// killed is brought to its end, or taken back, first. Blocks for some calls to the file system.
     pub fn open(settings: Settings, options: HostOptions) -> Result<Self, Problem> {
+        let in_use = Arc::new(FoldersInUse::mark(&settings.data_dir, &settings.models_dir)?);
         let store = ParquetLake::open(settings.data_dir.join("candles"))?;
-        let registry = Registry::open(settings.models_dir.clone())?;
+        let registry = Registry::open(settings.models_dir.clone())?.stopped_by(Arc::clone(&options.cancel));
         let pool = pool(options.threads.unwrap_or_else(all_cores))?;
         Ok(Self {
             settings,
@@ -83,6 +91,7 @@ impl Host {
             metadata: Arc::new(OnceCell::new()),
             pool,
             cancel: options.cancel,
+            _in_use: in_use,
         })
     }
 
@@ -99,9 +108,8 @@ impl Host {
                 let store = if let Some(url) = &self.settings.database_url {
                     SqlStore::connect(url, self.now()).await?
                 } else {
-                    let dir = &self.settings.data_dir;
-                    std::fs::create_dir_all(dir).map_err(|e| candlecast_core::file_problem(dir, &e))?;
-                    SqlStore::open_in(dir, self.now()).await?
+                    blocking(self, |host| Ok(create_folder(&host.settings.data_dir)?)).await?;
+                    SqlStore::open_in(&self.settings.data_dir, self.now()).await?
                 };
                 Ok(Arc::new(store) as Arc<dyn MetadataStore>)
             })
@@ -111,7 +119,8 @@ impl Host {
     /// The same platform with a seed and a cancellation of its own, for one job among several.
     #[must_use]
     pub fn with(&self, seed: Seed, cancel: Arc<AtomicBool>) -> Self {
-        Self { seed, cancel, ..self.clone() }
+        let registry = self.registry.stopped_by(Arc::clone(&cancel));
+        Self { seed, cancel, registry, ..self.clone() }
     }
 
     /// The same platform with computation threads of its own, for a job that may use fewer.
