@@ -11,6 +11,7 @@
 //! - The schema is a list of migrations that is only ever added to; a newer schema, or one with another history, is
 //!   refused untouched.
 //! - [`SqlStore::dump`] hands out every record as text that either database reads back.
+//! - What is forgotten goes in batches, each in one transaction, with what is kept of it.
 
 mod check;
 mod db;
@@ -23,10 +24,12 @@ mod named;
 mod page;
 mod predictions;
 mod retry;
+mod roll_up;
 mod runs;
 mod sql;
 mod sql_store;
 mod studies;
+mod upkeep;
 
 pub use dump::{ColumnKind, Dump, DumpColumn, DumpPiece, DumpTable};
 pub use error::{MetaError, Rule};
@@ -39,21 +42,31 @@ pub use models::{Model, ModelFilter, ModelStatus, ModelStore};
 pub use page::{Cursor, MAX_PAGE, Page, PageRequest};
 pub use predictions::{
     ClassBorders, DIRECTION_TASK, LoggedPrediction, NewPrediction, PRICE_TASK, PredictionFilter, PredictionId,
-    PredictionStatus, PredictionStore, PredictionsOf, PriceInterval, RollingAccuracy, Settled, VOLATILITY_TASK,
-    class_number,
+    PredictionStatus, PredictionStore, PredictionsOf, PriceInterval, Settled, VOLATILITY_TASK, class_number,
 };
 pub use retry::Retry;
+pub use roll_up::{PredictionDay, RollUpDue, RollUpStore, SumUp};
 pub use runs::{NewRun, Run, RunFilter, RunState, RunStore};
 pub use sql_store::{DATABASE_FILE, SqlStore};
 pub use studies::{Fold, Goal, NewStudy, Study, StudyStore, Trial, TrialEnd, TrialState};
+pub use upkeep::UpkeepStore;
 
 /// Everything candlecast remembers.
 pub trait MetadataStore:
-    RunStore + ModelStore + JobStore + PredictionStore + StudyStore + Ledger + std::fmt::Debug
+    RunStore + ModelStore + JobStore + PredictionStore + RollUpStore + StudyStore + Ledger + UpkeepStore + std::fmt::Debug
 {
 }
 
-impl<S: RunStore + ModelStore + JobStore + PredictionStore + StudyStore + Ledger + std::fmt::Debug + ?Sized>
-    MetadataStore for S
+impl<S> MetadataStore for S where
+    S: RunStore
+        + ModelStore
+        + JobStore
+        + PredictionStore
+        + RollUpStore
+        + StudyStore
+        + Ledger
+        + UpkeepStore
+        + std::fmt::Debug
+        + ?Sized
 {
 }

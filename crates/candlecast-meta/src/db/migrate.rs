@@ -28,6 +28,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "prediction_directions",
         sql: include_str!("../../migrations/sqlite/0004_prediction_directions.sql"),
     },
+    Migration { version: 6, name: "roll_up", sql: include_str!("../../migrations/sqlite/0006_roll_up.sql") },
 ];
 
 /// Steps for PostgreSQL.
@@ -44,6 +45,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "prediction_directions",
         sql: include_str!("../../migrations/postgres/0004_prediction_directions.sql"),
     },
+    Migration { version: 6, name: "roll_up", sql: include_str!("../../migrations/postgres/0006_roll_up.sql") },
 ];
 
 /// Where the applied steps are recorded.

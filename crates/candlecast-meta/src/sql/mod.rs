@@ -8,6 +8,8 @@ mod ledger;
 mod load;
 mod models;
 mod predictions;
+mod roll_up;
 mod runs;
 mod select;
 mod studies;
+mod upkeep;

@@ -16,6 +16,8 @@ mod migrations;
 mod model_laws;
 mod outage;
 mod prediction_laws;
+mod roll_up_laws;
 mod run_laws;
 mod study_laws;
+mod upkeep_laws;
 mod workers;
