@@ -27,4 +27,4 @@ pub use evaluate::{EvaluateJob, evaluate, pool_of};
 pub use import::{CHUNK_ROWS, Imported, import_file};
 pub use kinds::{JOBS, kind_ids};
 pub use train::{TrainJob, Trained, TrainedModel, train};
-pub use upkeep::queue_upkeep;
+pub use upkeep::{Forgotten, forget_old_records, queue_upkeep, with_upkeep};

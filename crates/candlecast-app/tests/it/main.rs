@@ -16,5 +16,6 @@ mod predictions;
 mod promotion;
 mod registry;
 mod resume;
+mod retention;
 mod scene;
 mod world;
