@@ -10,11 +10,17 @@ pub(crate) struct Args {
     /// Words that are not flags, in order.
     pub(crate) names: Vec<String>,
     flags: Vec<(String, String)>,
+    switches: Vec<String>,
 }
 
 impl Args {
     /// Reads `args`; each flag must be one of `known` (without the dashes) and has a value.
     pub(crate) fn parse(args: &[String], known: &[&str]) -> Result<Self> {
+        Self::with_switches(args, known, &[])
+    }
+
+    /// The same, with flags `switches` that have no value.
+    pub(crate) fn with_switches(args: &[String], known: &[&str], switches: &[&str]) -> Result<Self> {
         let mut parsed = Self::default();
         let mut rest = args.iter();
         while let Some(word) = rest.next() {
@@ -22,8 +28,12 @@ impl Args {
                 parsed.names.push(word.clone());
                 continue;
             };
+            if switches.contains(&flag) {
+                parsed.switches.push(flag.to_owned());
+                continue;
+            }
             if !known.contains(&flag) {
-                bail!("unknown flag `--{flag}`; this command takes: {}", known.join(", "));
+                bail!("unknown flag `--{flag}`; this command takes: {}", [known, switches].concat().join(", "));
             }
             let value = rest.next().with_context(|| format!("flag `--{flag}` needs a value after it"))?;
             parsed.flags.push((flag.to_owned(), value.clone()));
@@ -42,6 +52,11 @@ impl Args {
     /// The last value of `flag`, if it was given.
     pub(crate) fn get(&self, flag: &str) -> Option<&str> {
         self.flags.iter().rev().find(|(name, _)| name == flag).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the switch was given.
+    pub(crate) fn has(&self, switch: &str) -> bool {
+        self.switches.iter().any(|given| given == switch)
     }
 
     /// The value of `flag` as a number, or `default`.
@@ -70,6 +85,14 @@ mod tests {
         assert_eq!(args.number("runs", 1_usize).unwrap(), 7);
         assert_eq!(args.number("seed", 3_u64).unwrap(), 3);
         assert!(args.no_names().is_err());
+    }
+
+    #[test]
+    fn switches_have_no_value() {
+        let args = Args::with_switches(&words("--strict kill --runs 6"), &["runs"], &["strict", "other"]).unwrap();
+        assert!(args.has("strict") && !args.has("other"));
+        assert_eq!((args.names.as_slice(), args.get("runs")), (&["kill".to_owned()][..], Some("6")));
+        assert!(Args::parse(&words("--strict"), &["runs"]).is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod compiler;
 mod demo;
 pub mod kill;
 mod machine;
+mod packages;
 mod peers;
 mod postgres;
 mod sections;
@@ -27,7 +28,9 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   demo [-- ARGS]                   build the release binary and run `candlecast demo ARGS`
-  test                             everything that continuous integration runs
+  test [--strict] [--without-data]
+                                   everything that continuous integration runs; strict fails for what is not there and
+                                   cannot be installed, and for real candles unless they are waived
   tidy [--write-touch-counts]      crate graph, purity, catalog lists and house rules only; with the flag, what a part
                                    of each kind costs is first recorded in ARCHITECTURE.md as it is
   verify [NAMES]                   the named long runs, or those not done at this revision, into RESULTS.md

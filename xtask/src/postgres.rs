@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::sh;
+use crate::{packages, sh};
 
 /// Names the server that the tests share.
 pub(crate) const URL_VARIABLE: &str = "CANDLECAST_TEST_POSTGRES";
@@ -82,10 +82,10 @@ impl Programs {
     /// The programs on the search path, or else the newest version of the distribution's. Where there are none and
     /// this is root, the distribution's package is installed. An error says in words why there are none.
     pub(crate) fn find_or_install() -> Result<Self, String> {
-        let is_root = sh::capture(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
+        let is_root = packages::is_root();
         let folder = match find() {
             Some(folder) => folder,
-            None => install(is_root).map(|()| find())?.ok_or("its package brought no initdb")?,
+            None => packages::install("postgresql").map(|()| find())?.ok_or("its package brought no initdb")?,
         };
         let user = if is_root {
             let found = ["postgres", "nobody"].iter().find_map(|name| ids(name));
@@ -141,24 +141,6 @@ fn find() -> Option<PathBuf> {
 /// The version that a folder is named after; 0 for other names.
 fn number(folder: &Path) -> u32 {
     folder.file_name().and_then(|name| name.to_str()?.parse().ok()).unwrap_or(0)
-}
-
-fn install(is_root: bool) -> Result<(), String> {
-    let has_apt = sh::succeeds(Command::new("apt-get").arg("--version"));
-    if !is_root || !has_apt {
-        return Err("it is not installed (apt-get install postgresql)".into());
-    }
-    let apt = |words: &[&str]| {
-        eprintln!("$ apt-get {}", words.join(" "));
-        sh::succeeds(Command::new("apt-get").args(words).env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    let package = || apt(&["install", "-y", "--no-install-recommends", "postgresql"]);
-    // The list of packages may be missing or old.
-    if package() || (apt(&["update"]) && package()) {
-        Ok(())
-    } else {
-        Err("`apt-get install postgresql` failed".into())
-    }
 }
 
 /// One server, in a folder of its own.

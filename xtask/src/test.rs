@@ -1,79 +1,67 @@
 //! `cargo xtask test`: what continuous integration runs. Every step runs, whatever became of the others; the
 //! summary says how each went, what could not be tested here and why, and ends with the test runner's own words.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::args::Args;
 use crate::postgres::{self, Postgres, Programs};
 use crate::sh::{self, Transcript};
-use crate::{test_data, tidy};
-
-/// Something a step cannot do without.
-struct Need {
-    /// Arguments for cargo that succeed where it is there.
-    probe: &'static [&'static str],
-    /// What is missing and how to get it.
-    remedy: &'static str,
-}
+use crate::{packages, test_data, tidy};
 
 struct Step {
     name: &'static str,
-    need: Option<Need>,
     run: fn(&mut Site) -> Result<()>,
 }
+
+/// Names the file in which tests tell what is missing, the one that `candlecast-testenv` knows.
+const GAPS_VARIABLE: &str = "CANDLECAST_TEST_GAPS";
 
 /// The test runners' own summary lines, in order.
 type RunnerLines = Vec<String>;
 
+/// Something that is not tested here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Gap {
+    what: String,
+    /// It could be installed or handed over, so a strict run fails.
+    is_failure: bool,
+}
+
 /// What the steps leave for each other and for the summary.
 #[derive(Default)]
 struct Site {
+    /// Real candles are left out on purpose.
+    without_data: bool,
     lines: RunnerLines,
     /// Servers for the tests, until all steps are done.
     postgres: Option<Postgres>,
-    /// Services that could not be had, and why.
-    gaps: Vec<String>,
+    gaps: Vec<Gap>,
 }
 
 /// The steps in order. Steps that prepare services (browsers, databases) go before `tests`.
-static STEPS: [Step; 7] = [
-    Step { name: "tidy", need: None, run: |_| tidy::run(&[]) },
-    Step {
-        name: "format",
-        need: Some(Need {
-            probe: &["fmt", "--version"],
-            remedy: "rustfmt is not installed (rustup component add rustfmt)",
-        }),
-        run: |_| sh::run(&mut sh::cargo(&["fmt", "--all", "--check"])),
-    },
+static STEPS: [Step; 8] = [
+    Step { name: "tools", run: tools },
+    Step { name: "tidy", run: |_| tidy::run(&[]) },
+    Step { name: "format", run: |_| sh::run(&mut sh::cargo(&["fmt", "--all", "--check"])) },
     Step {
         name: "clippy",
-        need: Some(Need {
-            probe: &["clippy", "--version"],
-            remedy: "clippy is not installed (rustup component add clippy)",
-        }),
         run: |_| sh::run(&mut sh::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     },
     Step {
         name: "docs",
-        need: None,
         // The dependencies were checked for clippy already, so this costs only our own crates.
         run: |_| sh::run(sh::cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")),
     },
-    Step {
-        name: "doc tests",
-        need: None,
-        run: |site| run_tests(&["test", "--doc", "--workspace", "--no-fail-fast"], site),
-    },
-    Step { name: "services", need: None, run: services },
-    Step { name: "tests", need: None, run: tests },
+    Step { name: "doc tests", run: |site| run_tests(&["test", "--doc", "--workspace", "--no-fail-fast"], site) },
+    Step { name: "services", run: services },
+    Step { name: "tests", run: tests },
 ];
 
 enum Outcome {
     Passed,
-    Skipped(&'static str),
     Failed(String),
 }
 
@@ -83,26 +71,40 @@ struct Done {
     took: Duration,
 }
 
-/// Runs all steps; an error if any failed.
+/// Runs all steps; an error if any failed or, in a strict run, if something was left out that could be had.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    Args::parse(args, &[])?.no_names()?;
-    let mut site = Site::default();
+    let args = Args::with_switches(args, &[], &["strict", "without-data"])?;
+    args.no_names()?;
+    let mut site = Site { without_data: args.has("without-data"), ..Site::default() };
     let done: Vec<Done> = STEPS.iter().map(|step| perform(step, &mut site)).collect();
     let n_failed = done.iter().filter(|step| matches!(step.outcome, Outcome::Failed(_))).count();
-    print!("{}", summary(&done, &[gaps(), site.gaps].concat(), &site.lines));
+    site.gaps.sort_by(|a, b| a.what.cmp(&b.what));
+    site.gaps.dedup();
+    print!("{}", summary(&done, &site.gaps, &site.lines));
     ensure!(n_failed == 0, "{n_failed} of {} steps failed, see the summary above", done.len());
+    let n_missing = site.gaps.iter().filter(|gap| gap.is_failure).count();
+    ensure!(!args.has("strict") || n_missing == 0, "{n_missing} things are missing, see `not tested here` above");
     Ok(())
 }
 
 fn perform(step: &Step, site: &mut Site) -> Done {
     println!("== {}", step.name);
     let start = Instant::now();
-    let missing = step.need.as_ref().filter(|need| !sh::succeeds(&mut sh::cargo(need.probe)));
-    let outcome = match missing {
-        Some(need) => Outcome::Skipped(need.remedy),
-        None => (step.run)(site).map_or_else(|e| Outcome::Failed(format!("{e:#}")), |()| Outcome::Passed),
-    };
+    let outcome = (step.run)(site).map_or_else(|e| Outcome::Failed(format!("{e:#}")), |()| Outcome::Passed);
     Done { name: step.name, outcome, took: start.elapsed() }
+}
+
+/// Installs what the steps and tests run. A tool that cannot be had is a gap: its step fails by itself, or its tests
+/// are left out.
+#[expect(clippy::unnecessary_wraps, reason = "a step like the others")]
+fn tools(site: &mut Site) -> Result<()> {
+    let missing = packages::install_tools();
+    site.gaps.extend(missing.into_iter().map(|what| Gap { what, is_failure: true }));
+    if !site.without_data && test_data::folder().is_none() {
+        let what = format!("tests on real candles: no folder named by {}, none at ../shared/data", test_data::VARIABLE);
+        site.gaps.push(Gap { what, is_failure: true });
+    }
+    Ok(())
 }
 
 fn has_nextest() -> bool {
@@ -115,7 +117,7 @@ fn services(site: &mut Site) -> Result<()> {
     if std::env::var_os(postgres::URL_VARIABLE).is_some() {
         return Ok(());
     }
-    let gap = |reason: &str| format!("the metadata database on PostgreSQL: {reason}");
+    let gap = |reason: &str| Gap { what: format!("PostgreSQL: {reason}"), is_failure: true };
     match Programs::find_or_install() {
         Ok(programs) => {
             site.postgres = Some(Postgres::start(&programs).inspect_err(|_| site.gaps.push(gap("it did not start")))?);
@@ -134,12 +136,19 @@ fn tests(site: &mut Site) -> Result<()> {
 
 fn run_tests(args: &[&str], site: &mut Site) -> Result<()> {
     let mut command = sh::cargo(args);
-    test_data::pass_to(&mut command);
+    if !site.without_data {
+        test_data::pass_to(&mut command);
+    }
+    let told = sh::target_dir().join("test-gaps.txt");
+    fs::write(&told, "").with_context(|| format!("cannot write {}", told.display()))?;
+    command.env(GAPS_VARIABLE, &told);
     if let Some(postgres) = &site.postgres {
         postgres.pass_to(&mut command);
     }
     let transcript = sh::tee(&mut command)?;
     site.lines.extend(summary_lines(&transcript));
+    let told = fs::read_to_string(&told).with_context(|| format!("cannot read {}", told.display()))?;
+    site.gaps.extend(told.lines().filter_map(|line| gap_told(line, site.without_data)));
     if !transcript.status.success() {
         bail!("`{}` ended with {}", sh::display(&command), transcript.status);
     }
@@ -158,22 +167,17 @@ fn summary_lines(transcript: &Transcript) -> RunnerLines {
     transcript.stdout.lines().filter(|line| failed(line) || result(line)).map(str::to_owned).collect()
 }
 
-/// What the tests leave out on this machine.
-fn gaps() -> Vec<String> {
-    let mut gaps = Vec::new();
-    if test_data::folder().is_none() {
-        gaps.push(format!("tests on real candles: no folder named by {}, none at ../shared/data", test_data::VARIABLE));
-    }
-    if !has_nextest() {
-        gaps.push("each test in a process of its own: cargo-nextest is not installed, `cargo test` ran instead".into());
-    }
-    gaps
+/// A line of `candlecast-testenv`: `missing` or `forbidden`, a tab, what and why.
+fn gap_told(line: &str, without_data: bool) -> Option<Gap> {
+    let (kind, what) = line.split_once('\t')?;
+    let is_waived = without_data && what.starts_with("real candles");
+    Some(Gap { what: what.to_owned(), is_failure: kind == "missing" && !is_waived })
 }
 
-fn summary(done: &[Done], gaps: &[String], lines: &[String]) -> String {
+fn summary(done: &[Done], gaps: &[Gap], lines: &[String]) -> String {
     let mut text = vec!["\n== cargo xtask test".to_owned()];
     text.extend(done.iter().map(summary_row));
-    text.extend(gaps.iter().map(|gap| format!("not tested here: {gap}")));
+    text.extend(gaps.iter().map(|gap| format!("not tested here: {}", gap.what)));
     text.push("\n== test runner".to_owned());
     text.extend_from_slice(lines);
     text.join("\n") + "\n"
@@ -182,7 +186,6 @@ fn summary(done: &[Done], gaps: &[String], lines: &[String]) -> String {
 fn summary_row(step: &Done) -> String {
     let (word, reason) = match &step.outcome {
         Outcome::Passed => ("ok", ""),
-        Outcome::Skipped(reason) => ("skipped", *reason),
         Outcome::Failed(reason) => ("FAILED", reason.as_str()),
     };
     let row = format!("{word:<8}{:<10}{:>8.1} s  {reason}", step.name, step.took.as_secs_f64());
@@ -213,15 +216,25 @@ mod tests {
     }
 
     #[test]
+    fn gaps_that_tests_tell_count_unless_they_are_waived_or_beyond_help() {
+        let is_failure = |line: &str, waived| gap_told(line, waived).map(|gap| gap.is_failure);
+        assert_eq!(is_failure("missing\tPostgreSQL: no server", true), Some(true));
+        assert_eq!(is_failure("missing\treal candles: there is no x", false), Some(true));
+        assert_eq!(is_failure("missing\treal candles: there is no x", true), Some(false));
+        assert_eq!(is_failure("forbidden\tfull disks", false), Some(false));
+        assert_eq!(is_failure("other words", false), None);
+    }
+
+    #[test]
     fn the_summary_names_every_step_and_ends_with_the_runner() {
         let done = [
             Done { name: "tidy", outcome: Outcome::Passed, took: Duration::from_millis(1_500) },
-            Done { name: "format", outcome: Outcome::Skipped("no rustfmt"), took: Duration::ZERO },
             Done { name: "tests", outcome: Outcome::Failed("exit 100".into()), took: Duration::ZERO },
         ];
-        let text = summary(&done, &["the lake".into()], &["Summary [1s] 3 tests run".into()]);
+        let gap = Gap { what: "the lake".into(), is_failure: true };
+        let text = summary(&done, &[gap], &["Summary [1s] 3 tests run".into()]);
         assert!(text.contains("ok      tidy           1.5 s\n"), "{text}");
-        assert!(text.contains("no rustfmt") && text.contains("FAILED  tests") && text.contains("exit 100"), "{text}");
+        assert!(text.contains("FAILED  tests") && text.contains("exit 100"), "{text}");
         assert!(text.contains("not tested here: the lake") && text.ends_with("3 tests run\n"), "{text}");
     }
 }

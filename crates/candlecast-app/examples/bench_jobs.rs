@@ -148,6 +148,7 @@ async fn trainings(n: usize) -> Result<(), Box<dyn std::error::Error>> {
     candlecast_app::data::store_series(&app, &candles).await?;
     let request = TrainJob {
         series: vec![candles.key().clone()],
+        pool: vec![],
         model: ModelRequest { id: "lstm".into(), params: json!({ "epochs": 20 }) },
         common: PipelineOptions::new(24),
         range: TimeRange::ALL,

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::defaults::with_model_defaults;
 use crate::doc::EvaluationDoc;
+use crate::pool::{markets_of, with_pool};
 use crate::records::{RunRecord, recorder};
 use crate::text;
 
@@ -50,10 +51,13 @@ impl JobKind for EvaluateJob {
         Subject {
             series: vec![self.series.clone()],
             models: self.models.iter().map(|m| m.id.clone()).collect(),
-            detail: match (self.common.task.as_str(), steps(self.common.horizon)) {
-                ("price", horizon) => horizon,
-                (task, horizon) => format!("{task}, {horizon}"),
-            },
+            detail: with_pool(
+                match (self.common.task.as_str(), steps(self.common.horizon)) {
+                    ("price", horizon) => horizon,
+                    (task, horizon) => format!("{task}, {horizon}"),
+                },
+                &self.pool,
+            ),
             range: match self.method {
                 Method::WalkForward { range } => range,
                 Method::Simple { test, .. } => test,
@@ -94,16 +98,6 @@ impl JobKind for EvaluateJob {
     }
 }
 
-/// The other stored series of the venue and interval of `key`, in the order of their symbols: what models may learn from
-/// beside it.
-pub async fn pool_of(host: &Host, key: &SeriesKey) -> Result<Vec<SeriesKey>, Problem> {
-    let listed = host.store.list().await?;
-    let beside = |other: &SeriesKey| other.venue == key.venue && other.interval == key.interval && other != key;
-    let mut pool: Vec<SeriesKey> = listed.into_iter().map(|stored| stored.key).filter(beside).collect();
-    pool.sort_by_key(|other| other.symbol.to_string());
-    Ok(pool)
-}
-
 /// Fits and scores `models` beside every baseline, and puts on record what was tried.
 pub async fn evaluate(
     host: &Host,
@@ -130,10 +124,7 @@ async fn evaluate_on_record(
     let recorder = recorder(host, attempt).await?;
     let started_at = host.now();
     let market = host.market(&request.series, request.common.max_fill).await?;
-    let mut pool = Vec::with_capacity(request.pool.len());
-    for key in &request.pool {
-        pool.push(host.market(key, request.common.max_fill).await?);
-    }
+    let pool = markets_of(host, &request.pool, request.common.max_fill).await?;
     let (threads, max_memory, asked) = (host.threads(), host.settings.max_memory, request.clone());
     let (prepared, record) = host
         .compute(move || {

@@ -56,7 +56,11 @@ impl RunRecord {
 
     /// Of a training on `range`.
     pub(crate) fn of_training(training: &Training, range: TimeRange, warm_start: bool) -> Self {
-        let how = json!({ "range": open_range::value(range), "warmStart": warm_start });
+        let mut how = json!({ "range": open_range::value(range), "warmStart": warm_start });
+        if !training.pool().is_empty() {
+            let name = |market: &Arc<Market>| market.series().key().to_string();
+            how["pool"] = training.pool().iter().map(name).collect();
+        }
         let markets = training.markets();
         let ranges = (0..markets.len()).map(|k| training.data_range(k));
         let range = ranges.reduce(|a, b| TimeRange { from: a.from.min(b.from), to: a.to.max(b.to) });

@@ -11,6 +11,8 @@ use candlecast_jobs::QueuedTrainings;
 use candlecast_meta::{JobStore, MetaError, NewJob};
 use candlecast_pipeline::PipelineOptions;
 
+use crate::pool::pool_of;
+
 /// A training and the newest of its set times that has come.
 struct Due<'a> {
     training: &'a ScheduledTraining,
@@ -37,15 +39,15 @@ fn due(schedule: &[ScheduledTraining], now: Timestamp) -> impl Iterator<Item = D
 }
 
 /// Queues every scheduled training that has come due by `now`, each set time once, in whatever process and however
-/// often this is called. `make` gives the job for a training of a stored series; its id, its dedupe key and its
-/// priority are set here. While a training's job of an earlier time is waiting or running, the next one is held
+/// often this is called. `make` gives the job for a training of a stored series and the series of its pool, none where it
+/// has none; its id, its dedupe key and its priority are set here. While a training's job of an earlier time is waiting or running, the next one is held
 /// back. Nothing is queued where `training_enabled` is false.
 ///
 /// A set time counts as queued as long as its job is in the metadata database; the settings see to it that jobs are
 /// kept for longer than a training waits for its next time.
 pub(crate) async fn queue_due<F>(host: &Host, now: Timestamp, make: F) -> Result<QueuedTrainings, Problem>
 where
-    F: Fn(&ScheduledTraining, &SeriesKey) -> Result<NewJob, Problem> + Send,
+    F: Fn(&ScheduledTraining, &SeriesKey, Vec<SeriesKey>) -> Result<NewJob, Problem> + Send,
 {
     let mut outcome = QueuedTrainings::default();
     if !host.settings.training_enabled || host.settings.schedule.is_empty() {
@@ -56,8 +58,8 @@ where
         if is_known(store.as_ref(), &due.job_id()).await? {
             continue;
         }
-        let series = host.find_series(&query(due.training)).await;
-        match series.and_then(|series| make(due.training, &series)) {
+        let found = series_and_pool(host, due.training).await;
+        match found.and_then(|(series, pool)| make(due.training, &series, pool)) {
             Ok(job) => {
                 let queued = store.enqueue(&due.named(job), now).await?;
                 outcome.jobs.extend(queued.is_new.then_some(queued.job.id));
@@ -66,6 +68,13 @@ where
         }
     }
     Ok(outcome)
+}
+
+/// The series that `training` names, and those that its model learns from beside it.
+async fn series_and_pool(host: &Host, training: &ScheduledTraining) -> Result<(SeriesKey, Vec<SeriesKey>), Problem> {
+    let series = host.find_series(&query(training)).await?;
+    let pool = if training.pool { pool_of(host, std::slice::from_ref(&series)).await? } else { vec![] };
+    Ok((series, pool))
 }
 
 /// The series that `training` names.

@@ -23,6 +23,7 @@ use serde_json::Value;
 
 use crate::defaults::with_model_defaults;
 use crate::doc::TrainDoc;
+use crate::pool::{markets_of, with_pool};
 use crate::records::{RunRecord, recorder};
 use crate::text;
 use crate::train::save::{Saving, save};
@@ -80,14 +81,12 @@ pub(crate) async fn train_on_record(
     let begin = || warm_start(host, recorder.attempt(), served[0].as_ref(), &slots[0]);
     let warm = request.warm_start.then(begin).transpose()?;
     let (seed, started_at) = (request.seed, host.now());
-    let mut markets: Vec<Arc<Market>> = Vec::with_capacity(request.series.len());
-    for key in &request.series {
-        markets.push(host.market(key, request.common.max_fill).await?);
-    }
+    let markets = markets_of(host, &request.series, request.common.max_fill).await?;
+    let pool = markets_of(host, &request.pool, request.common.max_fill).await?;
     let (threads, max_memory, asked) = (host.threads(), host.settings.max_memory, request.clone());
     let (training, record) = host
         .compute(move || {
-            let training = prepared(markets, &asked, served, warm, threads)?;
+            let training = prepared(markets, pool, &asked, served, warm, threads)?;
             check_memory(&training.forecasters, threads, max_memory)?;
             let record = RunRecord::of_training(&training, asked.range, asked.warm_start);
             Ok((training, record.begun(seed, started_at)))
@@ -132,6 +131,7 @@ pub(crate) async fn train_on_record(
 
 fn prepared(
     markets: Vec<Arc<Market>>,
+    pool: Vec<Arc<Market>>,
     request: &TrainJob,
     served: Vec<Option<Loaded<SavedModel>>>,
     warm: Option<WarmStart>,
@@ -140,7 +140,8 @@ fn prepared(
     // What cannot be restored does not serve, so there is nothing to be no worse than.
     let serving = served.into_iter().map(|loaded| loaded.and_then(serving_model)).collect();
     let TrainJob { model, common, range, seed, confidence_threshold, .. } = request.clone();
-    let training = Training::new(markets, &TrainingRequest { model, common, range, seed }, serving, warm, threads)?;
+    let request = TrainingRequest { model, common, range, seed };
+    let training = Training::pooled(markets, pool, &request, serving, warm, threads)?;
     Ok(training.with_confidence_threshold(confidence_threshold))
 }
 
@@ -170,7 +171,8 @@ impl Served {
 
 /// The model that serves, if it can be restored.
 fn serving_model(loaded: Loaded<SavedModel>) -> Option<Serving> {
-    LoadedModel::restore(loaded.payload, &identity(&loaded.manifest)).ok().map(|model| Serving { model })
+    let pooled = !loaded.manifest.pool.is_empty();
+    LoadedModel::restore(loaded.payload, &identity(&loaded.manifest)).ok().map(|model| Serving { model, pooled })
 }
 
 /// A training that is to be saved.
@@ -180,6 +182,10 @@ pub struct TrainJob {
     /// Series that one model learns from and is saved for; of one interval.
     #[serde(deserialize_with = "one_or_several")]
     pub series: Vec<SeriesKey>,
+    /// Other series of that interval that it learns from too; nothing is scored or saved for them. None in jobs of
+    /// programs that knew of none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pool: Vec<SeriesKey>,
     /// Model and parameters.
     pub model: ModelRequest,
     /// Task, horizon, window and the like.
@@ -199,9 +205,18 @@ pub struct TrainJob {
 }
 
 impl TrainJob {
-    /// One model on all candles of `series`, begun from nothing.
+    /// One model on all candles of `series` and no others, begun from nothing.
     pub fn new(series: Vec<SeriesKey>, model: ModelRequest, common: PipelineOptions, seed: Seed) -> Self {
-        Self { series, model, common, range: TimeRange::ALL, warm_start: false, confidence_threshold: None, seed }
+        Self {
+            series,
+            pool: vec![],
+            model,
+            common,
+            range: TimeRange::ALL,
+            warm_start: false,
+            confidence_threshold: None,
+            seed,
+        }
     }
 }
 
@@ -226,10 +241,11 @@ impl JobKind for TrainJob {
 
     fn subject(&self) -> Subject {
         let (task, horizon) = (&self.common.task, steps(self.common.horizon));
+        let what = if task == "price" { horizon } else { format!("{task}, {horizon}") };
         Subject {
             series: self.series.clone(),
             models: vec![self.model.id.clone()],
-            detail: if task == "price" { horizon } else { format!("{task}, {horizon}") },
+            detail: with_pool(what, &self.pool),
             range: self.range,
         }
     }
@@ -245,7 +261,7 @@ impl JobKind for TrainJob {
 
     fn check(&self) -> Result<(), Problem> {
         self.common.check()?;
-        check_series(&self.series)?;
+        check_series(&self.series, &self.pool)?;
         trainable(&self.model)?;
         catalog::check(&self.model.id, &self.model.params)?;
         let task = self.common.task()?;
@@ -280,16 +296,16 @@ fn check_labels(common: &PipelineOptions, n_series: usize) -> Result<(), Problem
     Ok(())
 }
 
-fn check_series(series: &[SeriesKey]) -> Result<(), Problem> {
+fn check_series(series: &[SeriesKey], pool: &[SeriesKey]) -> Result<(), Problem> {
     let wrong = |why: String| Err(Problem::usage("bad-series", "symbols", why));
     let Some(first) = series.first() else {
         return wrong("no series to train on: name a symbol or more".into());
     };
-    if let Some(other) = series.iter().find(|key| key.interval != first.interval) {
+    if let Some(other) = series.iter().chain(pool).find(|key| key.interval != first.interval) {
         return wrong(format!("{first} and {other} have candles of different lengths: choose one with --interval"));
     }
-    let distinct: BTreeSet<&SeriesKey> = series.iter().collect();
-    if distinct.len() < series.len() {
+    let distinct: BTreeSet<&SeriesKey> = series.iter().chain(pool).collect();
+    if distinct.len() < series.len() + pool.len() {
         return wrong("a series is named twice: name each once".into());
     }
     Ok(())
@@ -321,6 +337,7 @@ mod tests {
     fn request() -> TrainJob {
         TrainJob {
             series: vec![SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1)],
+            pool: vec![],
             model: ModelRequest { id: "gbdt".into(), params: json!({ "rounds": 20, "learningRate": 0.1 }) },
             common: PipelineOptions {
                 level: 0.95,
@@ -348,6 +365,27 @@ mod tests {
         let payload = serde_json::to_value(&strict).unwrap();
         assert_eq!(serde_json::from_value::<TrainJob>(payload).unwrap(), strict);
         assert_eq!(request().subject().to_string(), "BTCUSDT 1h gbdt, 24 steps, from 2023-01-01T00:00:00Z on");
+    }
+
+    #[test]
+    fn a_pool_is_a_field_only_where_there_is_one_and_holds_no_series_twice() {
+        assert!(serde_json::to_value(request()).unwrap().get("pool").is_none());
+        let key = |symbol: &str, interval| SeriesKey::new(Venue::binance(), Symbol::new(symbol).unwrap(), interval);
+        let with = |pool: Vec<SeriesKey>| TrainJob { pool, ..request() };
+        let (eth, bnb) = (key("ETHUSDT", Interval::H1), key("BNBUSDT", Interval::H1));
+        let pooled = with(vec![eth.clone(), bnb.clone()]);
+        let payload = serde_json::to_value(&pooled).unwrap();
+        assert_eq!(payload["pool"], json!([eth, bnb]));
+        assert_eq!(serde_json::from_value::<TrainJob>(payload).unwrap(), pooled);
+        assert!(pooled.subject().to_string().contains("24 steps, pool of 2, from 2023"), "{}", pooled.subject());
+        assert_eq!(pooled.check(), Ok(()));
+        let code = |pool: Vec<SeriesKey>| with(pool).check().unwrap_err().code;
+        assert_eq!(code(vec![eth.clone(), eth]), "bad-series");
+        assert_eq!(code(request().series), "bad-series", "a series is no pool of itself");
+        assert_eq!(code(vec![key("ETHUSDT", Interval::M1)]), "bad-series");
+        // Classes are those of the series, whatever else is learnt from.
+        let direction = PipelineOptions { task: "direction".into(), ..PipelineOptions::new(24) };
+        assert_eq!(TrainJob { common: direction, ..with(vec![bnb]) }.check(), Ok(()));
     }
 
     #[test]
@@ -399,6 +437,16 @@ mod tests {
         assert_eq!(code(&hybrid), "unsupported-task");
         let members = TrainJob { common: direction, ..with("ensemble", json!({ "members": "gbdt,hybrid" })) };
         assert_eq!(code(&members), "unsupported-task");
+        // Parameters that are of volatilities only.
+        assert_eq!(code(&with("gbdt", json!({ "inputs": "har-x" }))), "unsupported-task");
+        let mean =
+            json!({ "members": ["har-x", { "id": "gbdt", "params": { "inputs": "har-x" } }], "mean": "logarithmic" });
+        assert_eq!(code(&with("ensemble", mean.clone())), "unsupported-task");
+        let of_prices = with("ensemble", json!({ "members": "gbdt,linear", "mean": "logarithmic" }));
+        assert_eq!(of_prices.check().unwrap_err().field.as_deref(), Some("mean"));
+        let common = PipelineOptions { task: "volatility".into(), ..PipelineOptions::new(24) };
+        let of_variances = TrainJob { common, warm_start: false, ..with("ensemble", mean) };
+        assert_eq!(of_variances.check(), Ok(()));
         assert_eq!(code(&TrainJob { confidence_threshold: Some(1.0), ..request() }), "bad-confidence-threshold");
         assert_eq!(
             code(&TrainJob { common: PipelineOptions { level: 2.0, ..PipelineOptions::new(24) }, ..request() }),

@@ -1,43 +1,23 @@
-//! What nobody asks for by hand: trainings of the schedule, and of models that have outlived their time; and the end of
-//! records that are not to be kept any longer.
-
-use std::convert::Infallible;
-use std::pin::pin;
-use std::time::{Duration, Instant};
+//! What a worker does by itself: trainings of the schedule, and of models that have outlived their time; and the end of
+//! old records.
 
 use candlecast_config::ScheduledTraining;
-use candlecast_core::{Problem, SeriesKey, Timestamp};
-use candlecast_host::{Host, briefly, may_have_predictions, system_time};
+use candlecast_core::{Problem, SeriesKey};
+use candlecast_host::{Host, system_time};
 use candlecast_jobs::{JobKind, JobOptions, QueuedTrainings, new_job};
-use candlecast_meta::{MetadataStore, NewJob};
-use candlecast_monitor::{OldPredictions, RolledUp, roll_up_predictions};
-use futures::future::{Either, select};
+use candlecast_meta::NewJob;
 
 use crate::models::{StaleModel, queue_retraining};
+use crate::retention::forget_all_but_jobs;
 use crate::schedule::queue_due;
 use crate::train::TrainJob;
 
-const DAY_MS: i64 = 86_400_000;
-/// Name of the upkeep of records.
-const RECORDS: &str = "records";
-/// Time after which the upkeep of records leaves the rest for the next turn. The batch under way is finished first.
-const AT_MOST: Duration = Duration::from_secs(3);
-/// Time between two looks at whether it is to be done, of a command that does not end.
-const LOOK_EVERY: Duration = Duration::from_secs(600);
-/// Runs that are forgotten at once.
-const RUNS_AT_ONCE: u32 = 5_000;
-
-/// What a worker does by itself: queues every training that has come due, each once, whoever else asks (nothing where
-/// training is switched off), and forgets old records. Old jobs it forgets apart from that.
+/// Queues every training that has come due, each once, whoever else asks (nothing where training is switched off), and
+/// forgets old records; old jobs a worker forgets apart from that.
 pub async fn queue_upkeep(host: &Host) -> Result<QueuedTrainings, Problem> {
-    if let Err(error) = forget_records(host, Jobs::Kept).await {
-        tracing::warn!(%error, "old records are kept until later");
-    }
-    queue_trainings(host).await
-}
-
-async fn queue_trainings(host: &Host) -> Result<QueuedTrainings, Problem> {
-    let mut queued = queue_due(host, system_time(), |training, key| scheduled_job(host, training, key)).await?;
+    forget_all_but_jobs(host).await;
+    let mut queued =
+        queue_due(host, system_time(), |training, key, pool| scheduled_job(host, training, key, pool)).await?;
     if host.settings.training_enabled {
         let auto_retrain = host.settings.auto_retrain;
         match queue_retraining(host, auto_retrain, |stale| retraining_job(host, stale)).await {
@@ -52,158 +32,21 @@ async fn queue_trainings(host: &Host) -> Result<QueuedTrainings, Problem> {
     Ok(queued)
 }
 
-/// What the upkeep of records forgot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Forgotten {
-    /// Ended jobs.
-    pub jobs: u64,
-    /// Predictions, whose sums stay.
-    pub predictions: u64,
-    /// Runs that nothing refers to.
-    pub runs: u64,
-    /// False where something is left for the next turn.
-    pub is_done: bool,
-}
-
-/// To be called when a command has added to the records: forgets what is not to be kept any longer, for a few seconds at
-/// most, once a day, whichever command comes by. Never fails: the reason is logged.
-pub async fn forget_old_records(host: &Host) -> Forgotten {
-    match forget_records(host, Jobs::Forgotten).await {
-        Ok(forgotten) => forgotten,
-        Err(error) => {
-            tracing::warn!(%error, "old records are kept until later");
-            Forgotten::default()
-        }
-    }
-}
-
-/// [`forget_old_records`] from time to time while `work` is under way, for what may never end.
-pub async fn with_upkeep<T>(host: &Host, work: impl Future<Output = T>) -> T {
-    match select(pin!(work), pin!(keep_up(host))).await {
-        Either::Left((done, _)) => done,
-        Either::Right((never, _)) => match never {},
-    }
-}
-
-async fn keep_up(host: &Host) -> Infallible {
-    loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        forget_old_records(host).await;
-    }
-}
-
-/// Whether jobs are forgotten with other records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Jobs {
-    Forgotten,
-    Kept,
-}
-
-/// Without a database there is nothing to forget, so none is made. After an error the turn is over only in ten minutes,
-/// so that not every command meets it again.
-async fn forget_records(host: &Host, jobs: Jobs) -> Result<Forgotten, Problem> {
-    if !may_have_predictions(host) {
-        return Ok(Forgotten::default());
-    }
-    // Turns go by the system's clock, whatever time is said to be now.
-    let begun = system_time();
-    if !briefly(is_our_turn(host, begun)).await? {
-        return Ok(Forgotten::default());
-    }
-    let forgotten =
-        Turn { host, store: host.metadata().await?.as_ref(), begun, since: Instant::now() }.forget(jobs).await?;
-    host.metadata().await?.end_upkeep(RECORDS, begun, forgotten.is_done).await?;
-    Ok(forgotten)
-}
-
-async fn is_our_turn(host: &Host, begun: Timestamp) -> Result<bool, Problem> {
-    Ok(host.metadata().await?.begin_upkeep(RECORDS, begun).await?)
-}
-
-/// A turn at the upkeep of records.
-struct Turn<'a> {
-    host: &'a Host,
-    store: &'a dyn MetadataStore,
-    /// By the system's clock.
-    begun: Timestamp,
-    since: Instant,
-}
-
-impl Turn<'_> {
-    async fn forget(&self, jobs: Jobs) -> Result<Forgotten, Problem> {
-        let mut forgotten = Forgotten::default();
-        if jobs == Jobs::Forgotten {
-            let days = self.host.settings.keep_jobs_days;
-            forgotten.jobs = self.store.forget_jobs(days_before(self.begun, days)).await?;
-        }
-        let rolled_up = self.roll_up().await?;
-        let (runs, are_runs_done) = self.forget_runs().await?;
-        forgotten.predictions = rolled_up.predictions;
-        forgotten.runs = runs;
-        forgotten.is_done = rolled_up.is_done && are_runs_done && self.give_back_space().await?;
-        Ok(forgotten)
-    }
-
-    /// True while there is time, and nobody wants the program to end.
-    fn goes_on(&self) -> bool {
-        self.since.elapsed() < AT_MOST && self.host.check_cancelled().is_ok()
-    }
-
-    /// "Now", where ages are judged. A time that is said to be now may lie ahead, and nothing is to be forgotten for that.
-    fn now(&self) -> Timestamp {
-        self.host.now().min(self.begun)
-    }
-
-    async fn roll_up(&self) -> Result<RolledUp, Problem> {
-        let Some(days) = self.host.settings.keep_predictions_days else {
-            return Ok(RolledUp { predictions: 0, is_done: true });
-        };
-        let logged_by = days_before(self.begun, days);
-        self.store.mark_predictions(self.begun, logged_by).await?;
-        let old = OldPredictions { target_before: days_before(self.now(), days), logged_by };
-        roll_up_predictions(self.store, old, self.begun, &|| self.goes_on()).await
-    }
-
-    /// How many are forgotten, and whether all are that are to be.
-    async fn forget_runs(&self) -> Result<(u64, bool), Problem> {
-        let Some(days) = self.host.settings.keep_runs_days else { return Ok((0, true)) };
-        let before = days_before(self.now(), days);
-        let mut forgotten = 0;
-        while self.goes_on() {
-            let n = self.store.forget_runs(before, RUNS_AT_ONCE).await?;
-            forgotten += n;
-            if n < u64::from(RUNS_AT_ONCE) {
-                return Ok((forgotten, true));
-            }
-        }
-        Ok((forgotten, false))
-    }
-
-    /// True when there is no more to give back.
-    async fn give_back_space(&self) -> Result<bool, Problem> {
-        while self.goes_on() {
-            if !self.store.give_back_space().await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-}
-
-fn days_before(time: Timestamp, days: u32) -> Timestamp {
-    time.plus_ms(-i64::from(days) * DAY_MS)
-}
-
-fn scheduled_job(host: &Host, training: &ScheduledTraining, key: &SeriesKey) -> Result<NewJob, Problem> {
+fn scheduled_job(
+    host: &Host,
+    training: &ScheduledTraining,
+    key: &SeriesKey,
+    pool: Vec<SeriesKey>,
+) -> Result<NewJob, Problem> {
     let common = crate::schedule::options(training, key)?;
     let request = TrainJob::new(vec![key.clone()], training.request(), common, host.seed);
-    upkeep_job(&request.with_defaults(&host.settings))
+    upkeep_job(&TrainJob { pool, ..request }.with_defaults(&host.settings))
 }
 
 /// The configuration is the saved one: a default that was set since then would make another model of it.
 fn retraining_job(host: &Host, stale: &StaleModel) -> Result<NewJob, Problem> {
     let request = TrainJob::new(stale.series.clone(), stale.request.clone(), stale.common.clone(), host.seed);
-    upkeep_job(&TrainJob { range: stale.range, ..request })
+    upkeep_job(&TrainJob { pool: stale.pool.clone(), range: stale.range, ..request })
 }
 
 fn upkeep_job(request: &TrainJob) -> Result<NewJob, Problem> {
@@ -260,6 +103,7 @@ mod tests {
             model_id: "BTCUSDT_LSTM_1.0.0".into(),
             trained_at: Timestamp::year_start(2023),
             series: vec![key.clone()],
+            pool: vec![],
             request: ModelRequest { id: "lstm".into(), params: json!({ "hiddenSize": 4 }) },
             common: PipelineOptions::new(24),
             range: TimeRange::ALL,
@@ -267,9 +111,16 @@ mod tests {
         assert_eq!(params(retraining_job(&app, &stale)), json!({ "hiddenSize": 4 }));
         stale.request.params = json!({});
         assert_eq!(params(retraining_job(&app, &stale)), json!({}));
+        // With a pool, if it had one.
+        assert_eq!(retraining_job(&app, &stale).unwrap().payload.get("pool"), None);
+        let other = SeriesKey { symbol: Symbol::new("ETHUSDT").unwrap(), ..key.clone() };
+        stale.pool = vec![other.clone()];
+        assert_eq!(retraining_job(&app, &stale).unwrap().payload["pool"], json!([other]));
 
         // What the configuration asks for follows its defaults.
-        let scheduled = scheduled_job(&app, &app.settings.schedule[0], &key);
-        assert_eq!(params(scheduled), json!({ "epochs": 3, "batchSize": 64 }));
+        let scheduled = |pool| scheduled_job(&app, &app.settings.schedule[0], &key, pool);
+        assert_eq!(params(scheduled(vec![])), json!({ "epochs": 3, "batchSize": 64 }));
+        assert_eq!(scheduled(vec![other.clone()]).unwrap().payload["pool"], json!([other]));
+        assert_eq!(scheduled(vec![key.clone()]).err().unwrap().code, "bad-series", "a series is no pool of itself");
     }
 }

@@ -107,6 +107,8 @@ pub struct ScheduledDoc {
     pub interval: Option<String>,
     /// How far ahead.
     pub horizon: String,
+    /// True where it learns from all other stored series of the venue and interval, too.
+    pub pool: bool,
     /// Set times, such as `every 7d` or `cron 0 3 * * 1`; UTC.
     pub when: String,
     /// Higher goes first in the queue.
@@ -192,6 +194,7 @@ impl From<&ScheduledTraining> for ScheduledDoc {
             venue: t.venue.as_ref().map(ToString::to_string),
             interval: t.interval.map(|i| i.to_string()),
             horizon: t.horizon.clone(),
+            pool: t.pool,
             when: t.when.to_string(),
             priority: t.priority,
         }

@@ -28,6 +28,8 @@ pub struct ScheduledTraining {
     pub interval: Option<Interval>,
     /// How far ahead, such as `24h`.
     pub horizon: String,
+    /// True where it learns from all other stored series of the venue and interval, too.
+    pub pool: bool,
     /// Higher goes first in the queue.
     pub priority: i32,
     /// When.
@@ -44,7 +46,11 @@ impl ScheduledTraining {
     pub fn hash(&self) -> u64 {
         // The order in which parameters are written says nothing.
         let params: BTreeMap<&String, &Value> = self.params.iter().collect();
-        let what = json!([self.symbol, self.model, self.venue, self.interval, self.horizon, params]);
+        let mut what = json!([self.symbol, self.model, self.venue, self.interval, self.horizon, params]);
+        // Left out otherwise, so that what was queued by programs without pools is known.
+        if let Some(list) = what.as_array_mut().filter(|_| self.pool) {
+            list.push("pool".into());
+        }
         let digest = Sha256::digest(what.to_string().as_bytes());
         digest.iter().take(8).fold(0, |n, &byte| (n << 8) | u64::from(byte))
     }

@@ -1,6 +1,6 @@
 //! [`Input`]: a file or bytes, read at any position, with a count of what was read.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,11 +29,12 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn file(path: &Path) -> Result<Self, IngestError> {
         let failed = |source| IngestError::Io { path: path.display().to_string(), source };
+        let other = || failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        let regular = |meta: Metadata| meta.is_file().then_some(meta).ok_or_else(other);
+        // Looked at before it is opened: opening a pipe waits for whoever writes into it, for ever if nobody does.
+        std::fs::metadata(path).map_err(failed).and_then(regular)?;
         let file = File::open(path).map_err(failed)?;
-        let meta = file.metadata().map_err(failed)?;
-        if !meta.is_file() {
-            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-        }
+        let meta = file.metadata().map_err(failed).and_then(regular)?;
         Ok(Self { origin: Origin::File(Arc::new(file)), len: meta.len(), read: Arc::default() })
     }
 
@@ -154,6 +155,15 @@ impl ChunkReader for Input {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("BTCUSDT-1h.csv");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(matches!(Input::file(&pipe), Err(IngestError::Io { .. })));
+    }
 
     #[test]
     fn cursors_are_independent_and_counted() {

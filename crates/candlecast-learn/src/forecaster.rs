@@ -13,6 +13,8 @@ use crate::ensemble::{self, Combine, EnsembleConfig};
 use crate::learner::{FitError, FitObserver, Learner, RestoreError, Stop, TrainState};
 use crate::pipeline::{FittedPipeline, Pipeline, PipelineConfig, PipelineState};
 use crate::recipe::{Builder, Recipe};
+use crate::residuals::{Residuals, smearing_of_mean};
+use crate::smearing::Smearing;
 use crate::split::Fold;
 use crate::task::{Task, Thresholds};
 use crate::tasks::{Borders, OutlookOrigin, borders_of};
@@ -94,7 +96,8 @@ impl Forecaster {
         Self { name: name.into(), baseline, id, parts: Parts::Pipeline(Box::new(Pipeline::new(config, learner, data))) }
     }
 
-    /// An ensemble of `members`, at least two, of one task and over the same markets.
+    /// An ensemble of `members`, at least two, of one task and over the same markets. Members of a mean of logarithms
+    /// are pipelines.
     pub fn ensemble(name: &str, combine: Combine, members: Vec<Self>) -> Result<Self, String> {
         let weights = combine.weights(members.len())?;
         let recipe = Recipe::Ensemble(EnsembleConfig {
@@ -104,6 +107,9 @@ impl Forecaster {
         let tasks: Vec<Task> = members.iter().map(Self::task).collect();
         if tasks.windows(2).any(|pair| pair[0] != pair[1]) {
             return Err("its members forecast different things: give all of them one task and horizon".into());
+        }
+        if let Some(reason) = unsuited(&combine, members.iter().map(Self::recipe)) {
+            return Err(reason.into());
         }
         let id = identity(name, &recipe);
         Ok(Self { name: name.into(), baseline: false, id, parts: Parts::Ensemble { combine, weights, members } })
@@ -148,6 +154,34 @@ impl Forecaster {
         match &self.parts {
             Parts::Pipeline(_) => &[],
             Parts::Ensemble { members, .. } => members,
+        }
+    }
+
+    /// True for an ensemble that is a mean of logarithms.
+    pub(crate) fn is_mean_of_logarithms(&self) -> bool {
+        matches!(&self.parts, Parts::Ensemble { combine, .. } if combine.is_of_logarithms())
+    }
+
+    /// The members of every mean of logarithms in it, by whose residuals the factor of that mean is found.
+    pub(crate) fn with_residuals(&self) -> Vec<&Self> {
+        if self.is_mean_of_logarithms() {
+            return self.members().iter().collect();
+        }
+        self.members().iter().flat_map(Self::with_residuals).collect()
+    }
+
+    /// Residuals of `model`, a fit of this pipeline to volatilities, on the window of `fold`, by market.
+    pub(crate) fn residuals(&self, model: &FittedForecaster, fold: &Fold) -> Vec<Residuals> {
+        self.first().data.panels().iter().map(|panel| Residuals::of(model, panel, fold)).collect()
+    }
+
+    /// The factor of a mean of logarithms by the residuals of its members, `[member][market]`; of others 1.
+    pub(crate) fn smearing(&self, residuals: &[&[Residuals]]) -> Result<Smearing, FitError> {
+        match &self.parts {
+            Parts::Ensemble { combine, weights, .. } if combine.is_of_logarithms() => {
+                smearing_of_mean(weights, residuals)
+            }
+            Parts::Pipeline(_) | Parts::Ensemble { .. } => Ok(Smearing::NONE),
         }
     }
 
@@ -217,7 +251,8 @@ impl Forecaster {
         }
     }
 
-    /// Fits on the window of `fold`. Scaler and thresholds see the training part only.
+    /// Fits on the window of `fold`. Scaler and thresholds see the training part only; the factor of a mean of
+    /// logarithms is found on the window of the fold.
     pub fn fit(
         &self,
         fold: &Fold,
@@ -244,19 +279,43 @@ impl Forecaster {
                         break;
                     }
                 }
-                let ensemble = FittedEnsemble { combine: combine.clone(), weights: weights.clone(), members: fitted };
-                Ok((FittedForecaster::Ensemble(ensemble), FitSummary::joined(summaries)))
+                let summary = FitSummary::joined(summaries);
+                let smearing =
+                    if summary.stopped.is_finished() { self.smearing_of(&fitted, fold)? } else { Smearing::NONE };
+                let (combine, weights) = (combine.clone(), weights.clone());
+                let ensemble = FittedEnsemble { combine, weights, smearing, members: fitted };
+                Ok((FittedForecaster::Ensemble(ensemble), summary))
             }
         }
     }
 
-    /// Forecasts of an ensemble from those of its members, in the order of [`Forecaster::members`].
+    /// The factor of a mean of logarithms of `fitted`, the fits of its members to `fold`; of other ensembles 1.
+    fn smearing_of(&self, fitted: &[FittedForecaster], fold: &Fold) -> Result<Smearing, FitError> {
+        if !self.is_mean_of_logarithms() {
+            return Ok(Smearing::NONE);
+        }
+        let residuals: Vec<Vec<Residuals>> =
+            self.members().iter().zip(fitted).map(|(member, model)| member.residuals(model, fold)).collect();
+        self.smearing(&residuals.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+
+    /// Forecasts of an ensemble from those of its members, in the order of [`Forecaster::members`]; of a mean of
+    /// logarithms before its factor.
     pub(crate) fn combine(&self, members: &[&Forecasts]) -> Option<Forecasts> {
         match &self.parts {
             Parts::Pipeline(_) => None,
-            Parts::Ensemble { weights, .. } => Some(ensemble::combine(self.task(), weights, members)),
+            Parts::Ensemble { combine, weights, .. } => Some(ensemble::combine(self.task(), combine, weights, members)),
         }
     }
+}
+
+/// Why `members` cannot be combined by `combine`, if so.
+fn unsuited(combine: &Combine, mut members: impl Iterator<Item = Recipe> + Clone) -> Option<&'static str> {
+    if members.clone().any(|member| member.task().is_some_and(|task| !combine.suits(&task))) {
+        return Some("a mean of logarithms is of variances: its members must be of the volatility task");
+    }
+    let is_nested = combine.is_of_logarithms() && members.any(|member| matches!(member, Recipe::Ensemble(_)));
+    is_nested.then_some("members of a mean of logarithms are no ensembles: name the members of theirs")
 }
 
 fn identity(name: &str, recipe: &Recipe) -> String {
@@ -279,6 +338,8 @@ pub enum FittedForecaster {
 pub struct FittedEnsemble {
     combine: Combine,
     weights: Vec<f64>,
+    /// The factor of a mean of logarithms; of others 1.
+    smearing: Smearing,
     members: Vec<FittedForecaster>,
 }
 
@@ -356,7 +417,12 @@ impl FittedForecaster {
             Self::Pipeline(pipeline) => pipeline.predict(panel, rows),
             Self::Ensemble(ensemble) => {
                 let members: Vec<Forecasts> = ensemble.members.iter().map(|m| m.predict(panel, rows)).collect();
-                ensemble::combine(self.task(), &ensemble.weights, &members.iter().collect::<Vec<_>>())
+                let (how, weights) = (&ensemble.combine, &ensemble.weights);
+                let mut forecasts = ensemble::combine(self.task(), how, weights, &members.iter().collect::<Vec<_>>());
+                if how.is_of_logarithms() {
+                    ensemble.smearing.apply(&mut forecasts.means);
+                }
+                forecasts
             }
         }
     }
@@ -420,6 +486,7 @@ impl FittedForecaster {
             Self::Pipeline(pipeline) => ForecasterState::Pipeline(Box::new(pipeline.state())),
             Self::Ensemble(ensemble) => ForecasterState::Ensemble {
                 combine: ensemble.combine.clone(),
+                smearing: ensemble.combine.is_of_logarithms().then_some(ensemble.smearing),
                 members: ensemble.members.iter().map(Self::state).collect(),
             },
         }
@@ -433,7 +500,7 @@ impl FittedForecaster {
                 let learner = builder.learner(&state.config.model, &state.config.params).map_err(bad)?;
                 Ok(Self::Pipeline(FittedPipeline::restore(*state, learner.as_ref())?))
             }
-            ForecasterState::Ensemble { combine, members } => {
+            ForecasterState::Ensemble { combine, smearing, members } => {
                 let weights = combine.weights(members.len()).map_err(bad)?;
                 let members =
                     members.into_iter().map(|member| Self::restore(member, builder)).collect::<Result<Vec<_>, _>>()?;
@@ -446,7 +513,17 @@ impl FittedForecaster {
                         "its members differ in the level of their intervals or in the gaps they fill".into()
                     ));
                 }
-                Ok(Self::Ensemble(FittedEnsemble { combine, weights, members }))
+                if let Some(reason) = unsuited(&combine, members.iter().map(Self::recipe)) {
+                    return Err(bad(reason.into()));
+                }
+                let smearing = match smearing {
+                    Some(found) if combine.is_of_logarithms() && found.is_sound() => found,
+                    None if !combine.is_of_logarithms() => Smearing::NONE,
+                    Some(_) | None => {
+                        return Err(bad("a mean of logarithms has a factor above 0, and no other".into()));
+                    }
+                };
+                Ok(Self::Ensemble(FittedEnsemble { combine, weights, smearing, members }))
             }
         }
     }
@@ -471,6 +548,9 @@ pub enum ForecasterState {
     Ensemble {
         /// How forecasts are combined.
         combine: Combine,
+        /// The factor of a mean of logarithms; none of others.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        smearing: Option<Smearing>,
         /// The fitted members.
         members: Vec<ForecasterState>,
     },
@@ -481,7 +561,7 @@ impl ForecasterState {
     pub fn recipe(&self) -> Recipe {
         match self {
             Self::Pipeline(state) => Recipe::Pipeline(state.config.clone()),
-            Self::Ensemble { combine, members } => Recipe::Ensemble(EnsembleConfig {
+            Self::Ensemble { combine, members, .. } => Recipe::Ensemble(EnsembleConfig {
                 combine: combine.clone(),
                 members: members.iter().map(Self::recipe).collect(),
             }),

@@ -25,6 +25,7 @@ mod pipeline;
 mod problem;
 mod recipe;
 mod rescore;
+mod residuals;
 mod scaler;
 mod smearing;
 mod split;

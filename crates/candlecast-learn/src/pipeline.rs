@@ -197,14 +197,15 @@ impl Pipeline {
     }
 
     /// Class thresholds of the direction task. They are of the fold and not of the model: of the training part that a
-    /// model without features and windows has, so that all models of a comparison are asked for the same classes.
+    /// model without features and windows has in the markets that are forecast, so that all models of a comparison are
+    /// asked for the same classes, whatever else they learn from.
     fn thresholds(&self, fold: &Fold) -> Option<Thresholds> {
         let task = self.config.task;
         if !matches!(task, Task::Direction { .. }) {
             return None;
         }
         let closes = |panel: &Panel| Panel::closes(std::sync::Arc::clone(panel.market()));
-        let data = Dataset::new(self.data.panels().iter().map(closes).collect());
+        let data = Dataset::new(self.data.panels().iter().take(self.n_forecast).map(closes).collect());
         let parts = split(fold, &data, 1, task.horizon(), self.config.valid_share);
         Samples::new(&data, &parts.train, 1, task, None).fit_thresholds()
     }

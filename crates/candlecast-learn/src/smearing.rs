@@ -27,16 +27,45 @@ impl Smearing {
     /// The factor of a model whose forecasts of `samples` with [`Smearing::NONE`] are `plain`.
     pub fn fit(samples: &Samples<'_>, plain: &Prediction) -> Result<Self, FitError> {
         let residual = |i: usize| samples.relative_log_variance(i) + samples.base_log_variance(i) - plain.row(i)[0];
-        let factor = (0..samples.len()).map(|i| residual(i).exp()).sum::<f64>() / samples.len() as f64;
-        if factor.is_finite() && factor > 0.0 {
-            return Ok(Self { factor });
+        Self::of_residuals((0..samples.len()).map(residual))
+    }
+
+    /// The mean of `exp(residual)` over `residuals`, of which there is one at least.
+    pub fn of_residuals(residuals: impl ExactSizeIterator<Item = f64>) -> Result<Self, FitError> {
+        let n = residuals.len();
+        let found = Self { factor: residuals.map(f64::exp).sum::<f64>() / n as f64 };
+        if found.is_sound() {
+            return Ok(found);
         }
         Err(FitError::NotFinite {
             what: "the mean of the exponentials of the residuals".into(),
-            value: factor,
+            value: found.factor,
             step: 0,
             remedy: "check the candles of this range with `candlecast data check`".into(),
         })
+    }
+
+    /// The factor of the weighted mean of the logarithms of several forecasts of expected variances. `residuals` are
+    /// those of each on the same samples, `[forecast][sample]`, of which there is one at least; `weights` sum to 1.
+    ///
+    /// With `s(e)` the mean of `exp(e)` over the samples it is `s(sum w_k e_k) / prod s(e_k)^(w_k)`: the factor of the
+    /// mean over those that the forecasts have themselves. By Hölder's inequality it is at most 1, and 1 for forecasts
+    /// that differ by factors only. What the forecasts have in common cancels: an error of their level on these samples,
+    /// residuals that are too small where a model has learnt from them, and the luck of few wild days.
+    pub(crate) fn of_mean(weights: &[f64], residuals: &[Vec<f64>]) -> Result<Self, FitError> {
+        let n = residuals.iter().map(Vec::len).min().unwrap_or(0);
+        let mean = |i: usize| weights.iter().zip(residuals).map(|(weight, own)| weight * own[i]).sum::<f64>();
+        let mut log_factor = Self::of_residuals((0..n).map(mean))?.factor.ln();
+        for (weight, own) in weights.iter().zip(residuals) {
+            log_factor -= weight * Self::of_residuals(own.iter().copied())?.factor.ln();
+        }
+        // Rounding may bring it above the bound.
+        Ok(Self { factor: log_factor.min(0.0).exp() })
+    }
+
+    /// True for a factor that a fit can have given.
+    pub(crate) fn is_sound(self) -> bool {
+        self.factor.is_finite() && self.factor > 0.0
     }
 
     /// The factor, above 0.
@@ -47,7 +76,17 @@ impl Smearing {
     /// Log variance of sample `i` by a forecast of its relative log variance. A forecast beyond the bound of what was
     /// learnt from ([`Samples::relative_log_variance`]) counts as the bound.
     pub fn log_variance(self, samples: &Samples<'_>, i: usize, relative: f64) -> f64 {
-        samples.base_log_variance(i) + relative.clamp(-RELATIVE_BOUND, RELATIVE_BOUND) + self.factor.ln()
+        self.log_variance_over(samples.base_log_variance(i), relative)
+    }
+
+    /// The same where the forecast is relative to another base: `base` is its log variance.
+    pub fn log_variance_over(self, base: f64, relative: f64) -> f64 {
+        base + relative.clamp(-RELATIVE_BOUND, RELATIVE_BOUND) + self.factor.ln()
+    }
+
+    /// Multiplies the variances whose logarithms these are by the factor.
+    pub(crate) fn apply(self, log_variances: &mut [f64]) {
+        log_variances.iter_mut().for_each(|log_variance| *log_variance += self.factor.ln());
     }
 
     /// Writes the factor into `state`.
@@ -57,11 +96,11 @@ impl Smearing {
 
     /// The factor that [`Smearing::write`] wrote.
     pub fn read(state: &ModelState) -> Result<Self, RestoreError> {
-        let factor = state.f64(TENSOR, &[1])?[0];
-        if factor > 0.0 {
-            return Ok(Self { factor });
+        let found = Self { factor: state.f64(TENSOR, &[1])?[0] };
+        if found.is_sound() {
+            return Ok(found);
         }
-        Err(RestoreError::Fact { name: TENSOR.into(), reason: format!("{factor} is not above 0") })
+        Err(RestoreError::Fact { name: TENSOR.into(), reason: format!("{} is not above 0", found.factor) })
     }
 }
 
@@ -91,6 +130,46 @@ mod tests {
             assert!((mean - 1.0).abs() < 1e-12, "{error}: {mean}");
             assert!((smearing.factor().ln() + error).abs() < 0.2, "{error}: {smearing:?}");
         }
+    }
+
+    #[test]
+    fn the_factor_of_a_mean_of_logarithms_is_that_of_the_mean_over_those_of_the_parts() {
+        // exp of the residuals: 1, 4 of mean 5/2; 9, 1 of mean 5; of their mean 3, 2 of mean 5/2.
+        let residuals = [vec![0.0, 4.0_f64.ln()], vec![9.0_f64.ln(), 0.0]];
+        let even = Smearing::of_mean(&[0.5, 0.5], &residuals).unwrap().factor();
+        assert!((even - 2.5 / (2.5_f64 * 5.0).sqrt()).abs() < 1e-12, "{even}");
+        // Of one part and three: sqrt(sqrt(1)) 9^(3/4) and sqrt(sqrt(4)).
+        let uneven = Smearing::of_mean(&[0.25, 0.75], &residuals).unwrap().factor();
+        let expected = 0.5 * (9.0_f64.powf(0.75) + 2.0_f64.sqrt()) / (2.5_f64.powf(0.25) * 5.0_f64.powf(0.75));
+        assert!((uneven - expected).abs() < 1e-12, "{uneven} {expected}");
+        assert_eq!(Smearing::of_mean(&[1.0, 0.0], &residuals), Ok(Smearing::NONE));
+    }
+
+    #[test]
+    fn the_factor_of_a_mean_of_logarithms_is_at_most_one_and_blind_to_levels() {
+        let mut rng = Seed(4).stream();
+        for spread in [0.0, 0.3, 2.0] {
+            let common: Vec<f64> = (0..200).map(|_| rng.normal()).collect();
+            let own = |level: f64, rng: &mut candlecast_core::Stream| -> Vec<f64> {
+                common.iter().map(|e| level + e + spread * rng.normal()).collect()
+            };
+            let residuals = [own(0.0, &mut rng), own(-0.7, &mut rng), own(0.2, &mut rng)];
+            let weights = [0.5, 0.3, 0.2];
+            let factor = Smearing::of_mean(&weights, &residuals).unwrap().factor();
+            assert!(factor <= 1.0 && (spread > 0.0 || factor > 1.0 - 1e-12), "{spread}: {factor}");
+            let moved = residuals.map(|own| own.iter().map(|e| e + 3.0).collect::<Vec<f64>>());
+            let again = Smearing::of_mean(&weights, &moved).unwrap().factor();
+            assert!((again - factor).abs() < 1e-12, "{spread}: {again} {factor}");
+        }
+        assert!(Smearing::of_mean(&[0.5, 0.5], &[vec![], vec![]]).is_err(), "there must be a sample");
+        assert!(Smearing::of_mean(&[0.5, 0.5], &[vec![0.0], vec![f64::NAN]]).is_err());
+    }
+
+    #[test]
+    fn a_factor_multiplies_variances() {
+        let mut logs = [2.0_f64.ln(), 5.0_f64.ln()];
+        Smearing { factor: 0.5 }.apply(&mut logs);
+        assert!((logs[0].exp() - 1.0).abs() < 1e-12 && (logs[1].exp() - 2.5).abs() < 1e-12);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::evaluate::ModelForecasts;
 use crate::forecaster::{FitSummary, FittedForecaster, Forecaster, Start};
 use crate::learner::{FitError, FitObserver, Silent, Stop};
 use crate::pipeline::default_scales;
+use crate::residuals::Residuals;
 use crate::split::{Fold, Plan, PlanRows};
 use crate::task::Task;
 use crate::tasks::Borders;
@@ -228,10 +229,14 @@ pub fn run_each(forecasters: &[Forecaster], plan: &Plan, seed: Seed, hooks: &dyn
         })
         .collect();
     let mut tables: Vec<Outcome> = bound.iter().map(Bound::tables).collect();
+    let mut residuals: Vec<Vec<Vec<Residuals>>> = vec![Vec::new(); bound.len()];
     for (order, ((leaf, fold), piece)) in jobs.iter().zip(pieces).enumerate() {
         let Ok(so_far) = &mut tables[*leaf] else { continue };
         match piece {
-            Ok(piece) => bound[*leaf].add(so_far, *fold, piece),
+            Ok(mut piece) => {
+                residuals[*leaf].push(std::mem::take(&mut piece.residuals));
+                bound[*leaf].add(so_far, *fold, piece);
+            }
             Err(error) => tables[*leaf] = Err((order, error)),
         }
     }
@@ -242,7 +247,12 @@ pub fn run_each(forecasters: &[Forecaster], plan: &Plan, seed: Seed, hooks: &dyn
             *table = Err((jobs.len(), error));
         }
     }
-    let leaves: Vec<(&Forecaster, &Outcome)> = bound.iter().map(|bound| bound.forecaster).zip(&tables).collect();
+    let leaves: Vec<Leaf<'_>> = bound
+        .iter()
+        .zip(&tables)
+        .zip(&residuals)
+        .map(|((bound, outcome), residuals)| Leaf { bound, outcome, residuals })
+        .collect();
     forecasters.iter().map(|forecaster| assembled(forecaster, &leaves, plan)).collect()
 }
 
@@ -259,14 +269,34 @@ fn distinct_leaves<'a>(forecasters: &'a [Forecaster], plan: &Plan) -> Vec<Bound<
         });
         leaves.push((leaf, source));
     }
-    leaves.into_iter().map(|(leaf, source)| Bound::new(leaf, source, plan)).collect()
+    let with_residuals: Vec<&Forecaster> = forecasters.iter().flat_map(Forecaster::with_residuals).collect();
+    let bound = |(leaf, source): (&'a Forecaster, usize)| Bound {
+        with_residuals: with_residuals.iter().any(|member| member.is_same_fit(leaf)),
+        ..Bound::new(leaf, source, plan)
+    };
+    leaves.into_iter().map(bound).collect()
+}
+
+/// A pipeline with what its fits brought.
+struct Leaf<'a> {
+    bound: &'a Bound<'a>,
+    outcome: &'a Outcome,
+    /// `[fit][market]`; none of a market where no mean of logarithms asks for them.
+    residuals: &'a [Vec<Residuals>],
+}
+
+impl<'a> Leaf<'a> {
+    /// That of the pipeline `forecaster`.
+    fn of<'l>(forecaster: &Forecaster, leaves: &'l [Leaf<'a>]) -> &'l Self {
+        let own = leaves.iter().find(|leaf| leaf.bound.forecaster.is_same_fit(forecaster));
+        own.expect("every pipeline is among the leaves")
+    }
 }
 
 /// The tables of a forecaster from those of the pipelines that it is made of.
-fn assembled(forecaster: &Forecaster, leaves: &[(&Forecaster, &Outcome)], plan: &Plan) -> Outcome {
+fn assembled(forecaster: &Forecaster, leaves: &[Leaf<'_>], plan: &Plan) -> Outcome {
     if forecaster.members().is_empty() {
-        let own = leaves.iter().find(|(leaf, _)| leaf.is_same_fit(forecaster));
-        return own.map(|(_, outcome)| (*outcome).clone()).expect("every pipeline is among the leaves");
+        return Leaf::of(forecaster, leaves).outcome.clone();
     }
     let members =
         forecaster.members().iter().map(|member| assembled(member, leaves, plan)).collect::<Result<Vec<_>, _>>()?;
@@ -287,7 +317,38 @@ fn assembled(forecaster: &Forecaster, leaves: &[(&Forecaster, &Outcome)], plan: 
             fits: tables.iter().flat_map(|table| table.fits.clone()).collect(),
         }
     };
-    Ok((0..forecaster.n_forecast()).map(of_market).collect())
+    let mut tables: Vec<ForecastTable> = (0..forecaster.n_forecast()).map(of_market).collect();
+    if forecaster.is_mean_of_logarithms() {
+        smear(forecaster, leaves, plan, &mut tables)?;
+    }
+    Ok(tables)
+}
+
+/// Multiplies the forecasts of a mean of logarithms by its factor, which each fit has of its own: by what that fit has
+/// learnt from.
+fn smear(
+    forecaster: &Forecaster,
+    leaves: &[Leaf<'_>],
+    plan: &Plan,
+    tables: &mut [ForecastTable],
+) -> Result<(), (usize, WalkForwardError)> {
+    let members: Vec<&Leaf<'_>> = forecaster.members().iter().map(|member| Leaf::of(member, leaves)).collect();
+    // Origins are those of the plan, whoever forecasts from them.
+    let bound = members[0].bound;
+    let mut done = vec![0; tables.len()];
+    for (fit, fold) in (0..plan.folds.len()).filter(|&fold| bound.has_origins(fold)).enumerate() {
+        let residuals: Vec<&[Residuals]> = members.iter().map(|leaf| leaf.residuals[fit].as_slice()).collect();
+        let smearing = forecaster.smearing(&residuals).map_err(|source| {
+            let (model, at) = (forecaster.name.clone(), plan.folds[fold].fit_at);
+            (usize::MAX, WalkForwardError::Fit { model, at, source })
+        })?;
+        for (m, table) in tables.iter_mut().enumerate() {
+            let end = done[m] + bound.origins[m][fold].len();
+            smearing.apply(&mut table.forecasts.means[done[m]..end]);
+            done[m] = end;
+        }
+    }
+    Ok(())
 }
 
 /// What one fit brought.
@@ -298,6 +359,9 @@ struct Piece {
     markets: Vec<Forecasts>,
     /// Rows from which it could not forecast, by market.
     stand_ins: Vec<Vec<usize>>,
+    /// Residuals on what was learnt from, by market that was; none where nobody asks for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    residuals: Vec<Residuals>,
     seconds: f64,
     summary: FitSummary,
 }
@@ -312,6 +376,8 @@ struct Bound<'a> {
     origins: Vec<Vec<Vec<usize>>>,
     left_out: Vec<usize>,
     problem: Option<WalkForwardError>,
+    /// It is a member of a mean of logarithms.
+    with_residuals: bool,
 }
 
 impl<'a> Bound<'a> {
@@ -331,7 +397,7 @@ impl<'a> Bound<'a> {
             left_out.push(out);
             origins.push(by_fold.into_iter().map(|(rows, _)| rows).collect());
         }
-        Self { forecaster, source, plans, origins, left_out, problem }
+        Self { forecaster, source, plans, origins, left_out, problem, with_residuals: false }
     }
 
     /// True when the forecast from the origin `row` of market `m` is scored.
@@ -423,7 +489,8 @@ impl<'a> Bound<'a> {
             markets.push(forecasts);
             stand_ins.push(without);
         }
-        let piece = Piece { markets, stand_ins, seconds, summary };
+        let residuals = if self.with_residuals { forecaster.residuals(&model, fold) } else { vec![] };
+        let piece = Piece { markets, stand_ins, residuals, seconds, summary };
         if seconds >= WORTH_KEEPING
             && let Ok(bytes) = serde_json::to_vec(&piece)
         {
@@ -434,8 +501,11 @@ impl<'a> Bound<'a> {
 
     fn fits(&self, piece: &Piece, fold: usize) -> bool {
         let task = self.forecaster.task();
+        let n_residuals = if self.with_residuals { self.forecaster.n_markets() } else { 0 };
         piece.markets.len() == self.origins.len()
             && piece.stand_ins.len() == self.origins.len()
+            && piece.residuals.len() == n_residuals
+            && piece.residuals.iter().all(Residuals::is_whole)
             && piece.markets.iter().zip(&self.origins).all(|(f, folds)| f.is_whole(folds[fold].len(), task))
     }
 

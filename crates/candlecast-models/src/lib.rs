@@ -20,7 +20,7 @@ mod tree;
 
 pub use catalog::catalog;
 pub use forest::{ForestConfig, ForestKind, ForestModel, MAX_OUTPUTS};
-pub use gbdt::{GbdtConfig, GbdtModel, Objective};
+pub use gbdt::{GbdtConfig, GbdtInputs, GbdtModel, Objective};
 pub use hybrid::HybridConfig;
 pub use linear::{LinearConfig, Logistic, Ridge, logistic, ridge};
 pub use permutation::permutation_importance;

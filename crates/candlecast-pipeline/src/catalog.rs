@@ -2,7 +2,7 @@
 
 use candlecast_core::catalog::{Entry, Param, nearest};
 use candlecast_core::{Interval, Problem};
-use candlecast_learn::{Builder, Learner, Task, baselines, har_x, task_kinds};
+use candlecast_learn::{Builder, Combine, Learner, Task, baselines, har_x, task_kinds};
 use serde_json::{Value, json};
 
 pub use crate::composites::{Composite, composites};
@@ -120,14 +120,34 @@ pub fn check_task(name: &str, params: &Value, task: &Task) -> Result<(), Problem
             }
         }
         Part::Composite(composite) => {
-            (composite.members)(params)?.iter().try_for_each(|member| check_task(&member.id, &member.params, task))
+            let members = (composite.members)(params)?;
+            members.iter().try_for_each(|member| check_task(&member.id, &member.params, task))?;
+            check_combine(composite, &(composite.combine)(params)?, task)
         }
     }
 }
 
+/// Refuses a way to combine forecasts that those of `task` have no meaning for.
+pub(crate) fn check_combine(composite: &Composite, combine: &Combine, task: &Task) -> Result<(), Problem> {
+    if combine.suits(task) {
+        return Ok(());
+    }
+    let why = format!(
+        "{}: mean: logarithms are taken of variances, and the {} task has none: leave it out",
+        composite.id,
+        task.id()
+    );
+    Err(Problem::usage("bad-parameter", "mean", why))
+}
+
 pub(crate) fn unsupported(id: &str, task: &Task) -> Problem {
-    let able = supporting(task).join(", ");
-    Problem::usage("unsupported-task", "model", format!("{id} cannot be fitted to the {} task: {able} can", task.id()))
+    let able = supporting(task);
+    let why = if able.contains(&id) {
+        format!("{id} with these parameters cannot be fitted to the {} task: leave them at their defaults", task.id())
+    } else {
+        format!("{id} cannot be fitted to the {} task: {} can", task.id(), able.join(", "))
+    };
+    Problem::usage("unsupported-task", "model", why)
 }
 
 /// The baselines of `task` that make sense for `interval`, with their parameters set for it. A season of 24 hours that

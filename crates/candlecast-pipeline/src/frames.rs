@@ -124,6 +124,7 @@ impl FeatureFrames {
                 let built =
                     members.iter().map(|member| self.build(member, options, only)).collect::<Result<Vec<_>, _>>()?;
                 let combine = (entry.combine)(&request.params)?;
+                catalog::check_combine(entry, &combine, &options.task()?)?;
                 Forecaster::ensemble(entry.id, combine, built)
                     .map_err(|e| Problem::usage("bad-parameter", "weights", format!("{}: {e}", entry.id)))
             }

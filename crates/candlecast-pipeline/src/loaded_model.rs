@@ -297,6 +297,45 @@ mod tests {
         assert_eq!(restore(&other, &identity).map(|model| model.id).unwrap_err().code, "feature-version");
     }
 
+    /// A trained mean of logarithms of `har-x` and of boosted trees on its regressors.
+    fn saved_mean_of_logarithms(market: &Arc<Market>) -> (Value, ModelIdentity) {
+        let gbdt = json!({ "inputs": "har-x", "rounds": 5, "maxDepth": 2, "patience": 0 });
+        let params = json!({ "members": ["har-x", { "id": "gbdt", "params": gbdt }], "mean": "logarithmic" });
+        let common = PipelineOptions { task: "volatility".into(), ..PipelineOptions::new(HORIZON) };
+        let model = ModelRequest { id: "ensemble".into(), params };
+        let request = TrainingRequest { model, common, range: TimeRange::ALL, seed: Seed(1) };
+        let training = Training::new(vec![Arc::clone(market)], &request, vec![None], None, 1).unwrap();
+        let mut fitted = training.run(&NoHooks, &NoProgress).unwrap();
+        let identity = ModelIdentity {
+            id: "WALKUSDT_ENSEMBLE_1h_volatility_1.0.0".into(),
+            model: "ensemble".into(),
+            task: "volatility".into(),
+            horizon: HORIZON,
+            version: "1.0.0".into(),
+            features: fitted.features,
+        };
+        (serde_json::to_value(fitted.markets.remove(0).saved).unwrap(), identity)
+    }
+
+    #[test]
+    fn a_mean_of_logarithms_is_restored_with_its_factor() {
+        let market = Arc::new(Market::new(FilledSeries::new(&random_walk(6_000, Seed(4), 0.4), MAX_FILL)));
+        let (saved, identity) = saved_mean_of_logarithms(&market);
+        let factor = saved["forecaster"]["ensemble"]["smearing"].as_f64().unwrap();
+        assert!(factor > 0.0 && factor <= 1.0, "{factor}");
+        let model = restore(&saved, &identity).unwrap();
+        assert_eq!(serde_json::to_value(model.forecaster.state()).unwrap(), saved["forecaster"]);
+        let now = market.series().close_time(market.series().len() - 1);
+        let newest = forecast_newest(model, &market, now, &Detail::default()).unwrap();
+        assert_eq!((newest.forecast.origin, newest.forecast.task()), (now, "volatility"));
+        for damaged in [json!(0.0), json!(null)] {
+            let mut edited = saved.clone();
+            edited["forecaster"]["ensemble"]["smearing"] = damaged.clone();
+            let problem = restore(&edited, &identity).map(|model| model.id).unwrap_err();
+            assert_eq!(problem.code, "corrupt-model", "{damaged}: {problem}");
+        }
+    }
+
     #[test]
     fn classes_need_thresholds_in_order() {
         let (saved, identity) = saved("direction");

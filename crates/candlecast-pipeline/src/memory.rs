@@ -54,3 +54,53 @@ fn fit_bytes(pipeline: &Pipeline) -> u64 {
     let width = pipeline.data.width();
     pipeline.learner.memory_bytes(in_window, width, &pipeline.config.task) as u64 + (in_window * width * 4) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use candlecast_core::market::random_walk;
+    use candlecast_core::{FeatureSet, FilledSeries, ModelRequest, Seed, TimeRange};
+    use candlecast_learn::Market;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{MAX_FILL, PipelineOptions, Training, TrainingRequest};
+
+    /// The least limit that `training` is allowed with.
+    fn need(training: &Training) -> u64 {
+        let (mut refused, mut allowed) = (0, 1 << 40);
+        while refused + 1 < allowed {
+            let limit = u64::midpoint(refused, allowed);
+            match check_memory(&training.forecasters, 2, limit) {
+                Ok(()) => allowed = limit,
+                Err(problem) => {
+                    assert_eq!(problem.code, "memory-limit");
+                    refused = limit;
+                }
+            }
+        }
+        allowed
+    }
+
+    #[test]
+    fn the_markets_of_a_pool_count_as_much_as_those_that_are_saved_for() {
+        let market = |seed| Arc::new(Market::new(FilledSeries::new(&random_walk(3_000, Seed(seed), 0.4), MAX_FILL)));
+        let common = PipelineOptions {
+            features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])),
+            ..PipelineOptions::new(3)
+        };
+        let model = ModelRequest { id: "linear".into(), params: json!({}) };
+        let request = TrainingRequest { model, common, range: TimeRange::ALL, seed: Seed(1) };
+        let with_pool = |n: u64| {
+            let pool = (0..n).map(|k| market(2 + k)).collect();
+            need(&Training::pooled(vec![market(1)], pool, &request, vec![None], None, 2).unwrap())
+        };
+        let alone = with_pool(0);
+        let three = with_pool(2);
+        assert!(three > 2 * alone, "{three} {alone}");
+        let series = (1..4).map(market).collect();
+        let saved_for_all = Training::new(series, &request, vec![None, None, None], None, 2).unwrap();
+        assert_eq!(need(&saved_for_all), three);
+    }
+}

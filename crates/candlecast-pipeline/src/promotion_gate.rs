@@ -18,6 +18,8 @@ use crate::saved_model::SavedModel;
 pub struct Serving {
     /// The model, restored. One that cannot be restored does not serve, and there is nothing to be no worse than.
     pub model: LoadedModel,
+    /// True if it has learnt from a pool of other markets.
+    pub pooled: bool,
 }
 
 /// Whether a new model is to serve.
@@ -45,13 +47,14 @@ impl Decision {
 }
 
 impl Serving {
-    /// Whether a new model with the scores `new` takes its place.
+    /// Whether a new model with the scores `new` takes its place; `pooled` if that one has learnt from a pool, which makes
+    /// it another configuration than one that has not. Which markets are in the pool is no part of a configuration.
     ///
     /// Another configuration does if its mean loss is no higher on origins that neither has learnt from, at least thirty
     /// of them independent: with fewer, chance decides. A refit of the same configuration does unless it is worse beyond
     /// luck on the origins there are: it is the same model on newer candles, and what is asked is only whether something
     /// went wrong.
-    pub fn decide(self, frames: &mut FeatureFrames, new: &ModelReport, saved: &SavedModel) -> Decision {
+    pub fn decide(self, frames: &mut FeatureFrames, new: &ModelReport, saved: &SavedModel, pooled: bool) -> Decision {
         let (version, trained_to) = (&self.model.version, self.model.trained_to);
         let advice = format!("version {version} goes on serving; `candlecast models promote` overrides");
         let (old, recipe) = (&self.model.forecaster, saved.forecaster.recipe());
@@ -79,7 +82,8 @@ impl Serving {
             version,
             advice: &advice,
         };
-        if old.recipe() == recipe { duel.of_a_refit() } else { duel.of_another_configuration() }
+        let is_refit = old.recipe() == recipe && self.pooled == pooled;
+        if is_refit { duel.of_a_refit() } else { duel.of_another_configuration() }
     }
 }
 

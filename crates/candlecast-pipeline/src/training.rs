@@ -35,11 +35,14 @@ pub struct TrainingRequest {
 }
 
 /// A training about to begin: a forward chain that says how far the model can be trusted, then the fit that is saved.
-/// Over several markets one model learns from all of them, and is scored and calibrated in each.
+/// Over several markets one model learns from all of them, and is scored and calibrated in each. From the markets of a
+/// pool it learns only.
 #[derive(Debug)]
 pub struct Training {
     id: &'static str,
     frames: FeatureFrames,
+    /// Markets that are scored and saved for, the first of those of the frames; the others are the pool.
+    n_own: usize,
     /// What is compared: the baselines of each market, then the model.
     pub forecasters: Vec<Forecaster>,
     /// Baselines of each market among them.
@@ -107,35 +110,52 @@ impl Training {
         warm: Option<WarmStart>,
         threads: usize,
     ) -> Result<Self, Problem> {
+        Self::pooled(markets, vec![], request, serving, warm, threads)
+    }
+
+    /// As [`Training::new`], where the model, but not the baselines, learns from the markets of `pool` too: in every fit
+    /// from their candles up to the instant to which it learns from `markets`.
+    pub fn pooled(
+        markets: Vec<Arc<Market>>,
+        pool: Vec<Arc<Market>>,
+        request: &TrainingRequest,
+        serving: Vec<Option<Serving>>,
+        warm: Option<WarmStart>,
+        threads: usize,
+    ) -> Result<Self, Problem> {
         let id = catalog::canonical(&request.model.id)?;
         let config = plan_config(&request.common);
         let plan = config.training(&markets[0], request.range)?;
         let fold = config.final_fold(&markets[0], request.range)?;
-        let mut frames = FeatureFrames::over(markets);
+        let n_own = markets.len();
+        let mut frames = FeatureFrames::over(markets.into_iter().chain(pool).collect());
         let (mut forecasters, mut baselines, mut reference) = (Vec::new(), Vec::new(), 0);
-        for market in 0..frames.markets().len() {
+        for market in 0..n_own {
             let (of_market, its_reference) = frames.with_baselines_of(market, &[], &request.common)?;
             baselines.push(forecasters.len()..forecasters.len() + of_market.len());
             forecasters.extend(of_market);
             reference = its_reference;
         }
-        forecasters.push(frames.forecaster(&request.model, &request.common)?);
+        forecasters.push(frames.forecaster(&request.model, &request.common)?.forecasting_first(n_own));
         if let Some(warm) = &warm {
-            let ends = frames.markets().iter().map(|market| learnt_range(&fold, market).to);
             let recipe = forecasters[forecasters.len() - 1].recipe();
-            warm.check(&recipe, ends.max().unwrap_or(request.range.to))?;
+            warm.check(&recipe, learnt_to(&fold, frames.markets()).unwrap_or(request.range.to))?;
         }
-        let how = format!("{:?} {:?}", request.range, warm.as_ref().map(|warm| &warm.version));
+        let mut how = format!("{:?} {:?}", request.range, warm.as_ref().map(|warm| &warm.version));
+        if frames.markets().len() > n_own {
+            how.push_str(&format!(" forecasting the first {n_own}"));
+        }
         let rows = plan.rows(&frames.markets()[0]);
         let folds = rows.folds.iter().map(|fold| fold.test.len());
         Ok(Self {
             id,
             // The chain has few fits, each of which forecasts for longer than they will serve.
             refit: folds.max().unwrap_or(0).max(refit(&frames.markets()[0], &request.common)),
-            tries: vec![0; frames.markets().len()],
+            tries: vec![0; n_own],
             confidence_threshold: None,
             fingerprints: Fingerprints::of(frames.markets(), &forecasters, &how, request.seed),
             frames,
+            n_own,
             forecasters,
             baselines,
             reference,
@@ -183,14 +203,18 @@ impl Training {
     /// Close of the last candle that the saved fit, or what it begins with, learns from. What is learnt in one market is
     /// known in all.
     fn trained_to(&self) -> Timestamp {
-        let ends = self.frames.markets().iter().map(|market| learnt_range(&self.fold, market).to);
         let begun = self.warm.as_ref().map(|warm| warm.trained_to);
-        ends.chain(begun).max().unwrap_or(self.fold.fit_at)
+        learnt_to(&self.fold, self.frames.markets()).max(begun).unwrap_or(self.fold.fit_at)
     }
 
-    /// The markets.
+    /// The markets that the model is scored in and saved for.
     pub fn markets(&self) -> &[Arc<Market>] {
-        self.frames.markets()
+        &self.frames.markets()[..self.n_own]
+    }
+
+    /// The markets that it only learns from.
+    pub fn pool(&self) -> &[Arc<Market>] {
+        &self.frames.markets()[self.n_own..]
     }
 
     /// Walks forward, then fits what is saved.
@@ -254,7 +278,7 @@ impl Training {
         let decision = match self.serving[k].take() {
             Some(serving) => {
                 let mut frames = FeatureFrames::new(Arc::clone(&market));
-                serving.decide(&mut frames, &report.models[model], &saved)
+                serving.decide(&mut frames, &report.models[model], &saved, !self.pool().is_empty())
             }
             None => Decision::unopposed(),
         };
@@ -302,6 +326,13 @@ fn learnt_range(fold: &Fold, market: &Market) -> TimeRange {
     let (series, rows) = (market.series(), fold.rows(market));
     let from = Timestamp(series.columns().open_time[rows.window_start.min(series.len() - 1)]);
     TimeRange { from, to: series.close_time(rows.fit_row.max(1) - 1) }
+}
+
+/// Close of the last candle of any of `markets` that a fit of `fold` learns from. A market whose candles all come later
+/// has none of them.
+fn learnt_to(fold: &Fold, markets: &[Arc<Market>]) -> Option<Timestamp> {
+    let begun = markets.iter().filter(|market| fold.rows(market).fit_row > 0);
+    begun.map(|market| learnt_range(fold, market).to).max()
 }
 
 /// The failure whose fit comes first.

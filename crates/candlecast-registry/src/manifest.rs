@@ -117,8 +117,10 @@ pub struct NewModel {
     pub data_range: DataRange,
     /// Fingerprint of the training data.
     pub data_fingerprint: String,
-    /// The series that the fit learned from.
+    /// The series that the fit learned from, and for each of which a model is saved.
     pub trained_on: Vec<String>,
+    /// Series that it learned from beside them; having any or none is a part of the configuration.
+    pub pool: Vec<String>,
     /// True when out-of-fold forecasts are kept with the model.
     pub out_of_fold: bool,
     /// Seed of the fit.
@@ -186,9 +188,12 @@ pub struct ModelManifest {
     pub data_range: DataRange,
     /// Fingerprint of the training data.
     pub data_fingerprint: String,
-    /// The series that the fit learned from; empty in format 1.
+    /// The series that the fit learned from, and for each of which a model was saved; empty in format 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trained_on: Vec<String>,
+    /// Series that it learned from beside them, none in most models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pool: Vec<String>,
     /// True when out-of-fold forecasts are kept with the model; false in format 1.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub out_of_fold: bool,
@@ -248,6 +253,7 @@ impl NewModel {
             data_range: self.data_range,
             data_fingerprint: self.data_fingerprint,
             trained_on: self.trained_on,
+            pool: self.pool,
             out_of_fold: self.out_of_fold,
             seed: self.seed,
             program_version: self.program_version,
@@ -315,6 +321,7 @@ pub(crate) mod tests {
             data_range: DataRange { from: Timestamp(0), to: Timestamp(0) },
             data_fingerprint: String::new(),
             trained_on: Vec::new(),
+            pool: Vec::new(),
             out_of_fold: false,
             seed: 0,
             program_version: "candlecast 0.1.0".into(),
@@ -333,7 +340,7 @@ pub(crate) mod tests {
         let family = Family::new(key, "lstm", "price").unwrap();
         let plain = manifest(&family.at(Version::FIRST), 1, 24, Status::Candidate);
         let text = serde_json::to_string(&plain).unwrap();
-        for field in ["pipeline", "trainedOn", "outOfFold", "tries"] {
+        for field in ["pipeline", "trainedOn", "pool", "outOfFold", "tries"] {
             assert!(!text.contains(field), "{text}");
         }
         assert_eq!(serde_json::from_str::<ModelManifest>(&text).unwrap(), plain);
@@ -341,6 +348,7 @@ pub(crate) mod tests {
             format: FORMAT,
             pipeline: json!({"scaler": "robust"}),
             trained_on: vec!["binance:BTCUSDT:1h".into()],
+            pool: vec!["binance:ETHUSDT:1h".into()],
             out_of_fold: true,
             tries: Some(Tries { scorings: 9, configurations: 4 }),
             ..plain
@@ -348,6 +356,7 @@ pub(crate) mod tests {
         let value = serde_json::to_value(&full).unwrap();
         assert_eq!((&value["pipeline"]["scaler"], &value["outOfFold"]), (&json!("robust"), &json!(true)));
         assert_eq!(value["trainedOn"], json!(["binance:BTCUSDT:1h"]));
+        assert_eq!(value["pool"], json!(["binance:ETHUSDT:1h"]));
         assert_eq!(value["tries"], json!({ "scorings": 9, "configurations": 4 }));
         assert_eq!(serde_json::from_value::<ModelManifest>(value).unwrap(), full);
     }

@@ -165,7 +165,10 @@ impl FamilyState {
 fn change(newest: &ModelManifest, new: &NewModel) -> Bump {
     if newest.format != FORMAT || newest.features != new.features {
         Bump::Major
-    } else if newest.config != new.config || newest.pipeline != new.pipeline {
+    } else if newest.config != new.config
+        || newest.pipeline != new.pipeline
+        || newest.pool.is_empty() != new.pool.is_empty()
+    {
         Bump::Minor
     } else {
         Bump::Patch

@@ -1,7 +1,7 @@
 //! Option groups that several commands share, and what they ask of the platform.
 
 use candlecast_core::{FeatureSet, Interval, ModelRequest, Problem, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
-use candlecast_host::SeriesQuery;
+use candlecast_host::{Host, SeriesQuery};
 use candlecast_learn::{DEFAULT_WINDOW, Labels, ScalerKind, TrainWindow};
 use candlecast_pipeline::catalog::canonical;
 use candlecast_pipeline::{MIN_CANDLES, PipelineOptions};
@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
 use crate::cli::time;
+use crate::output::Output;
 
 /// Which series.
 #[derive(Debug, Clone, Args)]
@@ -53,6 +54,20 @@ impl SeveralSeriesArgs {
         };
         self.symbols.iter().map(query)
     }
+}
+
+/// What `--pool` adds to `keys`: the other stored series of their venue and interval; none where it is not `asked` for.
+pub(crate) async fn pool(
+    app: &Host,
+    keys: &[SeriesKey],
+    asked: bool,
+    output: Output,
+) -> Result<Vec<SeriesKey>, Problem> {
+    let pool = if asked { candlecast_app::pool_of(app, keys).await? } else { vec![] };
+    if asked && pool.is_empty() {
+        output.remark("--pool changes nothing: no other series of the same venue and interval is stored");
+    }
+    Ok(pool)
 }
 
 /// A range of time.

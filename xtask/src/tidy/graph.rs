@@ -52,6 +52,7 @@ static MAY_USE: &[(&str, &[&str])] = &[
     ("server", &["core", "app", "jobs"]),
     ("candlecast", BINARY),
     ("testkit", ALL_PARTS),
+    ("testenv", &[]),
     ("xtask", &[]),
 ];
 

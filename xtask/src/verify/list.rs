@@ -338,7 +338,7 @@ pub(super) static LONG_RUNS: [LongRun; 15] = [
     },
     LongRun {
         name: "volatility",
-        title: "Volatilities of five coins by `har-x`, `gbdt` and their means, 2021 to 2023",
+        title: "Volatilities of five coins by `har-x`, `gbdt` and means, 2021 to 2023",
         needs_peers: false,
         steps: &[measure!["volatility"]],
         shares: None,

@@ -135,14 +135,15 @@ impl Site {
         let mut command = sh::program(program);
         command.args(arguments).args(&self.flags).env("PYTHONDONTWRITEBYTECODE", "1");
         test_data::pass_to(&mut command);
-        match step.stdout {
-            Some(file) => {
-                let file = self.resolve(file)?;
-                sh::run(command.stdout(File::create(&file).with_context(|| format!("cannot write {file}"))?))?;
-                Ok(String::new())
-            }
-            None => printed(&mut command),
+        if let Some(file) = step.stdout {
+            let file = self.resolve(file)?;
+            sh::run(command.stdout(File::create(&file).with_context(|| format!("cannot write {file}"))?))?;
+            return Ok(String::new());
         }
+        let output = printed(&mut command)?;
+        let is_test = step.command.contains(&"test");
+        ensure!(!is_test || n_passed(&output) > 0, "`{}` ran no test", sh::display(&command));
+        Ok(output)
     }
 
     fn resolve(&self, word: &str) -> Result<String> {
@@ -165,6 +166,12 @@ fn printed(command: &mut Command) -> Result<String> {
     let transcript = sh::tee(command)?;
     ensure!(transcript.status.success(), "`{}` ended with {}", sh::display(command), transcript.status);
     Ok(transcript.stdout)
+}
+
+/// Tests that passed, by the words of `cargo test`: a filter that fits none is a success to it.
+fn n_passed(output: &str) -> u64 {
+    let counts = output.lines().filter_map(|line| line.strip_prefix("test result: ok. ")?.split_once(" passed"));
+    counts.filter_map(|(count, _)| count.parse::<u64>().ok()).sum()
 }
 
 fn section(run: &LongRun, revision: &str, seconds: f64, result: &Result<String>) -> Result<String> {
@@ -193,6 +200,13 @@ fn last_lines(output: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tests_that_passed_are_counted_and_none_is_none() {
+        let none = "running 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 70 filtered out\n";
+        let some = "test result: ok. 12 passed; 0 failed; 0 ignored\n";
+        assert_eq!((n_passed(none), n_passed(some), n_passed(&[none, some].concat()), n_passed("")), (0, 12, 12, 0));
+    }
 
     #[test]
     fn names_choose_and_without_names_what_is_not_done_is_chosen() {

@@ -42,6 +42,10 @@ pub struct ModelDoc {
     data_points: Option<u64>,
     data_from: Option<Timestamp>,
     data_to: Option<Timestamp>,
+    /// Series that it learnt from, and for each of which a model was saved.
+    trained_on: Vec<String>,
+    /// Series that it learnt from beside them.
+    pub pool: Vec<String>,
     metrics: Value,
     baseline_metrics: Value,
     /// What the test part said of it.
@@ -81,6 +85,8 @@ impl ModelDoc {
             data_points: Some(manifest.data_points),
             data_from: Some(manifest.data_range.from),
             data_to: Some(manifest.data_range.to),
+            trained_on: manifest.trained_on.clone(),
+            pool: manifest.pool.clone(),
             metrics: manifest.metrics.clone(),
             baseline_metrics: manifest.baseline_metrics.clone(),
             test: EvidenceDoc::of(manifest),
@@ -123,6 +129,8 @@ impl ModelDoc {
             data_points: None,
             data_from: None,
             data_to: None,
+            trained_on: vec![],
+            pool: vec![],
             metrics: Value::Null,
             baseline_metrics: Value::Null,
             test: None,

@@ -105,6 +105,7 @@ mod tests {
             data_range: DataRange { from: Timestamp(0), to: Timestamp(0) },
             data_fingerprint: String::new(),
             trained_on: vec![],
+            pool: vec![],
             out_of_fold: false,
             seed: 0,
             program_version: String::new(),

@@ -9,17 +9,21 @@ use candlecast_pipeline::{PipelineOptions, options_of};
 use candlecast_registry::{ModelManifest, Slot};
 
 use crate::models::configuration::recipe_and_params;
+use crate::pool::pool_of;
 
 /// A serving model that is older than its time to live, with what a training of the same configuration, its horizon
-/// included, takes: [`train`](crate::train()) with `series`, `request`, `common` and `range`.
+/// included, takes: [`train`](crate::train()) with `series`, `pool`, `request`, `common` and `range`.
 #[derive(Debug, Clone)]
 pub struct StaleModel {
     /// The version that serves.
     pub model_id: String,
     /// When it was trained.
     pub trained_at: Timestamp,
-    /// The series that it learnt from, its own among them.
+    /// The series that it learnt from and was saved for, its own among them.
     pub series: Vec<SeriesKey>,
+    /// The series that it learnt from beside them. Where there are any, [`queue_retraining`] puts those in their place that
+    /// are stored by then.
+    pub pool: Vec<SeriesKey>,
     /// The model and its parameters.
     pub request: ModelRequest,
     /// Horizon, window and the rest.
@@ -44,10 +48,10 @@ pub fn stale_models(host: &Host, now: Timestamp) -> Result<Vec<StaleModel>, Prob
     Ok(stale)
 }
 
-/// Queues a training for every stale model, if `auto_retrain` is on; `job` makes it. A model that cannot be queued is a
-/// problem of its own, the others are queued all the same. Each model is queued at most once in a time to live, whether
-/// the training succeeds, fails or yields only a candidate: otherwise a model that cannot be beaten would be trained
-/// without end.
+/// Queues a training for every stale model, if `auto_retrain` is on; `job` makes it. What learnt from a pool does so
+/// again, from what is stored by now. A model that cannot be queued is a problem of its own, the others are queued all
+/// the same. Each model is queued at most once in a time to live, whether the training succeeds, fails or yields only a
+/// candidate: otherwise a model that cannot be beaten would be trained without end.
 pub async fn queue_retraining(
     host: &Host,
     auto_retrain: bool,
@@ -59,12 +63,23 @@ pub async fn queue_retraining(
     }
     let now = host.now();
     for stale in stale_models(host, now)? {
-        match queue_stale(host, &stale, job(&stale), now).await {
+        let model_id = stale.model_id.clone();
+        let queued = match with_pool_of_now(host, stale).await {
+            Ok(stale) => queue_stale(host, &stale, job(&stale), now).await,
+            Err(e) => Err(e),
+        };
+        match queued {
             Ok(id) => outcome.jobs.extend(id),
-            Err(e) => outcome.problems.push(e.context(format!("training {} again", stale.model_id))),
+            Err(e) => outcome.problems.push(e.context(format!("training {model_id} again"))),
         }
     }
     Ok(outcome)
+}
+
+/// `stale` with the pool that it would have if it was asked for now, if it had one.
+async fn with_pool_of_now(host: &Host, stale: StaleModel) -> Result<StaleModel, Problem> {
+    let pool = if stale.pool.is_empty() { vec![] } else { pool_of(host, &stale.series).await? };
+    Ok(StaleModel { pool, ..stale })
 }
 
 /// Queues `job` for `stale`; its id if it is new.
@@ -103,6 +118,7 @@ impl StaleModel {
             model_id: manifest.id.clone(),
             trained_at: manifest.trained_at,
             series: learnt_from(slot, manifest),
+            pool: manifest.pool.iter().filter_map(|text| text.parse().ok()).collect(),
             request: ModelRequest { id: slot.family.model().into(), params },
             common,
             range: TimeRange { from, ..TimeRange::ALL },
@@ -111,7 +127,8 @@ impl StaleModel {
 
     /// True where one training makes both models.
     fn is_same_training(&self, other: &Self) -> bool {
-        (&self.series, &self.request, &self.common) == (&other.series, &other.request, &other.common)
+        (&self.series, &self.pool, &self.request, &self.common)
+            == (&other.series, &other.pool, &other.request, &other.common)
     }
 
     /// One id a model and time to live, so that queueing twice queues once. Versions count through all horizons of a
@@ -122,7 +139,7 @@ impl StaleModel {
     }
 }
 
-/// The series that a model learnt from; its own alone where the manifest does not say.
+/// The series that a model learnt from and was saved for; its own alone where the manifest does not say.
 fn learnt_from(slot: &Slot, manifest: &ModelManifest) -> Vec<SeriesKey> {
     let own = slot.family.key();
     let read: Option<Vec<SeriesKey>> = manifest.trained_on.iter().map(|text| text.parse().ok()).collect();

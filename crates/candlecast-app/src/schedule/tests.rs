@@ -23,6 +23,7 @@ fn training(when: When) -> ScheduledTraining {
         venue: None,
         interval: None,
         horizon: "24h".into(),
+        pool: false,
         priority: 0,
         when,
     }
@@ -72,10 +73,11 @@ fn keys_tell_what_is_trained_and_not_when() {
     let one = training(when());
     assert_eq!(one.key(), training(When::cron("0 3 * * 1").unwrap()).key());
     let other_horizon = ScheduledTraining { horizon: "12h".into(), ..training(when()) };
+    let pooled = ScheduledTraining { pool: true, ..training(when()) };
     let mut other_params = training(when());
     other_params.params.insert("ridge".into(), json!(1));
-    let keys: BTreeSet<String> = [&one, &other_horizon, &other_params].iter().map(|t| t.key()).collect();
-    assert_eq!(keys.len(), 3);
+    let keys: BTreeSet<String> = [&one, &other_horizon, &pooled, &other_params].iter().map(|t| t.key()).collect();
+    assert_eq!(keys.len(), 4);
     assert!(keys.iter().all(|key| key.len() <= 80 && key.bytes().all(|b| b.is_ascii_graphic())), "{keys:?}");
 }
 
@@ -93,9 +95,10 @@ fn app(folder: &Path, variables: &[(&str, &str)]) -> Host {
     Host::open(settings, options).unwrap()
 }
 
-fn job(training: &ScheduledTraining, series: &SeriesKey) -> Result<NewJob, Problem> {
-    let horizon = options(training, series)?.horizon;
-    Ok(NewJob::new("by-hand", "train", json!({ "series": series, "model": training.request().id, "horizon": horizon })))
+fn job(training: &ScheduledTraining, series: &SeriesKey, pool: Vec<SeriesKey>) -> Result<NewJob, Problem> {
+    let (model, horizon) = (training.request().id, options(training, series)?.horizon);
+    let payload = json!({ "series": series, "pool": pool, "model": model, "horizon": horizon });
+    Ok(NewJob::new("by-hand", "train", payload))
 }
 
 async fn queue(folder: &Path, now: &str) -> QueuedTrainings {
@@ -133,7 +136,7 @@ async fn what_is_due_is_queued_once_over_restarts() {
     let stored = app(folder, &[]).metadata().await.unwrap().job(&first.jobs[0]).await.unwrap();
     assert_eq!((stored.kind.as_str(), stored.priority), ("train", 3));
     let series = json!({ "venue": "synthetic", "symbol": "WALKUSDT", "interval": "1h" });
-    assert_eq!(stored.payload, json!({ "series": series, "model": "linear", "horizon": 6 }));
+    assert_eq!(stored.payload, json!({ "series": series, "pool": [], "model": "linear", "horizon": 6 }));
     assert_eq!(stored.dedupe_key, Some(app(folder, &[]).settings.schedule[0].key()));
 
     assert!(queue(folder, "2024-03-25T23:59:59Z").await.jobs.is_empty(), "the same day");
@@ -143,4 +146,30 @@ async fn what_is_due_is_queued_once_over_restarts() {
     work(folder, "2024-03-26T04:00:00Z").await;
     assert!(queue(folder, "2024-03-26T05:00:00Z").await.jobs.is_empty());
     assert_eq!(queue(folder, "2024-03-31T00:00:00Z").await.jobs.len(), 1, "five days away are made up for once");
+}
+
+#[tokio::test]
+async fn the_pool_of_a_scheduled_training_is_what_is_stored_when_it_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("candlecast.toml"), format!("{DAILY}pool = true\n")).unwrap();
+    let walk = random_walk(50, Seed(1), 0.0);
+    crate::data::store_series(&app(folder, &[]), &walk).await.unwrap();
+    let mut others = Vec::new();
+    for (day, symbol) in ["ETHUSDT", "BNBUSDT"].into_iter().enumerate() {
+        let now = format!("2024-03-2{}T01:00:00Z", 5 + day);
+        let queued = queue(folder, &now).await;
+        assert_eq!((queued.jobs.len(), queued.problems.len()), (1, 0));
+        let stored = app(folder, &[]).metadata().await.unwrap().job(&queued.jobs[0]).await.unwrap();
+        assert_eq!(stored.payload["pool"], json!(others), "{symbol} is not stored yet");
+        work(folder, &now).await;
+        let key = SeriesKey { symbol: Symbol::new(symbol).unwrap(), ..walk.key().clone() };
+        let other = candlecast_core::CandleSeries::new(key.clone(), walk.columns().clone()).unwrap();
+        crate::data::store_series(&app(folder, &[]), &other).await.unwrap();
+        others.push(key);
+    }
+    let last = queue(folder, "2024-03-27T01:00:00Z").await;
+    let stored = app(folder, &[]).metadata().await.unwrap().job(&last.jobs[0]).await.unwrap();
+    others.reverse();
+    assert_eq!(stored.payload["pool"], json!(others), "in the order of their symbols");
 }

@@ -63,18 +63,24 @@ pub fn serving_history(changes: &[ServingChange]) -> String {
     t.to_string()
 }
 
+/// The series of the pool that a model learnt from; `None` without a pool.
+pub fn pool_line(pool: &[String]) -> Option<String> {
+    (!pool.is_empty()).then(|| format!("learnt from a pool of {} other series, too: {}", pool.len(), pool.join(", ")))
+}
+
 /// One model.
 pub fn model(m: &ModelManifest, path: &Path) -> String {
     let pretty = |v: &Value| serde_json::to_string_pretty(v).unwrap_or_default();
     let (config, pipeline) = config_and_pipeline(m);
     format!(
-        "{} ({}), {}\ntrained {} on {} candles, {}\nhorizon {}, seed {}, {}, {}\n{}{}{}features: {}\nmetrics {}\nbaselines {}\nconfiguration {}\npipeline {}\nsha256 {}\n{}",
+        "{} ({}), {}\ntrained {} on {} candles, {}\n{}horizon {}, seed {}, {}, {}\n{}{}{}features: {}\nmetrics {}\nbaselines {}\nconfiguration {}\npipeline {}\nsha256 {}\n{}",
         m.id,
         m.status,
         m.name,
         day(m.trained_at),
         m.data_points,
         span(Some(TimeRange { from: m.data_range.from, to: m.data_range.to })),
+        pool_line(&m.pool).map_or_else(String::new, |line| format!("{line}\n")),
         count(m.horizon_steps, "step"),
         m.seed,
         m.program_version,

@@ -8,7 +8,9 @@ use candlecast_pipeline::doc::{
 };
 
 use crate::doc::{TrainDoc, TrainedModelDoc};
-use crate::text::{count, fixed, hit_rate, interval, percent, price, signed, span, synthetic, table, tries_line};
+use crate::text::{
+    count, fixed, hit_rate, interval, percent, pool_line, price, signed, span, synthetic, table, tries_line,
+};
 
 /// The comparison table with what belongs beside it.
 pub fn evaluation(e: &EvaluationDoc) -> String {
@@ -55,6 +57,9 @@ fn trained_model(t: &TrainedModelDoc) -> String {
             (None, None) => "active".to_owned(),
         }
     ));
+    if let Some(line) = pool_line(&t.model.pool) {
+        text.push_str(&format!("\n{line}"));
+    }
     if let Some(line) = t.model.tries.and_then(tries_line) {
         text.push_str(&format!("\n{line}"));
     }

@@ -109,6 +109,7 @@ impl Saving<'_> {
             data_range: fitted.data_range.into(),
             data_fingerprint: fitted.data_fingerprint.clone(),
             trained_on: self.request.series.iter().map(ToString::to_string).collect(),
+            pool: self.request.pool.iter().map(ToString::to_string).collect(),
             out_of_fold: fitted.saved.out_of_fold.is_some(),
             seed: self.request.seed.0,
             program_version: PROGRAM.into(),

@@ -100,6 +100,7 @@ mod tests {
     fn cold_job(series: &CandleSeries) -> TrainJob {
         TrainJob {
             series: vec![series.key().clone()],
+            pool: vec![],
             model: ModelRequest { id: "gbdt".into(), params: json!({ "rounds": 10, "patience": 0, "maxDepth": 3 }) },
             common: PipelineOptions {
                 features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])),

@@ -12,7 +12,8 @@ use crate::model_catalog::ModelCatalog;
 use crate::schedule::ScheduledTraining;
 use crate::schedule::when::When;
 
-const KEYS: [&str; 9] = ["models", "symbol", "venue", "interval", "horizon", "every", "cron", "priority", "set"];
+const KEYS: [&str; 10] =
+    ["models", "symbol", "venue", "interval", "horizon", "pool", "every", "cron", "priority", "set"];
 const DEFAULT_HORIZON: &str = "24h";
 
 /// The trainings of the entries, and what is wrong with the entries, each message with the entry's number.
@@ -56,6 +57,7 @@ impl<'a> Entry<'a> {
         let venue = self.parsed::<Venue>("venue");
         let interval = self.parsed::<Interval>("interval");
         let horizon = self.horizon(interval);
+        let pool = self.pool();
         let when = self.when();
         let priority = self.priority();
         let params = self.params(&models);
@@ -67,6 +69,7 @@ impl<'a> Entry<'a> {
             venue: venue.clone(),
             interval,
             horizon: horizon.clone(),
+            pool,
             priority,
             when: when.clone(),
         };
@@ -125,6 +128,15 @@ impl<'a> Entry<'a> {
             self.fault(e);
         }
         text.split_whitespace().collect()
+    }
+
+    fn pool(&mut self) -> bool {
+        let table = self.table;
+        let Some(value) = table.get("pool") else { return false };
+        value.as_bool().unwrap_or_else(|| {
+            self.fault(format!("pool is {value}: write true or false"));
+            false
+        })
     }
 
     fn when(&mut self) -> Option<When> {
@@ -233,9 +245,11 @@ mod tests {
             models = "hybrid"
             symbol = "ETHUSDT"
             cron = "0 3 * * 1"
+            pool = true
             "#,
         );
         assert!(bad.is_empty(), "{bad:?}");
+        assert_eq!(schedule.iter().map(|t| t.pool).collect::<Vec<_>>(), [false, false, true]);
         let models: Vec<&str> = schedule.iter().map(|t| t.model.as_str()).collect();
         assert_eq!(models, ["lstm", "linear", "hybrid"]);
         assert_eq!(schedule[0].params, *serde_json::json!({"epochs": 50, "learningRate": 1e-3}).as_object().unwrap());
@@ -263,6 +277,7 @@ mod tests {
             interval = "5h"
             every = "7 days"
             prioritty = 1
+            pool = "all"
             set = { lstm.epoch = 3 }
 
             [[schedule]]
@@ -281,6 +296,7 @@ mod tests {
             "entry 1: symbol is missing",
             "interval `5h` is not known",
             "every is `7 days`",
+            "entry 1: pool is \"all\": write true or false",
             "did you mean `epochs`",
             "entry 2: horizon `soon` is not a duration",
             "entry 2: one of every and cron",
@@ -296,6 +312,10 @@ mod tests {
         let (schedule, bad) = read(&format!("{entry}{entry}"));
         assert_eq!((schedule.len(), bad.len()), (1, 1));
         assert!(bad[0].contains("entry 2") && bad[0].contains("twice"), "{bad:?}");
+        let (schedule, bad) = read(&format!("{entry}{entry}pool = true\n"));
+        assert_eq!((schedule.len(), bad), (2, vec![]), "with a pool it is another training");
+        let (plain, _) = read(&format!("{entry}pool = false\n"));
+        assert_eq!(plain[0].key(), schedule[0].key());
         for other in ["[schedule]\nmodels = ['linear']", "schedule = 3", "schedule = [1]"] {
             assert!(read(other).1[0].contains("[[schedule]]"), "{other}");
         }

@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
 
 use candlecast_core::Interval;
 use candlecast_exchange::{Binance, BookStep, BookSync, Level, LiveProtocol, OrderBook, Protocol, Wire};
 use serde_json::Value;
 
 fn recorded(name: &str) -> Option<File> {
-    let root = std::env::var_os("CANDLECAST_TEST_DATA")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")), PathBuf::from);
-    let path = root.join("raw").join(name);
+    let path = candlecast_testenv::real_data()?.join("raw").join(name);
     let file = File::open(&path).ok();
     if file.is_none() {
-        println!("skipped: {} is not there", path.display());
+        candlecast_testenv::missing(&format!("the capture {}", path.display()));
     }
     file
 }

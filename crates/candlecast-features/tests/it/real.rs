@@ -1,7 +1,5 @@
 //! Real candles: streams equal batch over years of hourly candles with gaps.
 
-use std::path::PathBuf;
-
 use candlecast_core::{
     Candle, CandleSeries, Columns, FeatureSet, FilledSeries, Interval, SeriesKey, Symbol, Timestamp, Venue,
 };
@@ -9,19 +7,8 @@ use candlecast_features::{AuditConfig, Engine, Observation, audit};
 
 use crate::market::{batch, listed, same, scale};
 
-/// The folder of real market data, if it is here.
-fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("CANDLECAST_TEST_DATA")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no market data at {}, set CANDLECAST_TEST_DATA", folder.display());
-    None
-}
-
 fn hourly(symbol: &str) -> Option<FilledSeries> {
-    let path = data()?.join(format!("candles/{symbol}-1h.csv.gz"));
+    let path = candlecast_testenv::real_data()?.join(format!("candles/{symbol}-1h.csv.gz"));
     let file = std::fs::File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut reader = csv::Reader::from_reader(flate2::read::GzDecoder::new(file));
     let mut columns = Columns::default();

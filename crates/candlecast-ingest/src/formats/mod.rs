@@ -9,6 +9,7 @@ mod csv;
 mod delimited;
 mod kline_json;
 mod parquet;
+mod parquet_pages;
 
 use std::fmt;
 

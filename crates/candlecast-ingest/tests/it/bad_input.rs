@@ -201,3 +201,64 @@ fn several_symbols_in_one_file_do_not_mix() {
     assert_eq!(series.key().symbol.as_str(), "BTCUSDT");
     assert_eq!((report.rows_kept, report.rejected, report.duplicates), (20, 20, 0));
 }
+
+/// A Parquet file of `times` batches, its numbers and text as they are given.
+fn parquet_of(times: usize, open_time: Vec<i64>, volume: arrow::array::ArrayRef) -> Vec<u8> {
+    use parquet::basic::{Compression, ZstdLevel};
+    let prices: arrow::array::ArrayRef =
+        std::sync::Arc::new(arrow::array::Float64Array::from(vec![1.0; open_time.len()]));
+    let time: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(open_time));
+    let mut columns = vec![("open_time", time)];
+    columns.extend(["open", "high", "low", "close"].map(|name| (name, prices.clone())));
+    columns.push(("volume", volume));
+    let batch = arrow::array::RecordBatch::try_from_iter(columns).unwrap();
+    let properties = parquet::file::properties::WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+        .set_max_row_group_row_count(Some(usize::MAX))
+        .build();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    for _ in 0..times {
+        writer.write(&batch).unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+#[test]
+fn a_parquet_page_of_many_bytes_is_refused_before_it_is_unpacked() {
+    let text = |len: usize| std::sync::Arc::new(arrow::array::StringArray::from(vec!["0".repeat(len)]));
+    let (small, large) = (parquet_of(1, vec![START], text(1_000)), parquet_of(1, vec![START], text(65 << 20)));
+    assert!(large.len() < 1 << 20, "{} bytes", large.len());
+    let (series, _) = read("BTCUSDT-1h.parquet", small).unwrap();
+    assert_eq!(series.len(), 1);
+    match error("BTCUSDT-1h.parquet", large) {
+        IngestError::Unsupported { what } => assert!(what.contains("a parquet page of 6815"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_parquet_file_of_more_rows_than_any_market_packs_into_its_bytes_is_refused() {
+    let rows = 1 << 20;
+    let volume = std::sync::Arc::new(arrow::array::Float64Array::from(vec![1.0; rows]));
+    match error("BTCUSDT-1h.parquet", parquet_of(17, vec![START; rows], volume)) {
+        IngestError::Bomb { what: "parquet file", .. } => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_parquet_file_with_any_byte_changed_ends_in_an_answer() {
+    let columns = candles(40, Interval::H1);
+    let time = (0..40).map(|i| columns.candle(i).open_time.ms()).collect();
+    let volume = std::sync::Arc::new(arrow::array::Float64Array::from(vec![1.0; 40]));
+    let bytes = parquet_of(1, time, volume);
+    for at in 0..bytes.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut changed = bytes.clone();
+            changed[at] ^= flip;
+            // Some changes are to values, which nothing protects: what matters is that every one is answered.
+            let _ = read("BTCUSDT-1h.parquet", changed);
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::path::Path;
 use candlecast_core::{Gaps, Symbol, Timestamp};
 use candlecast_ingest::{FormatKind, ImportOptions, open};
 
-use crate::samples::{drain, real_data};
+use crate::samples::drain;
 
 /// What the table says of a file.
 struct Described {
@@ -53,7 +53,7 @@ fn describe(line: &str) -> Option<Described> {
 
 #[test]
 fn candle_files_agree_with_their_description() {
-    let Some(folder) = real_data() else { return };
+    let Some(folder) = candlecast_testenv::real_data() else { return };
     let table = described(&fs::read_to_string(folder.join("README.md")).unwrap());
     let mut seen = 0;
     for kind in ["candles", "pumps/candles"] {
@@ -100,7 +100,7 @@ fn check(path: &Path, expected: &Described) {
 
 #[test]
 fn raw_binance_files_import() {
-    let Some(folder) = real_data() else { return };
+    let Some(folder) = candlecast_testenv::real_data() else { return };
     let cases = [
         ("BTCUSDT-1h-2023-01.with_header.csv", "binance:BTCUSDT:1h", None),
         ("BTCUSDT-1h-2024-12.tail48.csv", "binance:BTCUSDT:1h", Some(48)),
@@ -125,7 +125,7 @@ fn raw_binance_files_import() {
 
 #[test]
 fn raw_rest_klines_import() {
-    let Some(folder) = real_data() else { return };
+    let Some(folder) = candlecast_testenv::real_data() else { return };
     let path = folder.join("raw/binance_rest/klines_1m_2024-11.json");
     assert!(open(&path, &ImportOptions::default()).unwrap_err().to_string().contains("--symbol"));
     let options = ImportOptions { symbol: Some(Symbol::new("XRPUSDT").unwrap()), ..ImportOptions::default() };

@@ -1,7 +1,6 @@
 //! Files made for the tests, and reading them back.
 
 use std::io::Write;
-use std::path::Path;
 
 use candlecast_core::{Candle, CandleSeries, Columns, Interval, Timestamp};
 use candlecast_ingest::{Import, ImportOptions, IngestError, QualityReport, open_bytes};
@@ -104,15 +103,4 @@ pub(crate) fn read_with(
     options: &ImportOptions,
 ) -> Result<(CandleSeries, QualityReport), IngestError> {
     drain(open_bytes(name, bytes.as_ref().to_vec(), options)?)
-}
-
-/// Folder of the real data; `None`, said aloud, when it is not there.
-pub(crate) fn real_data() -> Option<std::path::PathBuf> {
-    let folder = std::env::var_os("CANDLECAST_TEST_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), Into::into);
-    if folder.join("candles").is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no test data at {} (set CANDLECAST_TEST_DATA)", folder.display());
-    None
 }

@@ -4,16 +4,15 @@ use candlecast_core::FeatureSet;
 use candlecast_core::catalog::{Entry, read_config};
 
 use super::fit::{Gram, RidgeFit};
-use super::regressors::{ANCHORS, Between, COLUMNS, REGRESSORS, WARM_UP, base_of, regressors};
+use super::regressors::{REGRESSORS, WARM_UP};
+use super::rows::{HarXRows, ROW_BYTES, WINDOWS};
 use crate::dataset::RELATIVE_BOUND;
 use crate::{
     Asked, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction, RestoreError,
-    Samples, ScalerKind, Stop, Task, Tensor,
+    Samples, ScalerKind, Smearing, Stop, Task, Tensor,
 };
 
 const ID: &str = "har-x";
-/// Days of its training window.
-const WINDOW_DAYS: u32 = 1_825;
 
 /// Penalty on the squared slopes of standardised regressors.
 pub(super) const PENALTY: f64 = 0.03;
@@ -51,12 +50,6 @@ struct FittedHarX {
     fit: RidgeFit,
 }
 
-/// What is learnt of sample `i`.
-fn target(samples: &Samples<'_>, i: usize) -> f64 {
-    let base = base_of(samples.har_x(i), samples.task().horizon());
-    (samples.log_variance(i) - base).clamp(-RELATIVE_BOUND, RELATIVE_BOUND)
-}
-
 impl Learner for HarX {
     fn supports(&self, task: &Task) -> bool {
         matches!(task, Task::Volatility { .. })
@@ -71,10 +64,10 @@ impl Learner for HarX {
         false
     }
     fn windows(&self, _: &Task) -> &'static [u32] {
-        &[WINDOW_DAYS]
+        WINDOWS
     }
     fn memory_bytes(&self, n_samples: usize, _: usize, _: &Task) -> usize {
-        size_of::<f32>() * COLUMNS * n_samples
+        ROW_BYTES * n_samples
     }
     fn fit(&self, train: &Samples<'_>, _: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
         if !self.supports(train.task()) {
@@ -83,24 +76,16 @@ impl Learner for HarX {
         if train.len() < self.min_samples() {
             return Err(FitError::TooFewSamples { have: train.len(), need: self.min_samples() });
         }
-        let season = Between::of(&ANCHORS, train.task().horizon());
+        let rows = HarXRows::of(train);
         let mut gram = Gram::new(REGRESSORS, 1);
         for i in 0..train.len() {
-            gram.add_row(&regressors(train.har_x(i), season), &[target(train, i)]);
+            gram.add_row(&rows.regressors(i), &[rows.target(i)]);
         }
         let all: Vec<usize> = (0..REGRESSORS).collect();
         let mut fit = gram.solve(self.penalty, 0, &all)?;
-        let residual = |i: usize| target(train, i) - fit.value(&regressors(train.har_x(i), season));
-        let smearing = (0..train.len()).map(|i| residual(i).exp()).sum::<f64>() / train.len() as f64;
-        if !smearing.is_finite() || smearing <= 0.0 {
-            return Err(FitError::NotFinite {
-                what: "the mean of the exponentials of the residuals".into(),
-                value: smearing,
-                step: 0,
-                remedy: "check the candles of this range with `candlecast data check`".into(),
-            });
-        }
-        fit.intercept += smearing.ln();
+        let residual = |i: usize| rows.target(i) - fit.value(&rows.regressors(i));
+        let smearing = Smearing::of_residuals((0..train.len()).map(residual))?;
+        fit.intercept += smearing.factor().ln();
         let model = Box::new(FittedHarX { fit });
         Ok(FitOutcome { model, stopped: Stop::Converged, steps: 1, curve: Curve::default() })
     }
@@ -113,13 +98,11 @@ impl Learner for HarX {
 
 impl Fitted for FittedHarX {
     fn predict_into(&self, x: &Samples<'_>, out: &mut Prediction) {
-        let horizon = x.task().horizon();
-        let season = Between::of(&ANCHORS, horizon);
+        let rows = HarXRows::of(x);
         out.reset(x.len(), 1);
         for i in 0..x.len() {
-            let columns = x.har_x(i);
-            let relative = self.fit.value(&regressors(columns, season));
-            out.row_mut(i)[0] = base_of(columns, horizon) + relative.clamp(-RELATIVE_BOUND, RELATIVE_BOUND);
+            let relative = self.fit.value(&rows.regressors(i));
+            out.row_mut(i)[0] = rows.base(i) + relative.clamp(-RELATIVE_BOUND, RELATIVE_BOUND);
         }
     }
     fn state(&self) -> ModelState {

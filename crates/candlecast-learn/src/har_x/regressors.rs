@@ -11,7 +11,7 @@ use super::window::WindowSum;
 use crate::dataset::Market;
 
 /// Candles of a segment up to the first that has regressors.
-pub(crate) const WARM_UP: usize = 720;
+pub const WARM_UP: usize = 720;
 /// Horizons, in candles, whose own season is at hand. Between two of them it is interpolated, linear in the logarithm
 /// of the horizon.
 pub(crate) const ANCHORS: [usize; 10] = [1, 2, 4, 8, 12, 24, 48, 96, 192, 288];
@@ -34,7 +34,7 @@ pub(crate) const SHARED: usize =
 /// Values a row: the regressors that all horizons share, then the season over the next candles for each of [`ANCHORS`].
 pub(crate) const COLUMNS: usize = SHARED + ANCHORS.len();
 /// Regressors of one horizon: those that all share, then its season.
-pub(crate) const REGRESSORS: usize = SHARED + 1;
+pub const REGRESSORS: usize = SHARED + 1;
 /// Column of the level, the logarithm of the usual variance of 24 candles.
 const LEVEL: usize = 0;
 

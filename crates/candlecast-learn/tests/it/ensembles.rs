@@ -7,13 +7,15 @@ use candlecast_core::Seed;
 use candlecast_learn::walk_forward::{ForecastTable, Forecasts};
 use candlecast_learn::{
     Combine, FittedForecaster, Fold, FoldRows, Forecaster, ForecasterState, Labels, Market, Panel, Plan, PlanConfig,
-    Recipe, Silent, Start, Task, TrainWindow, walk_forward,
+    Recipe, Silent, Smearing, Start, Task, TrainWindow, walk_forward,
 };
 use serde_json::json;
 
 use crate::forecasters::{Catalogs, all_baselines, baseline, model, report, report_on, restored, tables};
 use crate::hooks::TestHooks;
-use crate::markets::{features, generated, joined, market, time_of, variances, with_features, with_variances};
+use crate::markets::{
+    features, generated, joined, market, time_of, variances, with_features, with_other_future, with_variances,
+};
 
 const HORIZON: usize = 4;
 const PRICE: Task = Task::Price { horizon: HORIZON };
@@ -179,11 +181,12 @@ fn what_is_no_ensemble_is_refused() {
     let of_two_tasks = vec![linear(&market, PRICE), linear(&market, VOLATILITY)];
     assert!(refusal(Combine::Average, of_two_tasks).contains("forecast different things"));
 
-    let ForecasterState::Ensemble { combine, members } = fitted(&mix(&market, PRICE)).state() else {
+    let ForecasterState::Ensemble { combine, smearing, members } = fitted(&mix(&market, PRICE)).state() else {
         panic!("the state of an ensemble")
     };
     let restore = |members: Vec<ForecasterState>| {
-        FittedForecaster::restore(ForecasterState::Ensemble { combine: combine.clone(), members }, &Catalogs)
+        let state = ForecasterState::Ensemble { combine: combine.clone(), smearing, members };
+        FittedForecaster::restore(state, &Catalogs)
     };
     assert!(restore(members.clone()).is_ok());
     assert!(restore(members[..1].to_vec()).is_err(), "two weights and one member");
@@ -210,4 +213,137 @@ fn what_tells_forecasters_apart_is_their_name_and_recipe() {
     assert_eq!(different.len(), ids.len(), "{ids:?}");
     let Recipe::Ensemble(recipe) = mix(&market, PRICE).recipe() else { panic!("the recipe of an ensemble") };
     assert_eq!(recipe.members, pair().iter().map(Forecaster::recipe).collect::<Vec<_>>());
+}
+
+/// The mean of the logarithms of three parts of `gbdt` and one of `linear`.
+fn logs(market: &Arc<Market>) -> Forecaster {
+    let combine = Combine::Logarithmic { weights: Some(vec![3.0, 1.0]) };
+    Forecaster::ensemble("logs", combine, vec![gbdt(6, market, VOLATILITY), linear(market, VOLATILITY)]).unwrap()
+}
+
+/// The factor that a mean of logarithms is saved with.
+fn factor_of(model: &FittedForecaster) -> f64 {
+    let ForecasterState::Ensemble { smearing, .. } = model.state() else { panic!("the state of an ensemble") };
+    smearing.unwrap().factor()
+}
+
+#[test]
+fn a_mean_of_logarithms_is_the_geometric_mean_times_a_factor_of_each_fit() {
+    let (market, plan) = scene();
+    let forecasters = [logs(&market), gbdt(6, &market, VOLATILITY), linear(&market, VOLATILITY)];
+    let tables = tables(&forecasters, &plan);
+    let [logs, first, second] = &tables[..] else { panic!("three tables") };
+    let geometric = weighted(&first.forecasts.means, &second.forecasts.means);
+    assert_eq!((logs.rows.len(), &logs.forecasts.scales), (geometric.len(), &first.forecasts.scales));
+    let log_factor = |i: usize| logs.forecasts.means[i] - geometric[i];
+    let mut of_fits: Vec<f64> = Vec::new();
+    for fold in &plan.rows(&market).folds {
+        let origins: Vec<usize> = (0..logs.rows.len()).filter(|&i| fold.test.contains(&logs.rows[i])).collect();
+        let Some(&first) = origins.first() else { continue };
+        assert!(log_factor(first) < -1e-6, "the members differ: {}", log_factor(first));
+        assert!(origins.iter().all(|&i| (log_factor(i) - log_factor(first)).abs() < 1e-12));
+        of_fits.push(log_factor(first));
+    }
+    assert!(of_fits.len() > 2 && of_fits.windows(2).all(|pair| (pair[1] - pair[0]).abs() > 1e-9), "{of_fits:?}");
+}
+
+#[test]
+fn the_factor_is_that_of_the_residuals_on_what_was_learnt_from() {
+    let (market, _) = scene();
+    let model = fitted(&logs(&market));
+    let panel = Panel::new(Arc::clone(&market), &joined(features(&market), variances(&market)));
+    let known = 0..2_000 - HORIZON;
+    let rows: Vec<usize> =
+        known.filter(|&row| model.is_origin(&panel, row) && market.has_targets(row, HORIZON)).collect();
+    assert!(rows.len() > 1_900);
+    let residuals_of = |member: &FittedForecaster| -> Vec<f64> {
+        let forecasts = member.predict(&panel, &rows);
+        let came_true = rows.iter().map(|&row| market.realised_variance(row, HORIZON).ln());
+        came_true.zip(&forecasts.means).map(|(log, mean)| log - mean).collect()
+    };
+    let residuals: Vec<Vec<f64>> = model.members().iter().map(|(member, _)| residuals_of(member)).collect();
+    let mean_exp = |values: &[f64]| values.iter().map(|e| e.exp()).sum::<f64>() / values.len() as f64;
+    let own = mean_exp(&residuals[0]).powf(0.75) * mean_exp(&residuals[1]).powf(0.25);
+    let expected = mean_exp(&weighted(&residuals[0], &residuals[1])) / own;
+    let factor = factor_of(&model);
+    assert!((factor - expected).abs() < 1e-12 && factor < 1.0, "{factor} {expected}");
+}
+
+#[test]
+fn the_factor_knows_nothing_of_what_comes_after_the_fit() {
+    let series = generated(2_600, 12);
+    let [here, elsewhere] = [series.clone(), with_other_future(&series, 2_000)].map(|series| market(&series));
+    assert_eq!(fitted(&logs(&here)).state(), fitted(&logs(&elsewhere)).state());
+
+    let elsewhere = market(&with_other_future(&series, 2_250));
+    let (_, plan) = scene();
+    let [a, b] = [&here, &elsewhere].map(|market| tables(&[logs(market)], &plan).remove(0));
+    let before = a.rows.partition_point(|&row| row < 2_250);
+    assert!(before > 200 && before < a.rows.len());
+    assert_eq!(a.forecasts.means[..before], b.forecasts.means[..before]);
+    assert_ne!(a.forecasts.means[before..], b.forecasts.means[before..]);
+}
+
+#[test]
+fn a_saved_mean_of_logarithms_forecasts_the_same_bits() {
+    let (market, _) = scene();
+    let model = fitted(&logs(&market));
+    let (read, whole) = (restored(&model), predicted(&model, &market));
+    assert_eq!(predicted(&read, &market), whole);
+    assert_eq!((read.recipe(), factor_of(&read)), (logs(&market).recipe(), factor_of(&model)));
+    let members: Vec<Forecasts> = model.members().iter().map(|(member, _)| predicted(member, &market)).collect();
+    let log_factor = factor_of(&model).ln();
+    let geometric = weighted(&members[0].means, &members[1].means);
+    assert_eq!(whole.means, geometric.iter().map(|log| log + log_factor).collect::<Vec<f64>>());
+}
+
+#[test]
+fn what_is_no_mean_of_logarithms_is_refused() {
+    let (market, _) = scene();
+    let equal = Combine::Logarithmic { weights: None };
+    let refusal = |members: Vec<Forecaster>| Forecaster::ensemble("bad", equal.clone(), members).unwrap_err();
+    let of_prices = vec![gbdt(6, &market, PRICE), linear(&market, PRICE)];
+    assert!(refusal(of_prices).contains("volatility task"));
+    assert!(refusal(vec![logs(&market), linear(&market, VOLATILITY)]).contains("no ensembles"));
+
+    let ForecasterState::Ensemble { combine, smearing, members } = fitted(&logs(&market)).state() else {
+        panic!("the state of an ensemble")
+    };
+    let restored = |combine: &Combine, smearing: Option<Smearing>| {
+        let state = ForecasterState::Ensemble { combine: combine.clone(), smearing, members: members.clone() };
+        FittedForecaster::restore(state, &Catalogs)
+    };
+    let damaged: Smearing = serde_json::from_value(json!(-1.0)).unwrap();
+    assert!(restored(&combine, smearing).is_ok() && restored(&Combine::Average, None).is_ok());
+    assert!(restored(&combine, None).is_err(), "without its factor");
+    assert!(restored(&combine, Some(damaged)).is_err(), "with a factor below 0");
+    assert!(restored(&Combine::Average, smearing).is_err(), "with a factor that it has not");
+}
+
+#[test]
+fn other_ensembles_are_saved_as_before_there_was_a_factor() {
+    let (market, _) = scene();
+    let state = serde_json::to_value(fitted(&mix(&market, VOLATILITY)).state()).unwrap();
+    let fields: Vec<&String> = state["ensemble"].as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["combine", "members"]);
+}
+
+#[test]
+fn kept_forecasts_of_members_bring_the_factor_along() {
+    let (market, plan) = scene();
+    let run = |forecasters: &[Forecaster], hooks: &TestHooks| -> Vec<ForecastTable> {
+        let models = walk_forward::run(forecasters, &plan, Seed(1), hooks).unwrap();
+        models.into_iter().map(|model| ForecastTable { fit_seconds: 0.0, ..model.table }).collect()
+    };
+    let mean = [logs(&market)];
+    let fresh = TestHooks::slow();
+    let whole = run(&mean, &fresh);
+    let again = TestHooks::slow().with_store(fresh.kept());
+    assert_eq!(run(&mean, &again), whole);
+    assert_eq!(again.kept(), fresh.kept(), "nothing was fitted again");
+    // What a run kept in which nobody asked for residuals is not enough.
+    let alone = TestHooks::slow();
+    run(&[gbdt(6, &market, VOLATILITY), linear(&market, VOLATILITY)], &alone);
+    let beside = TestHooks::slow().with_store(alone.kept());
+    assert_eq!(run(&mean, &beside), whole);
 }

@@ -113,8 +113,17 @@ fn live_volatilities_are_those_of_replay_and_forecast() {
     }
     let linear = model("linear", &json!({}), with_variances(&market), VOLATILITY);
     assert_live_is_replay_and_forecast(&linear, &variances(&market));
-    let har_x = model("har-x", &json!({}), closes_only(&market), VOLATILITY);
-    assert_live_is_replay_and_forecast(&har_x, &none);
+    for forecaster in on_har_x(&market) {
+        assert_live_is_replay_and_forecast(&forecaster, &none);
+    }
+}
+
+/// The models that read the regressors of `har-x`.
+fn on_har_x(market: &Arc<Market>) -> Vec<Forecaster> {
+    let gbdt = json!({ "inputs": "har-x", "rounds": 5, "maxDepth": 2, "patience": 0 });
+    [("har-x", json!({})), ("gbdt", gbdt)]
+        .map(|(id, params)| model(id, &params, closes_only(market), VOLATILITY))
+        .into()
 }
 
 /// Of members that read other features, other windows and, the last one, no features at all.
@@ -142,6 +151,13 @@ fn live_ensembles_are_those_of_replay_and_forecast() {
         let ensemble = ensemble(&market, task);
         assert_live_is_replay_and_forecast(&ensemble, &all);
     }
+}
+
+#[test]
+fn a_live_mean_of_logarithms_is_that_of_replay_and_forecast() {
+    let market = gapped();
+    let mean = Forecaster::ensemble("mean", Combine::Logarithmic { weights: None }, on_har_x(&market)).unwrap();
+    assert_live_is_replay_and_forecast(&mean, &FeatureTable::default());
 }
 
 #[test]

@@ -122,6 +122,24 @@ fn the_scaler_is_fitted_on_the_training_parts_of_all_markets() {
     }
 }
 
+/// Baselines learn from the market that is forecast alone: a model with a pool is asked for the same classes.
+#[test]
+fn classes_are_those_of_the_markets_that_are_forecast() {
+    let (markets, _) = scene();
+    let rows = FoldRows { window_start: 300, fit_row: 2_000, test: 2_000..2_600 };
+    let fold = Fold::of_rows(&markets[0], &rows);
+    let task = Task::Direction { horizon: HORIZON, labels: Labels::Adaptive { low: 0.25, high: 0.75 } };
+    let params = json!({ "rounds": 4, "maxDepth": 2, "patience": 0 });
+    let thresholds = |panels: Vec<Panel>, n: usize| {
+        let forecaster = over("gbdt", &params, panels, task).forecasting_first(n);
+        forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap().0.thresholds().unwrap()
+    };
+    let both = || markets.iter().map(with_features).collect::<Vec<_>>();
+    let alone = thresholds(vec![with_features(&markets[0])], 1);
+    assert_eq!(thresholds(both(), 1), alone);
+    assert_ne!(thresholds(both(), 2), alone);
+}
+
 #[test]
 fn a_dataset_of_one_market_is_that_market() {
     let ([market, _], plan) = scene();

@@ -24,10 +24,7 @@ pub(crate) async fn backends(name: &str) -> Backends {
 
 /// The test server, with a fresh schema for this test; `None` without a server.
 pub(crate) async fn postgres_url(name: &str) -> Option<String> {
-    let Ok(url) = std::env::var("CANDLECAST_TEST_POSTGRES") else {
-        println!("{name}: PostgreSQL is skipped, CANDLECAST_TEST_POSTGRES names no server");
-        return None;
-    };
+    let url = candlecast_testenv::postgres()?;
     Some(fresh_schema(&url, name).await)
 }
 

@@ -23,7 +23,7 @@ impl Stoppable {
     fn find() -> Option<Self> {
         let found = std::env::var_os("CANDLECAST_TEST_POSTGRES_CTL").map(Self);
         if found.is_none() {
-            println!("PostgreSQL is not stopped: CANDLECAST_TEST_POSTGRES_CTL names no program that could");
+            candlecast_testenv::missing("a PostgreSQL that stops: CANDLECAST_TEST_POSTGRES_CTL names no program");
         }
         found
     }

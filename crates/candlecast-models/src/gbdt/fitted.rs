@@ -1,11 +1,13 @@
 //! Boosted trees that have been fitted, and their form in a model file.
 
+use candlecast_learn::har_x::{HarXRows, REGRESSORS};
 use candlecast_learn::{
     CLASSES, Fitted, ModelState, Prediction, PriceTarget, RestoreError, Samples, Smearing, Task, Tensor,
 };
 use serde_json::json;
 
 use super::booster::Ensemble;
+use super::inputs::{GbdtInputs, regressors};
 use crate::softmax::softmax;
 use crate::tree::{anchor_steps, decode, encode, gain_importances, interpolate};
 
@@ -41,6 +43,8 @@ pub(super) enum Target {
         /// From there to the expected variance: by the samples that chose the rounds, if there are any, since
         /// residuals of samples that trees have seen are too small.
         smearing: Smearing,
+        /// What trees read, and what it is relative to.
+        inputs: GbdtInputs,
     },
 }
 
@@ -65,11 +69,18 @@ impl Fitted for FittedGbdt {
                     softmax(out.row_mut(i));
                 }
             }
-            Target::Volatility { scale, smearing } => {
+            Target::Volatility { scale, smearing, inputs: GbdtInputs::Features } => {
                 let mut margin = [0.0];
                 for i in 0..x.len() {
                     self.ensembles[0].margins(x.last(i), &mut margin);
                     out.row_mut(i)[0] = smearing.log_variance(x, i, scale * margin[0]);
+                }
+            }
+            Target::Volatility { scale, smearing, inputs: GbdtInputs::HarX } => {
+                let (rows, mut margin) = (HarXRows::of(x), [0.0]);
+                for i in 0..x.len() {
+                    self.ensembles[0].margins(&regressors(&rows, i), &mut margin);
+                    out.row_mut(i)[0] = smearing.log_variance_over(rows.base(i), scale * margin[0]);
                 }
             }
         }
@@ -86,7 +97,7 @@ impl Fitted for FittedGbdt {
                 state.tensors.insert("scales".into(), Tensor::f64(&[scales.len()], scales.clone()));
             }
             Target::Direction => {}
-            Target::Volatility { scale, smearing } => {
+            Target::Volatility { scale, smearing, .. } => {
                 state.tensors.insert("scales".into(), Tensor::f64(&[1], vec![*scale]));
                 smearing.write(&mut state);
             }
@@ -94,15 +105,27 @@ impl Fitted for FittedGbdt {
         state
     }
 
+    /// None of a model that reads no features.
     fn importances(&self) -> Option<Vec<f64>> {
+        if let Target::Volatility { inputs: GbdtInputs::HarX, .. } = self.target {
+            return None;
+        }
         gain_importances(self.ensembles.iter().flat_map(|e| &e.trees), self.n_features)
     }
 }
 
 impl FittedGbdt {
-    /// The model that [`Fitted::state`] described; of prices it has learnt `learnt`.
-    pub(super) fn restore(state: &ModelState, task: &Task, learnt: PriceTarget) -> Result<Self, RestoreError> {
+    /// The model that [`Fitted::state`] described; it reads `inputs`, and of prices it has learnt `learnt`.
+    pub(super) fn restore(
+        state: &ModelState,
+        task: &Task,
+        inputs: GbdtInputs,
+        learnt: PriceTarget,
+    ) -> Result<Self, RestoreError> {
         let n_features: usize = state.fact("features")?;
+        if inputs == GbdtInputs::HarX && n_features != REGRESSORS {
+            return Err(other_width(n_features, REGRESSORS));
+        }
         let counts: Vec<usize> = state.fact("trees")?;
         let (target, n_ensembles, outputs) = match *task {
             Task::Price { horizon } => {
@@ -114,7 +137,7 @@ impl FittedGbdt {
             Task::Direction { .. } => (Target::Direction, 1, CLASSES),
             Task::Volatility { .. } => {
                 let scale = state.f64("scales", &[1])?[0];
-                (Target::Volatility { scale, smearing: Smearing::read(state)? }, 1, 1)
+                (Target::Volatility { scale, smearing: Smearing::read(state)?, inputs }, 1, 1)
             }
         };
         if counts.len() != n_ensembles || counts.iter().any(|c| c % outputs != 0) {
@@ -131,4 +154,9 @@ impl FittedGbdt {
             .collect();
         Ok(Self { n_features, width: task.width(), target, ensembles })
     }
+}
+
+/// Trees of `found` inputs where there are `expected`.
+pub(super) fn other_width(found: usize, expected: usize) -> RestoreError {
+    RestoreError::Shape { tensor: "treeNodes".into(), found: vec![found], expected: vec![expected] }
 }

@@ -1,46 +1,67 @@
 //! [`GbdtConfig`] as a [`Learner`]: from samples to boosters and back.
 
 use candlecast_core::FeatureSet;
+use candlecast_learn::har_x::{REGRESSORS, ROW_BYTES, WARM_UP, WINDOWS};
 use candlecast_learn::{
-    Asked, CLASSES, Curve, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState, Prediction,
-    RestoreError, Samples, ScalerKind, Smearing, TargetKind, Task, TrainState,
+    Asked, CLASSES, Curve, DEFAULT_WINDOW, FitContext, FitError, FitOutcome, Fitted, Inputs, Learner, ModelState,
+    Prediction, RestoreError, Samples, ScalerKind, Smearing, TargetKind, Task, TrainState,
 };
 use serde_json::json;
 
 use super::booster::{Booster, Ensemble, Standing, Targets, TrainingData};
-use super::fitted::{FittedGbdt, Target};
+use super::fitted::{FittedGbdt, Target, other_width};
 use super::rounds::Rounds;
 use super::twice::Choice;
-use super::{GbdtConfig, Objective, Open};
+use super::{GbdtConfig, GbdtInputs, ID, Objective, Open};
 use crate::linear::reversal_suits;
 use crate::stretches::Stretches;
-use crate::tree::{Matrix, Workers, anchor_steps, anchor_targets, inputs};
+use crate::tree::{Matrix, Workers, anchor_steps, anchor_targets};
 use crate::{checks, holdout, shrinkage};
 
 impl Learner for GbdtConfig {
-    fn supports(&self, _task: &Task) -> bool {
-        true
+    fn supports(&self, task: &Task) -> bool {
+        self.inputs == GbdtInputs::Features || matches!(task, Task::Volatility { .. })
     }
 
     fn lookback(&self) -> usize {
-        1
+        match self.inputs {
+            GbdtInputs::Features => 1,
+            GbdtInputs::HarX => WARM_UP,
+        }
     }
 
     fn inputs(&self, asked: &Asked) -> Inputs {
+        if self.inputs == GbdtInputs::HarX {
+            return Inputs { features: FeatureSet::default(), scaler: ScalerKind::None };
+        }
         if matches!(asked.task, Task::Price { .. }) && self.target != TargetKind::Raw && reversal_suits(asked) {
             return Inputs { features: FeatureSet::of(&["reversal"]), scaler: ScalerKind::None };
         }
         Inputs { features: FeatureSet::of(&["default"]), scaler: ScalerKind::None }
     }
 
+    fn windows(&self, _task: &Task) -> &'static [u32] {
+        match self.inputs {
+            GbdtInputs::Features => &[DEFAULT_WINDOW],
+            GbdtInputs::HarX => WINDOWS,
+        }
+    }
+
     fn memory_bytes(&self, n_samples: usize, n_features: usize, task: &Task) -> usize {
+        let (n_features, columns) = match self.inputs {
+            GbdtInputs::Features => (n_features, 0),
+            GbdtInputs::HarX => (REGRESSORS, ROW_BYTES),
+        };
         let boosters = anchor_steps(task.horizon()).len().max(CLASSES);
         let histograms = (4096 * (n_features + 8)) << self.max_depth.saturating_sub(1);
         let trees = self.rounds * boosters * (2 << self.max_depth) * 16;
-        n_samples * (n_features * 7 + boosters * 24) + histograms + trees
+        n_samples * (n_features * 7 + boosters * 24 + columns) + histograms + trees
     }
 
     fn fit(&self, train: &Samples<'_>, cx: &mut FitContext<'_>) -> Result<FitOutcome, FitError> {
+        if !self.supports(train.task()) {
+            return Err(FitError::Unsupported { model: ID.into(), task: train.task().id().into() });
+        }
         checks::enough(train.len(), self.min_samples())?;
         checks::finite_inputs(train)?;
         if let Task::Direction { .. } = train.task() {
@@ -75,7 +96,7 @@ impl Learner for GbdtConfig {
     }
 
     fn restore(&self, state: &ModelState, task: &Task) -> Result<Box<dyn Fitted>, RestoreError> {
-        Ok(Box::new(FittedGbdt::restore(state, task, self.price_target())?))
+        Ok(Box::new(FittedGbdt::restore(state, task, self.inputs, self.price_target())?))
     }
 }
 
@@ -88,16 +109,16 @@ impl GbdtConfig {
         choice: Option<&Choice>,
         cx: &mut FitContext<'_>,
     ) -> Result<FitOutcome, FitError> {
-        let x = inputs(train);
-        let valid_x = valid.map(inputs);
-        let x = Matrix::new(&x, train.width())?;
-        let valid_x = valid_x.as_ref().map(|x| Matrix::new(x, train.width())).transpose()?;
+        let (read, width) = (self.inputs, self.inputs.width(train));
+        let (x, valid_x) = (read.values(train), valid.map(|valid| read.values(valid)));
+        let x = Matrix::new(&x, width)?;
+        let valid_x = valid_x.as_ref().map(|x| Matrix::new(x, width)).transpose()?;
         let data = TrainingData::new(x, valid_x, self.max_bins);
         let mut parts = self.boosters(train, valid, choice.map(|c| c.limits.as_slice()), &data, cx)?;
         let curve = parts.resume(cx.resume)?;
         let Parts { shell, mut boosters } = parts;
         let workers = Workers::new(cx.threads);
-        let settings = self.settings(&Open::of(train.task(), train.len(), train.width()));
+        let settings = self.settings(&Open::of(train.task(), read, train.len(), width));
         let rounds = Rounds { settings: &settings, data: &data, seed: cx.seed.derive("gbdt", 0), workers: &workers };
         let observer = &mut *cx.observer;
         let (stopped, curve) = rounds.run(&mut boosters, curve, &mut |boosters, progress, curve| {
@@ -123,13 +144,11 @@ impl GbdtConfig {
         data: &TrainingData<'_>,
         cx: &FitContext<'_>,
     ) -> Result<Parts, FitError> {
-        let start = self.start(train.task(), cx)?;
+        let (start, n_features) = (self.start(train.task(), cx)?, self.inputs.width(train));
         if let Some(model) = &start
-            && model.n_features != train.width()
+            && model.n_features != n_features
         {
-            let expected = vec![train.width()];
-            let (tensor, found) = ("treeNodes".into(), vec![model.n_features]);
-            return Err(RestoreError::Shape { tensor, found, expected }.into());
+            return Err(other_width(model.n_features, n_features).into());
         }
         let (target, objective, targets) = self.targets(train, valid, start.as_ref())?;
         let mut boosters = Vec::with_capacity(targets.len());
@@ -138,14 +157,14 @@ impl GbdtConfig {
             let limit = limits.and_then(|l| l.get(i).copied()).unwrap_or(self.rounds);
             boosters.push(Booster::new(objective, trees, data, targets, limit));
         }
-        let shell = FittedGbdt { n_features: train.width(), width: train.task().width(), target, ensembles: vec![] };
+        let shell = FittedGbdt { n_features, width: train.task().width(), target, ensembles: vec![] };
         Ok(Parts { shell: Shell(shell), boosters })
     }
 
     /// The model to go on from: that of a checkpoint, or else of a warm start.
     fn start(&self, task: &Task, cx: &FitContext<'_>) -> Result<Option<FittedGbdt>, FitError> {
         let state = cx.resume.map(|resume| &resume.state).or(cx.warm);
-        Ok(state.map(|state| FittedGbdt::restore(state, task, self.price_target())).transpose()?)
+        Ok(state.map(|state| FittedGbdt::restore(state, task, self.inputs, self.price_target())).transpose()?)
     }
 
     /// What each booster learns, `[booster]`.
@@ -187,16 +206,18 @@ impl GbdtConfig {
                 Ok((Target::Direction, objective, vec![targets]))
             }
             Task::Volatility { horizon } => {
-                let variances = checks::relative_variances(train)?;
+                let inputs = self.inputs;
+                let variances = inputs.relative_variances(train)?;
                 let (_, deviation) = checks::mean_and_deviation(&variances)?;
-                let valid_variances = valid.map(checks::relative_variances).transpose()?.unwrap_or_default();
+                let of_valid = valid.map(|valid| inputs.relative_variances(valid));
+                let valid_variances = of_valid.transpose()?.unwrap_or_default();
                 let scale = match start.map(|model| &model.target) {
                     Some(Target::Volatility { scale, .. }) => *scale,
                     _ => deviation,
                 };
                 let (y, valid_y) = (scaled(&variances, scale), scaled(&valid_variances, scale));
                 let (base, stretches) = (Objective::Squared.base(&y), self.stretches(valid, horizon));
-                let target = Target::Volatility { scale, smearing: Smearing::NONE };
+                let target = Target::Volatility { scale, smearing: Smearing::NONE, inputs };
                 let targets = Targets { base, y, valid_y, centred: false, stretches };
                 Ok((target, Objective::Squared, vec![targets]))
             }
@@ -230,11 +251,11 @@ impl FittedGbdt {
 
     /// Sets it to what the residuals on `samples` give.
     fn find_smearing(&mut self, samples: &Samples<'_>) -> Result<(), FitError> {
-        if let Target::Volatility { .. } = self.target {
+        if let Target::Volatility { inputs, .. } = self.target {
             self.smear(Smearing::NONE);
             let mut plain = Prediction::default();
             self.predict_into(samples, &mut plain);
-            self.smear(Smearing::fit(samples, &plain)?);
+            self.smear(inputs.smearing(samples, &plain)?);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 mod errors;
 mod going_on;
 mod golden;
+mod har_x_inputs;
 mod laws;
 mod linear;
 mod skill;

@@ -3,7 +3,7 @@
 //!
 //! - `forecasts`: prices 1 to 24 candles ahead by `linear`: directions, correlations, skill and verdicts
 //! - `intervals`: the intervals and distributions of `naive` beside those of the rule before and a normal distribution
-//! - `volatility`: `har-x`, `gbdt` and their means beside `log-har`
+//! - `volatility`: `har-x`, `gbdt` on its features and on the regressors of `har-x`, and means, beside `log-har`
 //! - `placebo`: `linear` where the sign of every hour's move was drawn anew, so that there is nothing to be found
 //! - `unseen-coin`: `linear` fitted to all coins but the one that is scored
 //!

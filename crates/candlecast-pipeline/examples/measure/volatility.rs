@@ -1,14 +1,14 @@
-//! `volatility`: realised volatility over 24 candles by `har-x`, `gbdt` and their means beside `log-har`.
+//! `volatility`: realised volatility over 24 candles by `har-x`, `gbdt` on its features and on the regressors of `har-x`,
+//! and the means of `har-x` and the latter, beside `log-har`.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use candlecast_core::{ModelRequest, Seed};
 use candlecast_learn::significance::{VerdictCode, p_text};
-use candlecast_learn::walk_forward::{self, ForecastTable, Forecasts, Hooks};
-use candlecast_learn::{Market, ModelForecasts, ModelReport, Question, Report, TaskMetrics, evaluate};
+use candlecast_learn::walk_forward::{self, Hooks};
+use candlecast_learn::{Market, ModelReport, Question, Report, TaskMetrics, evaluate};
 use candlecast_pipeline::{FeatureFrames, PipelineOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::settings::Settings;
 use crate::statistics::mean;
@@ -17,10 +17,22 @@ use crate::walk::Clock;
 use crate::{Result, candles, walk};
 
 const HORIZON: usize = 24;
-/// The two models, and what is made of them: the mean of their variances, as the program has it, and that of their
-/// logarithms.
-const MODELS: [&str; 4] = ["har-x", "gbdt", "ensemble", MEAN_OF_LOGS];
-const MEAN_OF_LOGS: &str = "mean of logs";
+
+/// The models by the names that tables have for them: the two, the second with the inputs of the first, and the means of
+/// the first and the third, of variances and of their logarithms.
+fn requests() -> [(&'static str, ModelRequest); 5] {
+    let request = |id: &str, params: Value| ModelRequest { id: id.into(), params };
+    let on_har_x = json!({ "inputs": "har-x" });
+    let members = json!(["har-x", { "id": "gbdt", "params": on_har_x }]);
+    let mean = |mean: &str| request("ensemble", json!({ "members": members, "mean": mean }));
+    [
+        ("har-x", walk::request("har-x")),
+        ("gbdt", walk::request("gbdt")),
+        ("gbdt on har-x", request("gbdt", on_har_x)),
+        ("mean", mean("arithmetic")),
+        ("mean of logs", mean("logarithmic")),
+    ]
+}
 
 pub(crate) fn run(settings: &Settings) -> Result<()> {
     let options = PipelineOptions { task: "volatility".into(), ..settings.options(HORIZON) };
@@ -38,18 +50,16 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
 }
 
 fn measured(market: &Arc<Market>, options: &PipelineOptions, settings: &Settings) -> Result<Report> {
-    let ensemble = ModelRequest { id: "ensemble".into(), params: json!({ "members": "har-x,gbdt" }) };
-    let requests = [walk::request("har-x"), walk::request("gbdt"), ensemble];
-    let (forecasters, reference) = FeatureFrames::new(Arc::clone(market)).with_baselines(&requests, options)?;
+    let (names, asked): (Vec<&str>, Vec<ModelRequest>) = requests().into_iter().unzip();
+    let (mut forecasters, reference) = FeatureFrames::new(Arc::clone(market)).with_baselines(&asked, options)?;
+    // The models stand behind the baselines, and two of them are of one kind each.
+    let n_baselines = forecasters.len() - names.len();
+    for (forecaster, name) in forecasters[n_baselines..].iter_mut().zip(names) {
+        forecaster.name = name.into();
+    }
     let plan = walk::plan(market, options, settings.range)?;
-    let mut models = walk_forward::run(&forecasters, &plan, Seed::default(), &Clock::start())?;
-    let table = |name: &str| {
-        let found = models.iter().find(|model| model.name == name);
-        found.map(|model| &model.table).ok_or_else(|| format!("{name} is missing"))
-    };
-    let table = mean_of_logs(table("har-x")?, table("gbdt")?);
+    let models = walk_forward::run(&forecasters, &plan, Seed::default(), &Clock::start())?;
     let left_out = models[reference].table.left_out;
-    models.push(ModelForecasts { name: MEAN_OF_LOGS.into(), baseline: false, table, issued: None });
     let question = Question {
         market,
         task: forecasters[reference].task(),
@@ -62,27 +72,6 @@ fn measured(market: &Arc<Market>, options: &PipelineOptions, settings: &Settings
         confidence_threshold: None,
     };
     Ok(evaluate(&question, models))
-}
-
-/// The mean of log variances from the same origins: the geometric mean of variances.
-fn mean_of_logs(one: &ForecastTable, other: &ForecastTable) -> ForecastTable {
-    debug_assert_eq!(one.rows, other.rows, "origins depend on the plan alone");
-    let means = |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(&a, &b)| f64::midpoint(a, b)).collect() };
-    let forecasts = Forecasts {
-        width: one.forecasts.width,
-        means: means(&one.forecasts.means, &other.forecasts.means),
-        scales: means(&one.forecasts.scales, &other.forecasts.scales),
-        borders: vec![],
-    };
-    let stand_ins: BTreeSet<usize> = one.stand_ins.iter().chain(&other.stand_ins).copied().collect();
-    ForecastTable {
-        forecasts,
-        abstained: one.abstained.max(other.abstained),
-        stand_ins: stand_ins.into_iter().collect(),
-        fit_seconds: one.fit_seconds + other.fit_seconds,
-        fits: [one.fits.as_slice(), other.fits.as_slice()].concat(),
-        ..one.clone()
-    }
 }
 
 /// QLIKE of the model called `name`, and that over the reference's.
@@ -126,7 +115,7 @@ fn by_coin(coins: &[(String, Report)]) -> Result<Table> {
 
 fn pooled(coins: &[(String, Report)]) -> Result<Table> {
     let mut table = Table::new(&["model", "mean over log-har", "best coin", "worst coin", "greatest p", "better on"]);
-    for name in MODELS {
+    for (name, _) in requests() {
         let ratios = coins.iter().map(|(_, report)| Ok(qlike(report, name)?.1)).collect::<Result<Vec<f64>>>()?;
         let models: Vec<&ModelReport> =
             coins.iter().filter_map(|(_, report)| report.models.iter().find(|model| model.name == name)).collect();
@@ -147,24 +136,21 @@ fn pooled(coins: &[(String, Report)]) -> Result<Table> {
 
 #[cfg(test)]
 mod tests {
+    use candlecast_pipeline::catalog;
+
     use super::*;
 
-    fn table(means: &[f64], stand_ins: &[usize]) -> ForecastTable {
-        ForecastTable {
-            rows: (7..7 + means.len()).collect(),
-            forecasts: Forecasts { width: 1, means: means.to_vec(), scales: vec![1.0; means.len()], borders: vec![] },
-            abstained: stand_ins.len(),
-            stand_ins: stand_ins.to_vec(),
-            fit_seconds: 1.5,
-            ..ForecastTable::default()
-        }
-    }
-
     #[test]
-    fn the_mean_of_logs_is_the_geometric_mean_and_learns_from_no_stand_in() {
-        let both = mean_of_logs(&table(&[-8.0, -9.0], &[8]), &table(&[-6.0, -9.5], &[7, 8]));
-        assert_eq!((both.rows, both.forecasts.means), (vec![7, 8], vec![-7.0, -9.25]));
-        assert_eq!((both.stand_ins, both.abstained, both.fit_seconds), (vec![7, 8], 2, 3.0));
-        assert_eq!(both.forecasts.scales, [1.0, 1.0]);
+    fn what_is_measured_can_be_fitted_and_every_member_is_a_row_of_its_own() {
+        let task = PipelineOptions { task: "volatility".into(), ..PipelineOptions::new(HORIZON) }.task().unwrap();
+        for (name, request) in requests() {
+            assert_eq!(catalog::check(&request.id, &request.params), Ok(()), "{name}");
+            assert_eq!(catalog::check_task(&request.id, &request.params, &task), Ok(()), "{name}");
+        }
+        let [har_x, _, on_har_x, mean, of_logs] = requests().map(|(_, request)| request);
+        for mean in [mean, of_logs] {
+            assert_eq!(mean.params["members"][0], json!(har_x.id));
+            assert_eq!(mean.params["members"][1], json!({ "id": on_har_x.id, "params": on_har_x.params }));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `ensemble`: the mean or the weighted mean of several models.
+//! `ensemble`: the mean or the weighted mean of several models, of volatilities also that of their logarithms.
 
 use candlecast_core::catalog::nearest;
 use candlecast_core::{ModelRequest, Problem};
@@ -13,6 +13,7 @@ const PARAMS: &[(&str, &str)] = &[
     ("members", "names of two models or more, such as lstm,hybrid, or a list of {id, params}"),
     ("strategy", "average or weighted; weighted where weights are given, else average"),
     ("weights", "one number a member, not negative; they are made to sum to 1"),
+    ("mean", "arithmetic or logarithmic; of volatilities only, arithmetic by default"),
 ];
 
 pub(super) const ENTRY: Composite = Composite {
@@ -102,13 +103,29 @@ fn combine(params: &Value) -> Result<Combine, Problem> {
                 .map_err(|_| bad("weights", format!("{list} is no list of numbers, such as [3, 1]")))?,
         ),
     };
-    match (params.get("strategy").and_then(Value::as_str), weights) {
-        (None | Some("weighted"), Some(weights)) => Ok(Combine::Weighted { weights }),
-        (None | Some("average"), None) => Ok(Combine::Average),
-        (Some("average"), Some(_)) => Err(bad("weights", "an average has none: leave them out, or take weighted")),
-        (Some("weighted"), None) => Err(bad("weights", "missing: give one a member, such as weights=3,1")),
-        (Some(other), _) => Err(bad("strategy", format!("`{other}` is not known: there are average, weighted"))),
+    let weights = match (params.get("strategy").and_then(Value::as_str), weights) {
+        (None | Some("weighted"), Some(weights)) => Some(weights),
+        (None | Some("average"), None) => None,
+        (Some("average"), Some(_)) => {
+            return Err(bad("weights", "an average has none: leave them out, or take weighted"));
+        }
+        (Some("weighted"), None) => {
+            return Err(bad("weights", "missing: give one a member, such as weights=3,1"));
+        }
+        (Some(other), _) => {
+            return Err(bad("strategy", format!("`{other}` is not known: there are average, weighted")));
+        }
+    };
+    match params.get("mean") {
+        None | Some(Value::Null) => Ok(arithmetic(weights)),
+        Some(Value::String(word)) if word == "arithmetic" => Ok(arithmetic(weights)),
+        Some(Value::String(word)) if word == "logarithmic" => Ok(Combine::Logarithmic { weights }),
+        Some(other) => Err(bad("mean", format!("{other} is not known: there are arithmetic, logarithmic"))),
     }
+}
+
+fn arithmetic(weights: Option<Vec<f64>>) -> Combine {
+    weights.map_or(Combine::Average, |weights| Combine::Weighted { weights })
 }
 
 #[cfg(test)]
@@ -150,5 +167,12 @@ mod tests {
         assert_eq!(two(json!({ "weights": [1, 1], "strategy": "average" })).unwrap_err().field.unwrap(), "weights");
         assert_eq!(two(json!({ "strategy": "voting" })).unwrap_err().field.unwrap(), "strategy");
         assert_eq!(two(json!({ "weights": "a" })).unwrap_err().field.unwrap(), "weights");
+        assert_eq!(two(json!({ "mean": "arithmetic" })), Ok(Combine::Average));
+        assert_eq!(two(json!({ "mean": "logarithmic" })), Ok(Combine::Logarithmic { weights: None }));
+        let weighted = Combine::Logarithmic { weights: Some(vec![3.0, 1.0]) };
+        assert_eq!(two(json!({ "mean": "logarithmic", "weights": "3,1" })), Ok(weighted));
+        for bad in [json!("geometric"), json!(1)] {
+            assert_eq!(two(json!({ "mean": bad })).unwrap_err().field.unwrap(), "mean");
+        }
     }
 }

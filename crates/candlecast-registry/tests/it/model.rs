@@ -61,6 +61,7 @@ pub(crate) fn new_model(seed: u64) -> NewModel {
         data_range: DataRange { from: Timestamp(1_692_912_000_000), to: Timestamp(1_696_512_000_000) },
         data_fingerprint: "5f1d7a84".into(),
         trained_on: vec!["binance:BTCUSDT:1h".into()],
+        pool: vec![],
         out_of_fold: true,
         seed,
         program_version: "candlecast 0.1.0".into(),

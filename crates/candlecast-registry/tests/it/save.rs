@@ -56,7 +56,11 @@ fn what_changed_decides_the_version() {
     later.config = json!({"epochs": 50, "learningRate": 0.001, "sequenceLength": 20, "hiddenSize": 32});
     assert_eq!(add(later.clone()), "3.0.1 candidate", "the order of fields is no change");
     later.pipeline["window"] = json!(120);
-    assert_eq!(add(later), "3.1.0 candidate", "the pipeline is a part of the configuration");
+    assert_eq!(add(later.clone()), "3.1.0 candidate", "the pipeline is a part of the configuration");
+    later.pool = vec!["binance:ETHUSDT:1h".into()];
+    assert_eq!(add(later.clone()), "3.2.0 candidate", "so is whether there is a pool");
+    later.pool.push("binance:SOLUSDT:1h".into());
+    assert_eq!(add(later), "3.2.1 candidate", "which series are in it is not");
 }
 
 #[test]

@@ -9,13 +9,6 @@ use candlecast_testkit::assert_same_candles;
 
 use crate::fixtures::{key, wait};
 
-fn real_file(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("CANDLECAST_TEST_DATA")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")), PathBuf::from);
-    let path = folder.join("candles").join(name);
-    path.exists().then_some(path)
-}
-
 /// Reads rows of open time, open, high, low, close, volume. Invalid rows are left out, as an import leaves them out.
 fn read(path: PathBuf) -> CandleSeries {
     let key = key("BTCUSDT", Interval::H1);
@@ -44,11 +37,8 @@ fn read(path: PathBuf) -> CandleSeries {
 
 #[test]
 fn years_of_hours_come_back_and_import_again_without_change() {
-    let Some(path) = real_file("BTCUSDT-1h.csv.gz") else {
-        println!("skipped: no real candles here (CANDLECAST_TEST_DATA)");
-        return;
-    };
-    let series = read(path);
+    let Some(folder) = candlecast_testenv::real_data() else { return };
+    let series = read(folder.join("candles/BTCUSDT-1h.csv.gz"));
     assert!(series.len() > 50_000);
     wait(async {
         let folder = tempfile::tempdir().unwrap();

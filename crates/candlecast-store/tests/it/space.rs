@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use candlecast_core::{Interval, Seed, TimeRange, Timestamp};
 use candlecast_store::{CandleStore, ParquetLake, StoreError};
@@ -10,26 +9,22 @@ use candlecast_testkit::{assert_same_candles, series_of};
 
 use crate::fixtures::{file_of, hours, key, wait};
 
-const SMALL_DISK: &str = "CANDLECAST_TEST_SMALL_DISK";
-
 #[test]
 fn a_read_only_folder_is_read_and_not_written() {
+    if !candlecast_testenv::obeys_rights("space::a_read_only_folder_is_read_and_not_written") {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let series = hours(&key("BTCUSDT", Interval::H1), 0, 10);
     wait(ParquetLake::open(folder.path()).unwrap().upsert(&series)).unwrap();
     let series_folder = file_of(folder.path(), "BTCUSDT", "1h", 2023).parent().unwrap().to_owned();
     let closed = [series_folder, folder.path().to_owned(), folder.path().join(".lock")];
     set_read_only(&closed, true);
-    let rights_count = fs::write(closed[0].join("probe"), b"x").is_err();
-    if rights_count {
-        let lake = ParquetLake::open(folder.path()).unwrap();
-        let error = wait(lake.upsert(&hours(series.key(), 10, 1))).unwrap_err();
-        assert!(matches!(error, StoreError::NotAllowed { .. }), "{error}");
-        assert_same_candles(&wait(lake.scan(series.key(), TimeRange::ALL)).unwrap(), &series);
-        assert_eq!(wait(lake.list()).unwrap().len(), 1);
-    } else {
-        println!("skipped: this user may write to read-only folders (root)");
-    }
+    let lake = ParquetLake::open(folder.path()).unwrap();
+    let error = wait(lake.upsert(&hours(series.key(), 10, 1))).unwrap_err();
+    assert!(matches!(error, StoreError::NotAllowed { .. }), "{error}");
+    assert_same_candles(&wait(lake.scan(series.key(), TimeRange::ALL)).unwrap(), &series);
+    assert_eq!(wait(lake.list()).unwrap().len(), 1);
     set_read_only(&closed, false);
 }
 
@@ -41,29 +36,12 @@ fn set_read_only(paths: &[std::path::PathBuf], read_only: bool) {
     }
 }
 
-/// Runs itself again in a mount namespace of its own, with a file system of two megabytes.
 #[test]
 fn a_full_disk_is_an_error_and_nothing_is_half_written() {
-    if let Some(folder) = std::env::var_os(SMALL_DISK) {
-        return fill_the_disk(Path::new(&folder));
-    }
     let folder = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o size=2m tmpfs \"$1\" || exit 77; \
-                  exec \"$2\" --exact space::a_full_disk_is_an_error_and_nothing_is_half_written --nocapture";
-    let run = Command::new("unshare")
-        .args(["-m", "sh", "-c", script, "sh"])
-        .arg(folder.path())
-        .arg(std::env::current_exe().unwrap())
-        .env(SMALL_DISK, folder.path())
-        .output();
-    match run {
-        // unshare itself fails with 1 and says so; a failed test exits with 101.
-        Ok(run) if run.status.success() => {}
-        Ok(run) if run.status.code() == Some(77) || String::from_utf8_lossy(&run.stderr).starts_with("unshare") => {
-            println!("skipped: no file system can be mounted here");
-        }
-        Ok(run) => panic!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr)),
-        Err(error) => println!("skipped: unshare cannot be run ({error})"),
+    let name = "space::a_full_disk_is_an_error_and_nothing_is_half_written";
+    if let Some(disk) = candlecast_testenv::on_small_disk(name, 2 * 1024, folder.path()) {
+        fill_the_disk(&disk);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::cli::time;
 use crate::output::Output;
 use crate::plot;
 use crate::progress::Bar;
-use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs};
+use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs, pool};
 
 /// Walk models forward side by side, the naive forecasts among them
 #[derive(Debug, Args)]
@@ -109,7 +109,7 @@ pub(crate) async fn run(args: &CompareArgs, app: &Host, output: Output) -> Resul
     let models = args.pipeline.fit.models(&args.models)?;
     let common = args.pipeline.common(&key, false)?;
     let method = args.split.method(app, &key).await?;
-    let pool = if args.pool { candlecast_app::pool_of(app, &key).await? } else { vec![] };
+    let pool = pool(app, std::slice::from_ref(&key), args.pool, output).await?;
     let (confidence_threshold, seed) = (args.pipeline.confidence_threshold, app.seed);
     let request = EvaluateJob { series: key, pool, models, common, method, confidence_threshold, seed };
     if args.job.queue {

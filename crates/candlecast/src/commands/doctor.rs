@@ -77,10 +77,11 @@ fn config_tables(doc: &ConfigDoc) -> String {
             let set = if t.set.is_empty() { "-".to_owned() } else { json!(t.set).to_string() };
             let [interval, venue] = [&t.interval, &t.venue].map(|name| name.as_deref().unwrap_or("-"));
             let priority = t.priority.to_string();
-            let texts: [&str; 8] = [&t.model, &t.symbol, interval, venue, &t.horizon, &t.when, &priority, &set];
+            let pool = if t.pool { "yes" } else { "-" };
+            let texts: [&str; 9] = [&t.model, &t.symbol, interval, venue, &t.horizon, pool, &t.when, &priority, &set];
             texts.map(str::to_owned).to_vec()
         });
-        let header = ["model", "symbol", "interval", "venue", "horizon", "when (UTC)", "priority", "set"];
+        let header = ["model", "symbol", "interval", "venue", "horizon", "pool", "when (UTC)", "priority", "set"];
         text = format!("{text}\n\n{}", text::plain(&header, rows.collect()));
     }
     text

@@ -17,12 +17,12 @@ use super::jobs::JobArgs;
 use crate::output::Output;
 use crate::plot;
 use crate::progress::Bar;
-use crate::requests::{PipelineArgs, RangeArgs, SeveralSeriesArgs};
+use crate::requests::{PipelineArgs, RangeArgs, SeveralSeriesArgs, pool};
 
 /// Train a model, say how far it can be trusted, and save it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Of several symbols one model learns, and is scored, calibrated and saved for each.\n\nLearns from the newest days, 365 unless the model has a window of its own, or, with --days or --from, from the range as a whole (an expanding window); --window or --train-days decide otherwise.\n\nThe training is a job: `candlecast jobs` lists it, and goes on with it when it was interrupted.\n\nExamples:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h\n  candlecast train --symbols BTCUSDT,ETHUSDT --model gbdt --horizon 24h\n  candlecast train --symbol BTCUSDT --task volatility --model linear --horizon 24h\n  candlecast train --symbol BTCUSDT --model ensemble --set members=lstm,hybrid\n  candlecast train --symbol BTCUSDT --model lstm --queue --priority 5"
+    after_help = "Of several symbols one model learns, and is scored, calibrated and saved for each.\n\nLearns from the newest days, 365 unless the model has a window of its own, or, with --days or --from, from the range as a whole (an expanding window); --window or --train-days decide otherwise.\n\nThe training is a job: `candlecast jobs` lists it, and goes on with it when it was interrupted.\n\nExamples:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h\n  candlecast train --symbols BTCUSDT,ETHUSDT --model gbdt --horizon 24h\n  candlecast train --symbol BTCUSDT --pool --model linear --horizon 24h\n  candlecast train --symbol BTCUSDT --task volatility --model linear --horizon 24h\n  candlecast train --symbol BTCUSDT --model ensemble --set members=lstm,hybrid\n  candlecast train --symbol BTCUSDT --model lstm --queue --priority 5"
 )]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
@@ -37,6 +37,10 @@ pub(crate) struct TrainArgs {
     days: Option<u32>,
     #[command(flatten)]
     pipeline: PipelineArgs,
+    /// Learn from all other stored series of the same venue and interval too, which are neither scored nor saved for;
+    /// `linear` half from all, half from its own
+    #[arg(long)]
+    pool: bool,
     /// Begin the saved fit with the weights of the version that serves; the forward chain does not
     #[arg(long)]
     warm_start: bool,
@@ -65,7 +69,9 @@ pub(crate) async fn run(args: &TrainArgs, app: &Host, output: Output) -> Result<
         range = TimeRange { from: end.plus_ms(-i64::from(days) * 86_400_000), to: range.to };
     }
     let (warm_start, confidence_threshold) = (args.warm_start, args.pipeline.confidence_threshold);
-    let request = TrainJob { series, model: request, common, range, warm_start, confidence_threshold, seed: app.seed };
+    let pool = pool(app, &series, args.pool, output).await?;
+    let (model, seed) = (request, app.seed);
+    let request = TrainJob { series, pool, model, common, range, warm_start, confidence_threshold, seed };
     if args.job.queue {
         return jobs::queue(&request, &args.job, app, output).await;
     }

@@ -1,7 +1,6 @@
 //! Candle files made for the tests, and where the real ones lie.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
 use candlecast_core::Timestamp;
 use flate2::Compression;
@@ -94,15 +93,4 @@ fn words(values: &[u32]) -> Vec<u8> {
 /// An instant as the documents write it.
 pub(crate) fn instant(ms: i64) -> String {
     Timestamp(ms).to_string()
-}
-
-/// Folder of the real data; `None`, said aloud, when it is not there.
-pub(crate) fn real_data() -> Option<PathBuf> {
-    let folder = std::env::var_os("CANDLECAST_TEST_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    if folder.join("candles").is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no test data at {} (set CANDLECAST_TEST_DATA)", folder.display());
-    None
 }

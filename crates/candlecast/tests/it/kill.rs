@@ -26,13 +26,14 @@ fn time(program: &Program, args: &[&str]) -> Duration {
     start.elapsed()
 }
 
-/// Kills a run after a share of `typical`; one that ended before must have ended well.
-fn kill_at(mut child: Child, typical: Duration, share: f64) {
+/// Kills a run after a share of `typical`; one that ended before must have ended well. Whether the kill came first.
+fn kill_at(mut child: Child, typical: Duration, share: f64) -> bool {
     use std::os::unix::process::ExitStatusExt as _;
     std::thread::sleep(typical.mul_f64(share));
     child.kill().unwrap();
     let status = child.wait().unwrap();
     assert!(status.success() || status.signal() == Some(9), "{status}");
+    !status.success()
 }
 
 fn stored_rows(program: &Program) -> usize {
@@ -46,7 +47,7 @@ fn stored_rows(program: &Program) -> usize {
 fn an_import_that_is_killed_loses_nothing_and_is_completed_by_another() {
     let all = rows(IMPORT_ROWS, 300_000, 1);
     let (head, all) = (csv(&all[..ACKNOWLEDGED_ROWS]), csv(&all));
-    let mut typical = None;
+    let (mut typical, mut n_landed) = (None, 0);
     for share in MOMENTS {
         let program = Program::new();
         let part = program.write("head/BTCUSDT-5m.csv", &head);
@@ -57,7 +58,7 @@ fn an_import_that_is_killed_loses_nothing_and_is_completed_by_another() {
             let whole = undisturbed.write("BTCUSDT-5m.csv", &all);
             time(&undisturbed, &["import", &whole])
         });
-        kill_at(program.spawn(&["import", &whole]), typical, share);
+        n_landed += usize::from(kill_at(program.spawn(&["import", &whole]), typical, share));
         let rows = stored_rows(&program);
         assert!((ACKNOWLEDGED_ROWS..=IMPORT_ROWS).contains(&rows), "{rows} candles after a kill at {share}");
         program.json(&["data", "check"]);
@@ -66,6 +67,7 @@ fn an_import_that_is_killed_loses_nothing_and_is_completed_by_another() {
         program.json(&["data", "check"]);
         assert_eq!(program.json(&["import", &whole])[0]["changed"], false);
     }
+    assert!(n_landed > 0, "every import was done before it was killed");
 }
 
 #[test]
@@ -77,14 +79,16 @@ fn a_training_that_is_killed_leaves_only_complete_models() {
     let train = line(&[&["train", "--horizon", "12h", "--retrain-days", "30"], series]);
     let predict = line(&[&["predict"], series]);
     let typical = time(&program, &train);
+    let mut n_landed = 0;
     for share in MOMENTS {
-        kill_at(program.spawn(&train), typical, share);
+        n_landed += usize::from(kill_at(program.spawn(&train), typical, share));
         let models = program.json(&["models", "list"]);
         assert!(!models.as_array().unwrap().is_empty(), "the acknowledged model is gone");
         models.as_array().unwrap().iter().for_each(assert_complete);
         assert_eq!(program.json(&predict)["horizonSteps"], 12);
         assert!(program.json(&predict).get("fellBack").is_none(), "the active model is damaged");
     }
+    assert!(n_landed > 0, "every training was done before it was killed");
     program.json(&train);
     program.json(&["data", "check"]);
 }

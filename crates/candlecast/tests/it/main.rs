@@ -12,6 +12,7 @@ mod jobs;
 mod kill;
 mod live;
 mod plots;
+mod pool;
 mod program;
 mod real_data;
 mod registry;

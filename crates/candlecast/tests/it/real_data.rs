@@ -2,12 +2,11 @@
 
 use serde_json::Value;
 
-use crate::candle_files::real_data;
 use crate::program::{Program, line};
 
 #[test]
 fn intervals_hold_and_no_trend_or_season_beats_naive_on_bitcoin() {
-    let Some(data) = real_data() else { return };
+    let Some(data) = candlecast_testenv::real_data() else { return };
     let program = Program::new();
     let file = data.join("candles/BTCUSDT-1h.csv.gz").canonicalize().unwrap();
     let imported = program.json(&["import", file.to_str().unwrap()]);

@@ -1,6 +1,5 @@
 //! A model that goes along candle by candle gives the features, forecasts and intervals of the batch.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candlecast_core::{
@@ -169,7 +168,7 @@ fn models_go_along_with_real_candles_as_in_the_batch() {
 
 /// 4,000 recorded candles around the longest gap of the file, with three short gaps and one long one put in.
 fn real_minutes(name: &str) -> Option<CandleSeries> {
-    let path = real_data()?.join("candles").join(name);
+    let path = candlecast_testenv::real_data()?.join("candles").join(name);
     let mut import = candlecast_ingest::open(&path, &ImportOptions::default()).unwrap();
     let mut whole = CandleSeries::empty(import.key().clone());
     while let Some(chunk) = import.next_chunk().unwrap() {
@@ -185,15 +184,4 @@ fn real_minutes(name: &str) -> Option<CandleSeries> {
         columns.push(&whole.candle(widest - 3_100 + i));
     }
     Some(CandleSeries::new(whole.key().clone(), columns).unwrap())
-}
-
-/// Folder of the real data; `None`, said aloud, when it is not there.
-fn real_data() -> Option<PathBuf> {
-    let folder = std::env::var_os("CANDLECAST_TEST_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    if folder.join("candles").is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no test data at {} (set CANDLECAST_TEST_DATA)", folder.display());
-    None
 }

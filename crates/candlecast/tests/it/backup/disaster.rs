@@ -16,12 +16,14 @@ const MOMENTS: [f64; 8] = [0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95];
 /// Until a job must be on record.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn kill_at(mut child: Child, typical: Duration, share: f64) {
+/// Whether the kill came before the end.
+fn kill_at(mut child: Child, typical: Duration, share: f64) -> bool {
     use std::os::unix::process::ExitStatusExt as _;
     sleep(typical.mul_f64(share));
     child.kill().unwrap();
     let status = child.wait().unwrap();
     assert!(status.success() || status.signal() == Some(9), "{status}");
+    !status.success()
 }
 
 /// A folder with other candles than the backup, and the backup beside it.
@@ -45,9 +47,10 @@ fn a_restore_that_is_killed_leaves_the_old_folder_or_the_new_one() {
     let begun = Instant::now();
     undisturbed.json(&restore);
     let typical = begun.elapsed();
+    let mut n_landed = 0;
     for share in MOMENTS {
         let program = occupied();
-        kill_at(program.spawn(&restore), typical, share);
+        n_landed += usize::from(kill_at(program.spawn(&restore), typical, share));
         let left = symbols(&program);
         assert!(left == ["ETHUSDT"] || left == ["BTCUSDT"], "{left:?} after a kill at {share}");
         program.json(&["data", "check"]);
@@ -58,6 +61,7 @@ fn a_restore_that_is_killed_leaves_the_old_folder_or_the_new_one() {
         program.json(&restore);
         assert_eq!(symbols(&program), ["BTCUSDT"]);
     }
+    assert!(n_landed > 0, "every restore was done before it was killed");
 }
 
 #[test]
@@ -66,9 +70,10 @@ fn a_backup_that_is_killed_is_not_there_under_its_name() {
     let begun = Instant::now();
     program.json(&["backup", "whole.tar.zst"]);
     let typical = begun.elapsed();
+    let mut n_landed = 0;
     for (round, share) in MOMENTS.into_iter().enumerate() {
         let name = format!("{round}.tar.zst");
-        kill_at(program.spawn(&["backup", &name]), typical, share);
+        n_landed += usize::from(kill_at(program.spawn(&["backup", &name]), typical, share));
         if program.folder().join(&name).exists() {
             let target = format!("restored-{round}");
             program.json(&["--data-dir", &target, "restore", &name]);
@@ -76,6 +81,7 @@ fn a_backup_that_is_killed_is_not_there_under_its_name() {
             program.json(&["backup", &name]);
         }
     }
+    assert!(n_landed > 0, "every backup was done before it was killed");
     assert_eq!(program.json(&["--now", NOW, "doctor"])["healthy"], true);
 }
 
@@ -127,15 +133,12 @@ fn a_folder_on_which_a_job_runs_is_not_replaced() {
 /// Runs `candlecast --json ARGS` where `full` is a disk of 8 kB; its exit code, standard error, and what was left on
 /// the disk. `None`, said aloud, where no disk can be mounted.
 fn on_a_small_disk(program: &Program, args: &[&str]) -> Option<(Option<i32>, String, Vec<String>)> {
+    let words = candlecast_testenv::mount_words()?;
     let mount = "mkdir -p full && mount -t tmpfs -o size=8k tmpfs full";
-    let may = Command::new("unshare").args(["-m", "sh", "-c", mount]).current_dir(program.folder()).output();
-    if !may.as_ref().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: only root can mount a small disk: {may:?}");
-        return None;
-    }
     let script = format!("{mount} || exit 99; \"$@\"; code=$?; ls -A full; exit $code");
-    let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_candlecast"), "--json"]).args(args);
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command.args(["sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_candlecast"), "--json"]).args(args);
     program.place(&mut command);
     let run = command.output().unwrap();
     let left = String::from_utf8(run.stdout).unwrap().lines().map(str::to_owned).collect();

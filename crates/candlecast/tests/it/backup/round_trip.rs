@@ -102,15 +102,12 @@ fn a_folder_that_was_only_looked_at_counts_as_empty() {
 
 /// An empty schema on the test server; `None`, said aloud, without one.
 fn postgres_url(name: &str) -> Option<String> {
-    let Ok(url) = std::env::var("CANDLECAST_TEST_POSTGRES") else {
-        eprintln!("skipped: CANDLECAST_TEST_POSTGRES names no server");
-        return None;
-    };
+    let url = candlecast_testenv::postgres()?;
     let schema = format!("cli_{name}_{}", std::process::id());
     let sql = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
     let done = Command::new("psql").args([&url, "--quiet", "--command", &sql]).output();
     if !done.as_ref().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: psql made no schema: {done:?}");
+        candlecast_testenv::missing(&format!("PostgreSQL: psql made no schema: {done:?}"));
         return None;
     }
     let joint = if url.contains('?') { '&' } else { '?' };

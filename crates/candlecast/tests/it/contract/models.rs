@@ -31,6 +31,8 @@ const MODEL: &[(&str, Is)] = &[
     ("dataPoints", count),
     ("dataFrom", is_instant),
     ("dataTo", is_instant),
+    ("trainedOn", list),
+    ("pool", list),
     ("metrics", object),
     ("baselineMetrics", object),
     ("test", object),
