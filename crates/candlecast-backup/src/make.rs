@@ -95,7 +95,7 @@ impl Making {
         let saving_waits = folder_lock::hold(&self.settings.models_dir, || self.check_cancelled())?;
         let each = |table: &str| self.read_table(table);
         let unwritable = |e: &std::io::Error| self.unwritable(e);
-        let records = database::add(&mut archive, &self.settings, self.now, runtime, each, unwritable)?;
+        let records = database::add(&mut archive, &self.settings, runtime, each, unwritable)?;
         self.add_files(&mut archive, Part::Models, &self.settings.models_dir)?;
         drop(saving_waits);
         if self.options.candles {

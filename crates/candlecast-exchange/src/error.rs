@@ -127,6 +127,9 @@ pub(crate) fn brief(text: &str) -> String {
 
 impl From<crate::ExchangeError> for candlecast_core::Problem {
     fn from(e: crate::ExchangeError) -> Self {
-        Self::new("exchange-failed", 502, candlecast_core::Blame::Data, e.to_string())
+        use crate::ExchangeError as E;
+        // The exchange, or the way to it, may be there again later; what else it said stays.
+        let status = if matches!(e, E::Unreachable { .. } | E::Blocked { .. }) { 503 } else { 502 };
+        Self::new("exchange-failed", status, candlecast_core::Blame::Data, e.to_string())
     }
 }

@@ -17,5 +17,5 @@ pub use content_hash::content_hash;
 pub use deadline::briefly;
 pub use host::{Clock, Host, HostOptions, RunHooks, SeriesQuery, all_cores, system_time};
 pub use id::{job_id, set_id, tag};
-pub use owner::Owner;
+pub use owner::{Owner, TaskOwner};
 pub use program::{LOCAL, PROGRAM, program_identity};

@@ -4,7 +4,8 @@
 //! `candlecast.db` in the data folder) or PostgreSQL (`DATABASE_URL`). The SQL is one for both; where the dialects
 //! differ the module says so.
 //!
-//! - Times come from the caller; nothing here reads a clock.
+//! - Times come from the caller; nothing here reads a clock. Leases and turns alone go by the clock of the database, which
+//!   all that share it agree on.
 //! - Identities come from the caller, too, so that a call whose answer was lost may be repeated; [`Retry`] does so
 //!   while [`MetaError::is_transient`].
 //! - Lists are read newest first in pages ([`PageRequest`]); the hundredth page costs what the first does.
@@ -29,13 +30,14 @@ mod runs;
 mod sql;
 mod sql_store;
 mod studies;
+mod turns;
 mod upkeep;
 
 pub use dump::{ColumnKind, Dump, DumpColumn, DumpPiece, DumpTable};
 pub use error::{MetaError, Rule};
 pub use jobs::{
-    Cancelled, Checkpoint, Enqueued, Job, JobFilter, JobLimits, JobState, JobStore, Lease, LogLevel, LogLine, NewJob,
-    Outcome, Progress, Signal,
+    Cancelled, Checkpoint, Enqueued, Job, JobFilter, JobLimits, JobState, JobStore, Lease, LogLevel, LogLine,
+    MAX_WAIT_MS, NewJob, Outcome, Progress, Signal, WantedKind,
 };
 pub use ledger::{Ledger, LedgerEntry, Tried};
 pub use models::{Model, ModelFilter, ModelStatus, ModelStore};
@@ -49,24 +51,21 @@ pub use roll_up::{PredictionDay, RollUpDue, RollUpStore, SumUp};
 pub use runs::{NewRun, Run, RunFilter, RunState, RunStore};
 pub use sql_store::{DATABASE_FILE, SqlStore};
 pub use studies::{Fold, Goal, NewStudy, Study, StudyStore, Trial, TrialEnd, TrialState};
+pub use turns::{MAX_TURN_MS, TurnStore};
 pub use upkeep::UpkeepStore;
+
+/// What workers need: jobs, and turns at what only one of them does.
+pub trait QueueStore: JobStore + TurnStore + std::fmt::Debug {}
+
+impl<S: JobStore + TurnStore + std::fmt::Debug> QueueStore for S {}
 
 /// Everything candlecast remembers.
 pub trait MetadataStore:
-    RunStore + ModelStore + JobStore + PredictionStore + RollUpStore + StudyStore + Ledger + UpkeepStore + std::fmt::Debug
+    RunStore + ModelStore + QueueStore + PredictionStore + RollUpStore + StudyStore + Ledger + UpkeepStore
 {
 }
 
-impl<S> MetadataStore for S where
-    S: RunStore
-        + ModelStore
-        + JobStore
-        + PredictionStore
-        + RollUpStore
-        + StudyStore
-        + Ledger
-        + UpkeepStore
-        + std::fmt::Debug
-        + ?Sized
+impl<S: RunStore + ModelStore + QueueStore + PredictionStore + RollUpStore + StudyStore + Ledger + UpkeepStore>
+    MetadataStore for S
 {
 }

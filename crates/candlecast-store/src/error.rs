@@ -138,6 +138,7 @@ impl From<crate::StoreError> for candlecast_core::Problem {
             S::DiskFull { .. } => ("disk-full", 507),
             S::NotAllowed { .. } => ("not-allowed", 500),
             S::Corrupt { .. } | S::NewerFormat { .. } => ("corrupt-file", 500),
+            S::Io { ref source, .. } => ("store-failed", candlecast_core::io_status(source).unwrap_or(500)),
             _ => ("store-failed", 500),
         };
         Self::new(code, status, candlecast_core::Blame::Data, e.to_string())

@@ -4,12 +4,14 @@
 //! A suite panics at the first broken law and says which one.
 
 mod learner_laws;
+mod lease_laws;
 mod store_fixtures;
 mod store_laws;
 mod store_model;
 mod world;
 
 pub use learner_laws::{LearnerLaws, assert_learner_laws};
+pub use lease_laws::assert_lease_laws;
 pub use store_fixtures::{assert_same_candles, candle_at, series_of};
 pub use store_laws::assert_store_laws;
 pub use world::{World, lagged_percent, normals, reverting_returns};
