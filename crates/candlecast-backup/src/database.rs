@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use candlecast_config::Settings;
 use candlecast_core::{Problem, Timestamp};
-use candlecast_meta::{DATABASE_FILE, Dump, DumpPiece, SqlStore};
+use candlecast_meta::{DATABASE_FILE, Dump, DumpPiece, Loaded, SqlStore};
 use tokio::runtime::Handle;
 
 use crate::archive::ArchiveWriter;
@@ -79,14 +79,16 @@ impl UnpackedDump {
     }
 
     /// Reads everything into the PostgreSQL database at `url`, which must hold no records; `before_commit` can still
-    /// undo it.
+    /// undo it. `restore_id` names this restore there.
     pub(super) async fn into_server(
         self,
         url: &str,
         now: Timestamp,
+        restore_id: &str,
         before_commit: impl FnOnce() -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
-        SqlStore::load_server(url, now, &self.dump, self.pieces.iter().map(read_piece), before_commit).await
+    ) -> Result<Loaded, Problem> {
+        let pieces = self.pieces.iter().map(read_piece);
+        SqlStore::load_server(url, now, &self.dump, pieces, restore_id, before_commit).await
     }
 }
 

@@ -11,7 +11,7 @@ mod id;
 mod owner;
 mod program;
 
-pub use candles::{Upserted, may_have_predictions, stored_candles, target_times, upsert_candles};
+pub use candles::{Upserted, compact_candles, may_have_predictions, stored_candles, target_times, upsert_candles};
 pub use checkpoints::Checkpoints;
 pub use content_hash::content_hash;
 pub use deadline::briefly;

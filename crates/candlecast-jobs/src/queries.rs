@@ -96,7 +96,12 @@ async fn recover_jobs_if_possible(host: &Host) -> Result<(), Problem> {
         Err(error) => Err(error),
     };
     match ended {
-        Err(error @ (MetaError::ReadOnly { .. } | MetaError::DiskFull { .. } | MetaError::Busy { .. })) => {
+        Err(
+            error @ (MetaError::ReadOnly { .. }
+            | MetaError::DiskFull { .. }
+            | MetaError::Unavailable { .. }
+            | MetaError::Busy { .. }),
+        ) => {
             tracing::warn!(%error, "jobs whose worker is gone are shown as running");
             Ok(())
         }

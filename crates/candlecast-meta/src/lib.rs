@@ -6,6 +6,7 @@
 //!
 //! - Times come from the caller; nothing here reads a clock. Leases and turns alone go by the clock of the database, which
 //!   all that share it agree on.
+//! - Every call ends: a database that gives no answer in time is an error ([`CallLimits`]).
 //! - Identities come from the caller, too, so that a call whose answer was lost may be repeated; [`Retry`] does so
 //!   while [`MetaError::is_transient`].
 //! - Lists are read newest first in pages ([`PageRequest`]); the hundredth page costs what the first does.
@@ -20,6 +21,7 @@ mod dump;
 mod error;
 mod jobs;
 mod ledger;
+mod limits;
 mod models;
 mod named;
 mod page;
@@ -40,6 +42,7 @@ pub use jobs::{
     MAX_WAIT_MS, NewJob, Outcome, Progress, Signal, WantedKind,
 };
 pub use ledger::{Ledger, LedgerEntry, Tried};
+pub use limits::CallLimits;
 pub use models::{Model, ModelFilter, ModelStatus, ModelStore};
 pub use page::{Cursor, MAX_PAGE, Page, PageRequest};
 pub use predictions::{
@@ -49,6 +52,7 @@ pub use predictions::{
 pub use retry::Retry;
 pub use roll_up::{PredictionDay, RollUpDue, RollUpStore, SumUp};
 pub use runs::{NewRun, Run, RunFilter, RunState, RunStore};
+pub use sql::Loaded;
 pub use sql_store::{DATABASE_FILE, SqlStore};
 pub use studies::{Fold, Goal, NewStudy, Study, StudyStore, Trial, TrialEnd, TrialState};
 pub use turns::{MAX_TURN_MS, TurnStore};

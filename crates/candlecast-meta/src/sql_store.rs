@@ -4,8 +4,8 @@ use std::path::Path;
 
 use candlecast_core::Timestamp;
 
-use crate::MetaError;
 use crate::db::{Database, migrate};
+use crate::{CallLimits, MetaError};
 
 /// Name of the SQLite file in the data folder.
 pub const DATABASE_FILE: &str = "candlecast.db";
@@ -44,6 +44,9 @@ impl SqlStore {
 
     /// Connects to PostgreSQL (`postgres://user:password@host:5432/database`) and brings its schema up to date.
     /// `?options=-c%20search_path=NAME` keeps the tables in a schema of their own.
+    ///
+    /// Connections to other hosts are encrypted and the server's certificate is verified (`sslmode=verify-full`),
+    /// unless the URL has another `sslmode`. Where that allows connections in the clear, a warning is logged once.
     pub async fn connect(url: &str, now: Timestamp) -> Result<Self, MetaError> {
         Ok(Self::over(Database::open_postgres(url, now).await?))
     }
@@ -71,6 +74,11 @@ impl SqlStore {
     #[must_use]
     pub fn by_callers_clock(self) -> Self {
         Self { lease_clock: LeaseClock::Caller, ..self }
+    }
+
+    /// The same with limits of the caller's.
+    pub async fn connect_within(url: &str, limits: CallLimits, now: Timestamp) -> Result<Self, MetaError> {
+        Ok(Self::over(Database::open_postgres_within(url, limits, now).await?))
     }
 
     /// Where the database is: the file, or the server without user and password.

@@ -9,9 +9,12 @@ mod ledger;
 mod load;
 mod models;
 mod predictions;
+mod restores;
 mod roll_up;
 mod runs;
 mod select;
 mod studies;
 mod turns;
 mod upkeep;
+
+pub use load::Loaded;

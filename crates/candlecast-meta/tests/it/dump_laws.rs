@@ -5,7 +5,7 @@ use std::path::Path;
 
 use candlecast_core::{Action, Move, TimeRange};
 use candlecast_meta::{
-    Dump, DumpPiece, Fold, JobFilter, JobStore, Ledger, LogLevel, LogLine, MetaError, ModelStore, NewJob,
+    Dump, DumpPiece, Fold, JobFilter, JobStore, Ledger, Loaded, LogLevel, LogLine, MetaError, ModelStore, NewJob,
     NewPrediction, NewRun, Outcome, PRICE_TASK, PageRequest, PredictionFilter, PredictionStore, PredictionsOf,
     RollUpDue, RollUpStore, RunFilter, RunStore, Settled, SqlStore, StudyStore, TrialEnd,
 };
@@ -15,7 +15,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 use crate::backends::{backends, postgres_url};
 use crate::fixtures::{T0, at, class_prediction, model, prediction, run, study, tried, volatility_prediction};
 
-type Loaded = Result<(), MetaError>;
+type Answer = Result<(), MetaError>;
 
 /// At least one record in every table, with NULL and what is hard to write among the values.
 async fn fill(store: &SqlStore) {
@@ -90,12 +90,14 @@ fn all_good(pieces: Vec<DumpPiece>) -> Vec<Result<DumpPiece, MetaError>> {
     pieces.into_iter().map(Ok).collect()
 }
 
-async fn load_file(file: &Path, dump: &Dump, pieces: Vec<DumpPiece>) -> Loaded {
+async fn load_file(file: &Path, dump: &Dump, pieces: Vec<DumpPiece>) -> Answer {
     SqlStore::load_file(file, T0, dump, all_good(pieces)).await
 }
 
-async fn load_server(url: &str, dump: &Dump, pieces: Vec<DumpPiece>) -> Loaded {
-    SqlStore::load_server(url, T0, dump, all_good(pieces), || Ok(())).await
+async fn load_server(url: &str, dump: &Dump, pieces: Vec<DumpPiece>) -> Answer {
+    let loaded = SqlStore::load_server(url, T0, dump, all_good(pieces), "restore", || Ok(())).await?;
+    assert_eq!(loaded, Loaded::Whole);
+    Ok(())
 }
 
 #[tokio::test]
@@ -322,7 +324,7 @@ async fn a_newer_dump_is_refused_and_a_last_minute_error_undoes_everything() {
 
     let Some(url) = postgres_url("dump_undone").await else { return };
     let stop = || Err(MetaError::Conflict { what: "folder", id: "data".into(), problem: "is in the way".into() });
-    let undone = SqlStore::load_server(&url, T0, &dump, all_good(pieces.clone()), stop).await;
+    let undone = SqlStore::load_server(&url, T0, &dump, all_good(pieces.clone()), "undone", stop).await;
     assert!(matches!(undone, Err(MetaError::Conflict { what: "folder", .. })), "{undone:?}");
     load_server(&url, &dump, pieces).await.unwrap();
 }

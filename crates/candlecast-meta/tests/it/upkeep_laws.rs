@@ -55,10 +55,8 @@ async fn a_sqlite_file_gives_back_the_space_of_what_is_forgotten() {
     let file = dir.path().join("space.db");
     let store = SqlStore::open_file(&file, T0).await.unwrap();
     assert_eq!(store.give_back_space().await, Ok(false), "there is nothing to give back");
-    for hour in 0..400 {
-        let made: Vec<_> = (1..=24).map(|step| prediction("m", hour, step, 101.0)).collect();
-        store.append_predictions(&made).await.unwrap();
-    }
+    let made: Vec<_> = (0..400).flat_map(|hour| (1..=24).map(move |step| prediction("m", hour, step, 101.0))).collect();
+    store.append_predictions(&made).await.unwrap();
     loop {
         let due = store.due_predictions(&PredictionsOf::All, at(500 * 60), PageRequest::first(1_000)).await.unwrap();
         if due.items.is_empty() {
