@@ -57,7 +57,7 @@ async fn log_day(app: &Host, days_ago: i64) {
     store.append_predictions(&made).await.unwrap();
     let of = PredictionsOf::Series(key());
     let due = store.due_predictions(&of, last, PageRequest::first(1_000)).await.unwrap().items;
-    let outcome = |i: usize| if i % 2 == 0 { 101.0 } else { 99.25 };
+    let outcome = |i: usize| if i.is_multiple_of(2) { 101.0 } else { 99.25 };
     let due = due.iter().filter(|p| p.made.target_time > last.plus_ms(-DAY_MS));
     let settled: Vec<Settled> = due.enumerate().map(|(i, p)| Settled { id: p.id, actual: Some(outcome(i)) }).collect();
     store.settle_predictions(&settled, last).await.unwrap();
