@@ -67,6 +67,10 @@ pub trait RollUpStore: Send + Sync {
     /// them, both or neither. Returns how many; 0 when none is due any more.
     async fn roll_up_predictions(&self, due: &RollUpDue, sum_up: &SumUp, now: Timestamp) -> Result<u64, MetaError>;
 
+    /// A number that every roll-up makes larger; 0 before the first. Who reads the log and the days one after the other
+    /// has seen each prediction once where it is the same before and after.
+    async fn roll_up_state(&self) -> Result<i64, MetaError>;
+
     /// What predictions that had met their outcome were rolled up to, last day first: of days that lie wholly in
     /// `range`.
     async fn prediction_days(

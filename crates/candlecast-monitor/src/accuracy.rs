@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use candlecast_core::{Problem, SeriesKey, TimeRange, Timestamp};
+use candlecast_core::{Blame, Problem, SeriesKey, TimeRange, Timestamp};
 use candlecast_host::Host;
 use candlecast_meta::{
     DIRECTION_TASK, LoggedPrediction, MAX_PAGE, MetaError, MetadataStore, PRICE_TASK, PageRequest, PredictionDay,
@@ -18,6 +18,8 @@ const MAX_PREDICTIONS: usize = 500_000;
 const DAYS_AT_ONCE: u32 = 50;
 /// Most entries of origins of rolled up predictions that are read; some 200 MB.
 const MAX_ENTRIES: usize = 2_000_000;
+/// Times that the log is read while others roll it up. They do so for some seconds a day.
+const MAX_READS: usize = 20;
 
 /// How the validated predictions of `of` did over the `window_days` before the newest of them, or over all of the
 /// log. Counted back from the newest target and not from now, so that it means the same on a log of the past.
@@ -82,18 +84,35 @@ pub struct Gathered {
 }
 
 /// Reads the validated predictions that `wanted` names, as [`range_accuracy`] takes them. `go_on` is asked before each
-/// page; its error ends it.
+/// page; its error ends it. While others are rolled up it is read again: what goes over from one table to the other in
+/// between would count twice.
 pub async fn gather(
     store: &dyn MetadataStore,
     wanted: PredictionFilter,
     go_on: &(dyn Fn() -> Result<(), Problem> + Sync),
 ) -> Result<Gathered, Problem> {
     let filter = PredictionFilter { status: Some(PredictionStatus::Validated), ..wanted };
+    for _ in 0..MAX_READS {
+        let state = store.roll_up_state().await?;
+        let found = gather_once(store, &filter, go_on).await?;
+        if store.roll_up_state().await? == state {
+            return Ok(found);
+        }
+    }
+    let detail = "old predictions are being rolled up: ask again in a few seconds";
+    Err(Problem::new("metadata-unreachable", 503, Blame::Data, detail))
+}
+
+async fn gather_once(
+    store: &dyn MetadataStore,
+    filter: &PredictionFilter,
+    go_on: &(dyn Fn() -> Result<(), Problem> + Sync),
+) -> Result<Gathered, Problem> {
     let mut found = Gathered::default();
-    found.cut = gather_logged(store, &filter, go_on, &mut found).await?;
+    found.cut = gather_logged(store, filter, go_on, &mut found).await?;
     // What was rolled up is older than what was not, but for a few.
     if !found.cut {
-        found.cut = gather_rolled_up(store, &filter, go_on, &mut found).await?;
+        found.cut = gather_rolled_up(store, filter, go_on, &mut found).await?;
     }
     Ok(found)
 }

@@ -75,6 +75,7 @@ async fn old_predictions_are_summed_up_by_day_and_forgotten() {
         settle(store, day(2), |p| (!is_first(p)).then_some(102.0)).await;
         assert_eq!(count(store, PredictionStatus::Validated).await, 2 * 46);
         store.mark_predictions(day(2), day(2)).await.unwrap();
+        assert_eq!(store.roll_up_state().await, Ok(0));
 
         // Those of the second day's midnight are of the second day.
         assert_eq!(roll_up(store, day(1), 7).await, 2 * 23);
@@ -87,10 +88,13 @@ async fn old_predictions_are_summed_up_by_day_and_forgotten() {
         assert_eq!(first.iter().map(|d| d.first_origin).min(), Some(T0));
         assert_eq!(first.iter().map(|d| d.first_target).min(), Some(at(120)), "of those with an outcome");
         assert_eq!(first.iter().map(|d| d.last_target).max(), Some(at(23 * 60)));
+        let state = store.roll_up_state().await.unwrap();
         assert_eq!(roll_up(store, day(1), 7).await, 0, "once more changes nothing");
+        assert_eq!(store.roll_up_state().await, Ok(state));
         assert_eq!(days(store, PredictionsOf::All, None, TimeRange::ALL).await, first);
 
         assert_eq!(roll_up(store, END, 1_000).await, 2 * 25, "what is still open stays");
+        assert!(store.roll_up_state().await.unwrap() > state);
         assert_eq!(count(store, PredictionStatus::Pending).await, 2 * 24);
         assert_eq!(count(store, PredictionStatus::Validated).await, 0);
         let of_a = days(store, PredictionsOf::Model("a".into()), Some(PRICE_TASK), TimeRange::ALL).await;
