@@ -1,6 +1,5 @@
 //! [`NewFile`]: a file under a temporary name until it is whole.
 
-use std::error::Error as _;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write as _};
