@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candlecast_config::Settings;
 use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey};
-use candlecast_host::{Host, program_identity};
+use candlecast_host::Host;
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_pipeline::catalog::{check as check_model, check_task};
 use candlecast_pipeline::{
@@ -143,7 +143,7 @@ async fn evaluate_on_record(
     let checkpoints = host.checkpoints_dir();
     let done = host
         .compute(move || {
-            hooks.resume(&checkpoints, &run_fingerprint(&prepared.fingerprints.run, "evaluate", &program_identity()));
+            hooks.resume(&checkpoints, &run_fingerprint(&prepared.fingerprints.run, "evaluate"));
             Ok((prepared.run(&hooks)?, hooks))
         })
         .await;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use candlecast_config::Settings;
 use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
-use candlecast_host::{Host, program_identity};
+use candlecast_host::Host;
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_learn::{FitSummary, Labels, Market, Report, Task};
 use candlecast_monitor::{family, identity, load_serving};
@@ -98,7 +98,7 @@ pub(crate) async fn train_on_record(
     let checkpoints = host.checkpoints_dir();
     let fitted = host
         .compute(move || {
-            hooks.resume(&checkpoints, &run_fingerprint(&training.fingerprints.run, "train", &program_identity()));
+            hooks.resume(&checkpoints, &run_fingerprint(&training.fingerprints.run, "train"));
             Ok((training.run(&hooks, watch.as_ref())?, hooks))
         })
         .await;

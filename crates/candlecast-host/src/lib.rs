@@ -18,4 +18,4 @@ pub use deadline::briefly;
 pub use host::{Clock, Host, HostOptions, RunHooks, SeriesQuery, all_cores, system_time};
 pub use id::{job_id, set_id, tag};
 pub use owner::Owner;
-pub use program::{LOCAL, PROGRAM, program_identity};
+pub use program::{LOCAL, PROGRAM};
