@@ -1,5 +1,7 @@
-//! [`Postgres`]: private PostgreSQL servers for the tests. They listen on Unix sockets in a temporary folder only, and
-//! run as an unprivileged user, since PostgreSQL refuses root.
+//! [`Postgres`]: private PostgreSQL servers for the tests. They listen on Unix sockets in a temporary folder only, but
+//! for one, which is for encrypted connections, and run as an unprivileged user, since PostgreSQL refuses root.
+
+mod encrypted;
 
 use std::env;
 use std::fs::{self, OpenOptions, Permissions};
@@ -10,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use self::encrypted::Encrypted;
 use crate::{packages, sh};
 
 /// Names the server that the tests share.
@@ -18,38 +21,50 @@ pub(crate) const URL_VARIABLE: &str = "CANDLECAST_TEST_POSTGRES";
 const CTL_VARIABLE: &str = "CANDLECAST_TEST_POSTGRES_CTL";
 /// Folders of this program in the system's temporary one; the process's id follows.
 const PREFIX: &str = "candlecast-postgres-";
-/// The servers in such a folder.
+/// The servers in such a folder, and the one that takes encrypted connections.
 const SERVERS: [&str; 2] = ["shared", "stoppable"];
+const ENCRYPTED: &str = "encrypted";
 /// Where distributions keep the programs of each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// Tests run side by side, each with pools of its own. Nothing here outlives the machine, so nothing waits for disks.
 const SETTINGS: &str = "listen_addresses = ''\nmax_connections = 300\nfsync = off\n";
 
-/// A server that all tests share, and one that a test may stop. Both end, and their folder goes, when this is dropped.
+/// A server that all tests share, one that a test may stop, and one for encrypted connections. All end, and their folder
+/// goes, when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Postgres {
     folder: PathBuf,
     servers: Vec<Server>,
     ctl: PathBuf,
+    encrypted: Option<Encrypted>,
 }
 
 impl Postgres {
-    /// Makes two empty servers and starts them. Clears away what a killed run left.
+    /// Makes empty servers and starts them. Clears away what a killed run left.
     pub(crate) fn start(programs: &Programs) -> Result<Self> {
         sweep(programs);
         let folder = env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
-        let mut postgres = Self { ctl: folder.join("ctl"), folder, servers: Vec::new() };
+        let mut postgres = Self { ctl: folder.join("ctl"), folder, servers: Vec::new(), encrypted: None };
         programs.make_folder(&postgres.folder)?;
         for name in SERVERS {
             let server = Server { programs: programs.clone(), folder: postgres.folder.join(name) };
-            server.make()?;
+            server.make(&["--auth=trust"], "")?;
             postgres.servers.push(server);
         }
         let [shared, stoppable] = postgres.servers.as_slice() else { bail!("two servers were to be made") };
         shared.start()?;
         stoppable.start()?;
         stoppable.write_ctl(&postgres.ctl)?;
+        if encrypted::obstacle().is_none() {
+            postgres.encrypted = Some(Encrypted::start(programs, postgres.folder.join(ENCRYPTED))?);
+        }
         Ok(postgres)
+    }
+
+    /// What is missing, if anything is.
+    pub(crate) fn gap(&self) -> Option<String> {
+        let reason = if self.encrypted.is_none() { encrypted::obstacle() } else { None };
+        reason.map(|reason| format!("encrypted connections to PostgreSQL: {reason}"))
     }
 
     /// Tells `command` where the servers are.
@@ -57,12 +72,15 @@ impl Postgres {
         if let Some(shared) = self.servers.first() {
             command.env(URL_VARIABLE, shared.url()).env(CTL_VARIABLE, &self.ctl);
         }
+        if let Some(encrypted) = &self.encrypted {
+            encrypted.pass_to(command);
+        }
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        for server in &self.servers {
+        for server in self.servers.iter().chain(self.encrypted.as_ref().map(|encrypted| &encrypted.server)) {
             server.stop();
         }
         // What cannot be removed now is cleared away by the next run.
@@ -96,31 +114,50 @@ impl Programs {
         Ok(Self { folder, user })
     }
 
-    /// `program` in the words of a shell, as the unprivileged user.
+    /// PostgreSQL's `program` in the words of a shell, as the unprivileged user.
     fn words(&self, program: &str) -> Vec<String> {
-        let path = self.folder.join(program).display().to_string();
+        self.as_user(&self.folder.join(program).display().to_string())
+    }
+
+    /// Any program in the words of a shell, as the unprivileged user.
+    fn as_user(&self, program: &str) -> Vec<String> {
         match &self.user {
-            Some((name, _, _)) => ["runuser", "-u", name, "--", &path].map(str::to_owned).to_vec(),
-            None => vec![path],
+            Some((name, _, _)) => ["runuser", "-u", name, "--", program].map(str::to_owned).to_vec(),
+            None => vec![program.to_owned()],
         }
     }
 
     fn command(&self, program: &str, folder: &Path) -> Command {
-        let words = self.words(program);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).current_dir(folder);
-        command
+        in_folder(&self.words(program), folder)
+    }
+
+    /// A program that is not PostgreSQL's, as the unprivileged user.
+    fn tool(&self, program: &str, folder: &Path) -> Command {
+        in_folder(&self.as_user(program), folder)
+    }
+
+    /// Gives a file or folder to the unprivileged user.
+    fn give(&self, path: &Path) -> Result<()> {
+        if let Some((_, uid, gid)) = &self.user {
+            chown(path, Some(*uid), Some(*gid)).with_context(|| format!("cannot give away {}", path.display()))?;
+        }
+        Ok(())
     }
 
     /// A folder that the unprivileged user may write to.
     fn make_folder(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        if let Some((_, uid, gid)) = &self.user {
-            chown(folder, Some(*uid), Some(*gid)).with_context(|| format!("cannot give away {}", folder.display()))?;
-        }
+        self.give(folder)?;
         fs::set_permissions(folder, Permissions::from_mode(0o755))?;
         Ok(())
     }
+}
+
+/// The command that is written `words`, to be run in `folder`.
+fn in_folder(words: &[String], folder: &Path) -> Command {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).current_dir(folder);
+    command
 }
 
 /// User and group id of a user, if there is one.
@@ -151,15 +188,16 @@ struct Server {
 }
 
 impl Server {
-    fn make(&self) -> Result<()> {
+    /// Makes an empty server. `options` are initdb's, of who may connect; `settings` come after those of all servers.
+    fn make(&self, options: &[&str], settings: &str) -> Result<()> {
         self.programs.make_folder(&self.folder)?;
         let mut initdb = self.programs.command("initdb", &self.folder);
         initdb.arg("-D").arg(self.data());
-        initdb.args(["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]);
+        initdb.args(["-U", "postgres", "--encoding=UTF8", "--no-locale", "--no-sync"]).args(options);
         sh::capture(&mut initdb)?;
-        let settings = self.data().join("postgresql.conf");
-        let mut file = OpenOptions::new().append(true).open(&settings).context("initdb wrote no postgresql.conf")?;
-        writeln!(file, "{SETTINGS}unix_socket_directories = '{}'", self.folder.display())?;
+        let file = self.data().join("postgresql.conf");
+        let mut file = OpenOptions::new().append(true).open(&file).context("initdb wrote no postgresql.conf")?;
+        writeln!(file, "{SETTINGS}unix_socket_directories = '{}'\n{settings}", self.folder.display())?;
         Ok(())
     }
 
@@ -235,7 +273,7 @@ fn sweep(programs: &Programs) {
         if Path::new("/proc").join(pid.to_string()).exists() {
             continue;
         }
-        for server in SERVERS {
+        for server in SERVERS.into_iter().chain([ENCRYPTED]) {
             Server { programs: programs.clone(), folder: entry.path().join(server) }.stop();
         }
         // A folder of another user is that one's to clear away.
@@ -273,6 +311,15 @@ mod tests {
         assert!(ctl("stop") && !answers(stoppable) && answers(shared));
         assert!(ctl("start") && answers(stoppable));
         assert!(!ctl("other"));
+        assert_eq!(postgres.gap().is_none(), postgres.encrypted.is_some());
+        if let Some(encrypted) = &postgres.encrypted {
+            let made = |name: &str| encrypted.server.folder.join(name).is_file();
+            assert!(made("ca.crt") && made("other.crt") && !made("password"));
+            let mut child = Command::new("env");
+            postgres.pass_to(&mut child);
+            let variables = sh::capture(&mut child).unwrap();
+            assert!(variables.contains("CANDLECAST_TEST_POSTGRES_TLS=postgres://postgres:"), "{variables}");
+        }
         let folder = postgres.folder.clone();
         drop(postgres);
         assert!(!folder.exists());

@@ -120,7 +120,9 @@ fn services(site: &mut Site) -> Result<()> {
     let gap = |reason: &str| Gap { what: format!("PostgreSQL: {reason}"), is_failure: true };
     match Programs::find_or_install() {
         Ok(programs) => {
-            site.postgres = Some(Postgres::start(&programs).inspect_err(|_| site.gaps.push(gap("it did not start")))?);
+            let postgres = Postgres::start(&programs).inspect_err(|_| site.gaps.push(gap("it did not start")))?;
+            site.gaps.extend(postgres.gap().map(|what| Gap { what, is_failure: true }));
+            site.postgres = Some(postgres);
         }
         Err(reason) => site.gaps.push(gap(&reason)),
     }

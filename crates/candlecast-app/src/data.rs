@@ -1,9 +1,9 @@
-//! `data list | check | export | resample`.
+//! `data list | check | export | resample | compact`.
 
 use std::path::Path;
 
-use candlecast_core::{CandleSeries, Gaps, Interval, Problem, SeriesKey, TimeRange, Timestamp};
-use candlecast_host::{Host, upsert_candles};
+use candlecast_core::{CandleSeries, Gaps, Interval, Problem, SeriesKey, Symbol, TimeRange, Timestamp};
+use candlecast_host::{Host, compact_candles, upsert_candles};
 use candlecast_monitor::after_candles;
 use candlecast_store::Coverage;
 use futures::StreamExt;
@@ -102,9 +102,32 @@ pub async fn resample(host: &Host, key: &SeriesKey, to: Interval) -> Result<(Ser
         ));
     }
     if upsert_candles(host, &resampled.series).await?.changed.is_some() {
+        compact_candles(host, resampled.series.key()).await;
         after_candles(host, resampled.series.key()).await;
     }
     Ok((resampled.series.key().clone(), resampled.series.len(), resampled.incomplete))
+}
+
+/// What became of the candles of one series that were stored a few at a time.
+#[derive(Debug)]
+pub struct Compacted {
+    /// The series.
+    pub key: SeriesKey,
+    /// How many candles were put into the files of their years; 0 when none waited.
+    pub candles: Result<usize, Problem>,
+}
+
+/// Puts the candles that were stored a few at a time into the files of their years, where other programs find them: of
+/// every series, or of those of `symbol`. A series that fails does not keep the others from it.
+pub async fn compact(host: &Host, symbol: Option<&Symbol>) -> Result<Vec<Compacted>, Problem> {
+    let mut all = Vec::new();
+    for coverage in host.store.list().await? {
+        if symbol.is_none_or(|symbol| *symbol == coverage.key.symbol) {
+            let candles = host.store.compact(&coverage.key).await.map_err(Problem::from);
+            all.push(Compacted { key: coverage.key, candles });
+        }
+    }
+    Ok(all)
 }
 
 /// Writes the candles of `key` within `range` to `path`: CSV, or Parquet by its ending. Returns the rows.

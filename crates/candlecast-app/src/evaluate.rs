@@ -147,6 +147,10 @@ async fn evaluate_on_record(
             Ok((prepared.run(&hooks)?, hooks))
         })
         .await;
+    let done = match done {
+        Ok(done) => recorder.attempt().check_held().await.map(|()| done),
+        Err(error) => Err(error),
+    };
     let (evaluation, hooks) = match done {
         Ok(done) => done,
         Err(error) => {

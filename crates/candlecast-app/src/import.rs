@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use candlecast_core::{Problem, ProgressSink, SeriesKey, TimeRange};
-use candlecast_host::{Host, upsert_candles};
+use candlecast_host::{Host, compact_candles, upsert_candles};
 use candlecast_ingest::{ImportOptions, IngestError, QualityReport};
 use candlecast_monitor::after_candles;
 
@@ -58,6 +58,7 @@ pub async fn import_file(
     }
     let key = import.key().clone();
     if changed.is_some() {
+        compact_candles(host, &key).await;
         after_candles(host, &key).await;
     }
     Ok(Imported { file: path.to_owned(), key, format: import.format().to_string(), report: import.report(), changed })

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use candlecast_config::Settings;
 use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
-use candlecast_host::Host;
+use candlecast_host::{Checkpoints, Host};
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_learn::{FitSummary, Labels, Market, Report, Task};
 use candlecast_monitor::{family, identity, load_serving};
@@ -78,7 +78,9 @@ pub(crate) async fn train_on_record(
     request.check()?;
     let recorder = recorder(host, attempt).await?;
     let Served { slots, takes_over, served } = Served::of(host, request, &recorder.attempt().actor())?;
-    let begin = || warm_start(host, recorder.attempt(), served[0].as_ref(), &slots[0]);
+    // Kept to the end, so that nobody takes away what the attempts at this job have to agree on.
+    let notes = recorder.attempt().job_id().map(|id| Checkpoints::of_job(&host.checkpoints_dir(), id));
+    let begin = || warm_start(notes.as_ref(), served[0].as_ref(), &slots[0]);
     let warm = request.warm_start.then(begin).transpose()?;
     let (seed, started_at) = (request.seed, host.now());
     let markets = markets_of(host, &request.series, request.common.max_fill).await?;
@@ -102,13 +104,19 @@ pub(crate) async fn train_on_record(
             Ok((training.run(&hooks, watch.as_ref())?, hooks))
         })
         .await;
+    let fitted = match fitted {
+        Ok(fitted) => recorder.attempt().check_held().await.map(|()| fitted),
+        Err(error) => Err(error),
+    };
     let saved = match fitted {
         Ok((fitted, hooks)) => {
             let reports: Vec<&Report> = fitted.markets.iter().map(|market| &market.report).collect();
             let tries = recorder.tried(&record, &reports, host.now()).await;
             let attempt = recorder.attempt();
             let saving = Saving { host, request, attempt, slots: &slots, takes_over: &takes_over, tries: &tries };
-            save(&saving, fitted).map(|trained| (trained, hooks))
+            // The ledger may have taken a while.
+            let held = attempt.check_held().await;
+            held.and_then(|()| save(&saving, fitted)).map(|trained| (trained, hooks))
         }
         Err(error) => Err(error),
     };

@@ -95,13 +95,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let lake = dir.path().join("venue=binance");
         fs::create_dir_all(&lake).unwrap();
-        for name in ["venue=binance/b.parquet", "venue=binance/a.parquet", ".lock", "venue=binance/.c.tmp", "x:y"] {
+        let parquet = ["venue=binance/b.parquet", "venue=binance/a.parquet"];
+        for name in
+            parquet.into_iter().chain(["venue=binance/_segment-2023.log", ".lock", "venue=binance/.c.tmp", "x:y"])
+        {
             fs::write(dir.path().join(name), "1234").unwrap();
         }
         let contents = Contents::of(Part::Candles, dir.path()).unwrap();
         let names: Vec<&str> = contents.files.iter().map(|file| file.member.as_str()).collect();
-        assert_eq!(names, ["candles/venue=binance/a.parquet", "candles/venue=binance/b.parquet"]);
-        assert_eq!(contents.bytes(), 8);
+        let lake = ["_segment-2023.log", "a.parquet", "b.parquet"].map(|name| format!("candles/venue=binance/{name}"));
+        assert_eq!(names, lake);
+        assert_eq!(contents.bytes(), 12);
         assert_eq!(contents.left_out, [dir.path().join("x:y")]);
         assert!(Contents::of(Part::Models, &dir.path().join("nowhere")).unwrap().files.is_empty());
     }

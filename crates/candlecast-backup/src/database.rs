@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use candlecast_config::Settings;
 use candlecast_core::{Problem, Timestamp};
-use candlecast_meta::{DATABASE_FILE, Dump, DumpPiece, SqlStore};
+use candlecast_meta::{DATABASE_FILE, Dump, DumpPiece, Loaded, SqlStore};
 use tokio::runtime::Handle;
 
 use crate::archive::ArchiveWriter;
 use crate::member::DUMP;
 use crate::problem;
 
-/// Opens the database that the settings name; `None` where there is none yet.
-async fn open(settings: &Settings, now: Timestamp) -> Result<Option<SqlStore>, Problem> {
+/// Opens the database that the settings name; `None` where there is none yet. Its schema stays as it is: a backup by a
+/// newer program, before an update, must not take the database away from the older programs that work on it.
+async fn open(settings: &Settings) -> Result<Option<SqlStore>, Problem> {
+    let file = settings.data_dir.join(DATABASE_FILE);
     Ok(match &settings.database_url {
-        Some(url) => Some(SqlStore::connect(url, now).await?),
-        None if settings.data_dir.join(DATABASE_FILE).is_file() => {
-            Some(SqlStore::open_in(&settings.data_dir, now).await?)
-        }
+        Some(url) => SqlStore::connect_as_it_is(url).await?,
+        None if file.is_file() => SqlStore::open_file_as_it_is(&file).await?,
         None => None,
     })
 }
@@ -29,12 +29,11 @@ async fn open(settings: &Settings, now: Timestamp) -> Result<Option<SqlStore>, P
 pub(super) fn add<W: Write>(
     archive: &mut ArchiveWriter<W>,
     settings: &Settings,
-    now: Timestamp,
     runtime: &Handle,
     mut each: impl FnMut(&str) -> Result<(), Problem>,
     unwritable: impl Fn(&std::io::Error) -> Problem,
 ) -> Result<u64, Problem> {
-    let Some(store) = runtime.block_on(open(settings, now))? else { return Ok(0) };
+    let Some(store) = runtime.block_on(open(settings))? else { return Ok(0) };
     let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
     let dumped = runtime.block_on(store.dump(|piece: DumpPiece| {
         each(&piece.table)?;
@@ -80,14 +79,16 @@ impl UnpackedDump {
     }
 
     /// Reads everything into the PostgreSQL database at `url`, which must hold no records; `before_commit` can still
-    /// undo it.
+    /// undo it. `restore_id` names this restore there.
     pub(super) async fn into_server(
         self,
         url: &str,
         now: Timestamp,
+        restore_id: &str,
         before_commit: impl FnOnce() -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
-        SqlStore::load_server(url, now, &self.dump, self.pieces.iter().map(read_piece), before_commit).await
+    ) -> Result<Loaded, Problem> {
+        let pieces = self.pieces.iter().map(read_piece);
+        SqlStore::load_server(url, now, &self.dump, pieces, restore_id, before_commit).await
     }
 }
 

@@ -12,8 +12,9 @@
 //!
 //! Other programs go on working while a backup is made. Nothing is saved into the model folder from before the
 //! database is read until the models are copied: so every model that the database knows is there, whole and with the
-//! pointer that names it. The database is read in one transaction. Candles come last: partitions are replaced by
-//! renaming, so each is one whole version, and none is older than the records that speak of it.
+//! pointer that names it. The database is read in one transaction. Candles come last, so none is older than the records
+//! that speak of it. The files of a series are opened while nobody writes, which takes a moment, and are taken as they
+//! are then: a year's file is replaced by renaming, and the segment over it is read at once.
 //!
 //! A restore unpacks beside the data folder, compares every digest, and only then puts the new folder in the place of
 //! the old one by one renaming.
@@ -29,6 +30,7 @@ mod manifest;
 mod member;
 mod problem;
 mod restore;
+mod snapshot;
 mod staging;
 mod swap;
 mod unpack;

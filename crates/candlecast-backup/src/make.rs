@@ -1,6 +1,5 @@
 //! `backup`: making an archive.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,10 +13,11 @@ use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
 
 use crate::archive::{AddError, ArchiveWriter};
-use crate::contents::Contents;
+use crate::contents::{Contents, Source};
 use crate::manifest::{FORMAT, Header, count};
 use crate::member::Part;
-use crate::{database, folder_lock, problem};
+use crate::snapshot::Content;
+use crate::{database, folder_lock, problem, snapshot};
 
 /// What goes into a backup, and where it may be put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Making {
         let saving_waits = folder_lock::hold(&self.settings.models_dir, || self.check_cancelled())?;
         let each = |table: &str| self.read_table(table);
         let unwritable = |e: &std::io::Error| self.unwritable(e);
-        let records = database::add(&mut archive, &self.settings, self.now, runtime, each, unwritable)?;
+        let records = database::add(&mut archive, &self.settings, runtime, each, unwritable)?;
         self.add_files(&mut archive, Part::Models, &self.settings.models_dir)?;
         drop(saving_waits);
         if self.options.candles {
@@ -150,25 +150,34 @@ impl Making {
             self.watch.note(&format!("left out, as its name cannot be one of candlecast's files: {}", path.display()));
         }
         let (mut done, of) = (0, contents.bytes());
-        for source in &contents.files {
-            self.check_cancelled()?;
-            self.watch.progress(part.name(), done, of);
-            let file = match File::open(&source.path) {
-                Ok(file) => file,
-                // Deleted since the folder was listed.
-                Err(e) if e.kind() == ErrorKind::NotFound => continue,
-                Err(e) => return Err(problem::of_file(&source.path, &e)),
-            };
-            // A partition may have been replaced since: what counts is the file that was opened.
-            let bytes = file.metadata().map_err(|e| problem::of_file(&source.path, &e))?.len();
-            archive.add(&source.member, bytes, file).map_err(|e| match e {
-                AddError::Read(e) => problem::of_file(&source.path, &e),
-                AddError::Write(e) => self.unwritable(&e),
-            })?;
-            done += source.bytes;
+        for sources in together(part, &contents.files) {
+            for (source, content) in self.opened(part, folder, sources)? {
+                self.check_cancelled()?;
+                self.watch.progress(part.name(), done, of);
+                archive.add(&source.member, content.n_bytes(), content).map_err(|e| match e {
+                    AddError::Read(e) => problem::of_file(&source.path, &e),
+                    AddError::Write(e) => self.unwritable(&e),
+                })?;
+                done += source.bytes;
+            }
         }
         self.watch.progress(part.name(), of, of);
         Ok(())
+    }
+
+    /// Opens files of `folder`. Those of a series belong together, a segment to the file of its year: no writer may
+    /// come between, which takes a moment for each series.
+    fn opened<'a>(
+        &self,
+        part: Part,
+        folder: &Path,
+        sources: &'a [Source],
+    ) -> Result<Vec<(&'a Source, Content)>, Problem> {
+        let _writers_wait = match part {
+            Part::Candles => Some(folder_lock::hold(folder, || self.check_cancelled())?),
+            Part::Models | Part::Database => None,
+        };
+        snapshot::open(sources)
     }
 
     /// Makes the archive durable and gives it its name; returns its size.
@@ -199,4 +208,10 @@ impl Making {
     fn unwritable(&self, e: &std::io::Error) -> Problem {
         problem::of_file(&self.file, e)
     }
+}
+
+/// The files in groups that are opened together: of the lake those of one folder; else each by itself, as there may be
+/// more than a program may have open.
+fn together(part: Part, files: &[Source]) -> impl Iterator<Item = &[Source]> {
+    files.chunk_by(move |a, b| part == Part::Candles && a.path.parent() == b.path.parent())
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use candlecast_config::Settings;
 use candlecast_core::{Blame, Problem, ProgressSink, Timestamp};
+use candlecast_host::job_id;
+use candlecast_meta::Loaded;
 use tokio::runtime::Handle;
 
 use crate::database::UnpackedDump;
@@ -15,6 +17,10 @@ use crate::staging::Staging;
 use crate::swap::Placed;
 use crate::unpack::{Unpacked, unpack};
 use crate::{folder_lock, problem, staging};
+
+/// Where the server cannot be asked any more whether the records count.
+const UNKNOWN: &str = "the folders are in their places, and the records are in the database or not: when it answers, \
+                       restore once more with --force; that is refused where they are there, and nothing is left to do";
 
 /// What a restore may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,8 +133,11 @@ impl Restoring {
                     placed = put()?;
                     Ok(())
                 };
-                match runtime.block_on(dump.into_server(url, self.now, before_commit)) {
-                    Ok(()) => Ok(placed),
+                let id = job_id(self.now);
+                match runtime.block_on(dump.into_server(url, self.now, &id, before_commit)) {
+                    Ok(Loaded::Whole) => Ok(placed),
+                    // The folders stay: put back, they would be without the records if those count.
+                    Ok(Loaded::Unknown(why)) => Err(Problem::from(why).context(UNKNOWN)),
                     Err(e) => Err(staging::undo(&placed).map_or(e.clone(), |failed| e.context(failed))),
                 }
             }

@@ -31,7 +31,7 @@ pub use hex::hex;
 pub use interval::{HorizonError, Interval, MAX_HORIZON_STEPS};
 pub use key::{KeyError, SeriesKey, Symbol, Venue};
 pub use model_request::ModelRequest;
-pub use problem::{Blame, Problem, file_problem};
+pub use problem::{Blame, Problem, file_problem, io_status};
 pub use progress::{NoProgress, ProgressSink, Stage};
 pub use resample::{ResampleError, Resampled, resample};
 pub use seed::{Seed, Stream};

@@ -91,6 +91,14 @@ impl Problem {
         Some(Self { detail, ..first })
     }
 
+    /// True for what passes by itself, or once somebody has made room: a lock that another program holds, a full disk,
+    /// a database or an exchange that is away. The same work may succeed later. The status says it: 429, 503, 504 and
+    /// 507 mean "not now" in HTTP, too.
+    pub fn passes(&self) -> bool {
+        // Too little memory for a run is told with 507 as well, and stays so.
+        self.blame == Blame::Data && self.code != "memory-limit" && matches!(self.status, 429 | 503 | 504 | 507)
+    }
+
     /// Exit code of the command line.
     pub fn exit_code(&self) -> u8 {
         match self.blame {
@@ -141,5 +149,73 @@ impl From<crate::ResampleError> for Problem {
 
 /// A file that could not be read or written.
 pub fn file_problem(path: &std::path::Path, e: &std::io::Error) -> Problem {
-    Problem::data("file-failed", format!("{}: {e}", path.display()))
+    Problem::new("file-failed", io_status(e).unwrap_or(409), Blame::Data, format!("{}: {e}", path.display()))
+}
+
+/// The status of a failure of the system that passes ([`Problem::passes`]); `None` for one that stays until somebody
+/// acts on what is in the way.
+pub fn io_status(e: &std::io::Error) -> Option<u16> {
+    use std::io::ErrorKind as K;
+    match e.kind() {
+        K::StorageFull | K::QuotaExceeded => Some(507),
+        K::WouldBlock
+        | K::TimedOut
+        | K::Interrupted
+        | K::ResourceBusy
+        | K::OutOfMemory
+        | K::StaleNetworkFileHandle
+        | K::HostUnreachable
+        | K::NetworkUnreachable
+        | K::NetworkDown
+        | K::ConnectionRefused
+        | K::ConnectionReset
+        | K::ConnectionAborted => Some(503),
+        _ if is_out_of_descriptors(e) => Some(503),
+        _ => None,
+    }
+}
+
+/// True where the process, or the system, has no file descriptor left (ENFILE, EMFILE), for which there is no kind.
+fn is_out_of_descriptors(e: &std::io::Error) -> bool {
+    cfg!(unix) && matches!(e.raw_os_error(), Some(23 | 24))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_by_the_status() {
+        for status in [429, 503, 504, 507] {
+            assert!(Problem::new("away", status, Blame::Data, "").passes(), "{status}");
+        }
+        for stays in [
+            Problem::data("corrupt-file", ""),
+            Problem::new("registry-failed", 500, Blame::Data, ""),
+            Problem::new("memory-limit", 507, Blame::Data, ""),
+            Problem::new("odd", 503, Blame::Usage, ""),
+            Problem::cancelled(),
+        ] {
+            assert!(!stays.passes(), "{stays:?}");
+        }
+    }
+
+    #[test]
+    fn failures_of_the_system_that_pass_are_told_from_those_that_stay() {
+        let of = |e: io::Error| file_problem(Path::new("x"), &e);
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ResourceBusy, io::ErrorKind::TimedOut] {
+            assert!(of(kind.into()).passes(), "{kind:?}");
+        }
+        for kind in [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidData] {
+            let problem = of(kind.into());
+            assert_eq!((problem.passes(), problem.status, problem.code), (false, 409, "file-failed"), "{kind:?}");
+        }
+        if cfg!(unix) {
+            // EMFILE is 24 on Linux, the BSDs and macOS.
+            assert!(of(io::Error::from_raw_os_error(24)).passes());
+        }
+    }
 }

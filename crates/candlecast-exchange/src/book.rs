@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use candlecast_core::Timestamp;
 
+/// Most levels kept of a side; no exchange has nearly as many. Beyond it the farthest from the other side go.
+const MAX_LEVELS: usize = 100_000;
+
 /// A price and what is offered at it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
@@ -35,17 +38,31 @@ impl OrderBook {
     /// A book of these levels as of `update_id`.
     pub fn new(update_id: u64, bids: &[Level], asks: &[Level]) -> Self {
         let mut book = Self { update_id, ..Self::default() };
-        set(&mut book.bids, bids);
-        set(&mut book.asks, asks);
+        book.set(bids, asks, MAX_LEVELS);
         book
     }
 
     /// Lays changed levels over the book.
     pub fn apply(&mut self, update_id: u64, time: Timestamp, bids: &[Level], asks: &[Level]) {
-        set(&mut self.bids, bids);
-        set(&mut self.asks, asks);
+        self.set(bids, asks, MAX_LEVELS);
         self.update_id = update_id;
         self.time = Some(time);
+    }
+
+    /// Changes levels, of which each side keeps the best `most`.
+    fn set(&mut self, bids: &[Level], asks: &[Level], most: usize) {
+        for level in bids {
+            set(&mut self.bids, level);
+            if self.bids.len() > most {
+                self.bids.pop_first();
+            }
+        }
+        for level in asks {
+            set(&mut self.asks, level);
+            if self.asks.len() > most {
+                self.asks.pop_last();
+            }
+        }
     }
 
     /// The exchange's number of the last change.
@@ -105,13 +122,11 @@ fn level((bits, quantity): (&u64, &f64)) -> Level {
     Level { price: f64::from_bits(*bits), quantity: *quantity }
 }
 
-fn set(side: &mut BTreeMap<u64, f64>, levels: &[Level]) {
-    for l in levels {
-        if l.quantity == 0.0 {
-            side.remove(&l.price.to_bits());
-        } else {
-            side.insert(l.price.to_bits(), l.quantity);
-        }
+fn set(side: &mut BTreeMap<u64, f64>, level: &Level) {
+    if level.quantity == 0.0 {
+        side.remove(&level.price.to_bits());
+    } else {
+        side.insert(level.price.to_bits(), level.quantity);
     }
 }
 
@@ -136,6 +151,16 @@ mod tests {
         assert_eq!((book.update_id(), book.time(), book.is_uncrossed()), (6, Some(Timestamp(1)), true));
         book.apply(7, Timestamp(2), &levels(&[(150.0, 1.0)]), &[]);
         assert!(!book.is_uncrossed());
+    }
+
+    #[test]
+    fn a_side_keeps_its_best_levels() {
+        let mut book = OrderBook::default();
+        let bids: Vec<(f64, f64)> = (1..=9).map(|k| (f64::from(k), 1.0)).collect();
+        let asks: Vec<(f64, f64)> = (11..=19).rev().map(|k| (f64::from(k), 1.0)).collect();
+        book.set(&levels(&bids), &levels(&asks), 3);
+        assert_eq!(book.bids().map(|l| l.price).collect::<Vec<_>>(), [9.0, 8.0, 7.0]);
+        assert_eq!(book.asks().map(|l| l.price).collect::<Vec<_>>(), [11.0, 12.0, 13.0]);
     }
 
     #[test]

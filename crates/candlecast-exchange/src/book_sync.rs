@@ -6,8 +6,10 @@ use candlecast_core::{Symbol, Timestamp};
 
 use crate::{Level, OrderBook};
 
-/// Changes kept while a snapshot is on its way; beyond it the oldest go, and the snapshot must be newer.
+/// Changes kept while a snapshot is on its way, and the memory they may take; beyond either the oldest go, and the snapshot
+/// must be newer.
 const MAX_WAITING: usize = 10_000;
+const MAX_WAITING_BYTES: usize = 32 << 20;
 
 /// A change of an order book.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,12 +91,13 @@ pub struct BookSync {
     /// True once a message has been applied over the snapshot.
     bridged: bool,
     waiting: VecDeque<DepthDiff>,
+    waiting_bytes: usize,
 }
 
 impl BookSync {
     /// Without a book.
     pub fn new(rule: BookRule) -> Self {
-        Self { rule, book: None, bridged: false, waiting: VecDeque::new() }
+        Self { rule, book: None, bridged: false, waiting: VecDeque::new(), waiting_bytes: 0 }
     }
 
     /// The book, while it is in step.
@@ -123,7 +126,7 @@ impl BookSync {
 
     /// Takes a snapshot and lays the waiting messages over it. `NeedsSnapshot` when it is too old to meet them.
     pub fn on_snapshot(&mut self, snapshot: &DepthSnapshot) -> BookStep {
-        let mut waiting = std::mem::take(&mut self.waiting);
+        let (mut waiting, bytes) = (std::mem::take(&mut self.waiting), std::mem::take(&mut self.waiting_bytes));
         waiting.make_contiguous().sort_by_key(|d| (d.first_id, d.final_id));
         self.book = Some(OrderBook::new(snapshot.last_id, &snapshot.bids, &snapshot.asks));
         self.bridged = false;
@@ -131,7 +134,7 @@ impl BookSync {
             return BookStep::Applied;
         }
         self.reset();
-        self.waiting = waiting;
+        (self.waiting, self.waiting_bytes) = (waiting, bytes);
         BookStep::NeedsSnapshot
     }
 
@@ -150,11 +153,18 @@ impl BookSync {
     }
 
     fn wait(&mut self, diff: DepthDiff) {
-        if self.waiting.len() == MAX_WAITING {
-            self.waiting.pop_front();
-        }
+        self.waiting_bytes += bytes(&diff);
         self.waiting.push_back(diff);
+        while self.waiting.len() > MAX_WAITING || self.waiting_bytes > MAX_WAITING_BYTES {
+            let Some(oldest) = self.waiting.pop_front() else { return };
+            self.waiting_bytes -= bytes(&oldest);
+        }
     }
+}
+
+/// Memory that a change takes.
+fn bytes(diff: &DepthDiff) -> usize {
+    size_of::<DepthDiff>() + (diff.bids.len() + diff.asks.len()) * size_of::<Level>()
 }
 
 #[cfg(test)]
@@ -212,5 +222,25 @@ mod tests {
         assert_eq!(sync.on_diff(diff(61, 70, 60, 5.0)), BookStep::Applied, "begins where the snapshot ends");
         assert_eq!(sync.on_diff(diff(81, 90, 80, 6.0)), BookStep::NeedsSnapshot);
         assert_eq!(sync.on_snapshot(&snapshot(75)), BookStep::NeedsSnapshot, "76 to 80 are missing");
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_number_and_by_memory() {
+        let mut sync = BookSync::new(BookRule::Consecutive);
+        for k in 0..MAX_WAITING as u64 + 5 {
+            sync.on_diff(diff(k + 1, k + 1, k, 2.0));
+        }
+        assert_eq!((sync.waiting.len(), sync.waiting[0].first_id), (MAX_WAITING, 6), "the oldest five are gone");
+        let mut sync = BookSync::new(BookRule::Consecutive);
+        let level = Level::new(1.0, 1.0).unwrap();
+        for k in 0..5 {
+            let bids = vec![level; MAX_WAITING_BYTES / 4 / size_of::<Level>()];
+            sync.on_diff(DepthDiff { bids, ..diff(k + 1, k + 1, k, 2.0) });
+        }
+        assert_eq!((sync.waiting.len(), sync.waiting[0].first_id), (3, 3), "the structs themselves count, too");
+        let counted: usize = sync.waiting.iter().map(bytes).sum();
+        assert_eq!(sync.waiting_bytes, counted);
+        assert_eq!(sync.on_snapshot(&snapshot(2)), BookStep::Applied);
+        assert_eq!((sync.waiting.len(), sync.waiting_bytes), (0, 0));
     }
 }

@@ -39,19 +39,27 @@ impl WeightBudget {
     /// Books `weight` at `now_ms` and returns 0, or returns the milliseconds to wait before asking again. A
     /// weight above the whole budget counts as the whole budget.
     pub fn reserve(&mut self, now_ms: u64, weight: u32) -> u64 {
-        if now_ms < self.blocked_until_ms {
-            return self.blocked_until_ms - now_ms;
+        self.reserve_within(self.budget.weight, now_ms, weight)
+    }
+
+    /// The same for somebody who keeps to `limit` of the weight, at least 1, though others may spend more of it.
+    pub(crate) fn reserve_within(&mut self, limit: u32, now_ms: u64, weight: u32) -> u64 {
+        let blocked_ms = self.blocked_ms(now_ms);
+        if blocked_ms > 0 {
+            return blocked_ms;
         }
         self.expire(now_ms);
-        let weight = weight.min(self.budget.weight);
-        let mut free = self.budget.weight.saturating_sub(self.total);
-        if weight <= free {
+        let limit = limit.clamp(1, self.budget.weight.max(1));
+        let weight = weight.min(limit);
+        // What others spent may exceed the limit of this one: as much has to expire beyond what it needs.
+        let mut total = self.total;
+        if weight.saturating_add(total) <= limit {
             self.book(now_ms, weight);
             return 0;
         }
         for &(at, amount) in &self.spent {
-            free = free.saturating_add(amount);
-            if weight <= free {
+            total = total.saturating_sub(amount);
+            if weight.saturating_add(total) <= limit {
                 return (at + self.budget.window_ms).saturating_sub(now_ms).max(1);
             }
         }
@@ -66,6 +74,11 @@ impl WeightBudget {
         if unknown > 0 {
             self.book(now_ms, unknown);
         }
+    }
+
+    /// Milliseconds from `now_ms` for which nothing may be spent at all.
+    pub(crate) fn blocked_ms(&self, now_ms: u64) -> u64 {
+        self.blocked_until_ms.saturating_sub(now_ms)
     }
 
     /// Spends nothing before `until_ms`.
@@ -130,5 +143,17 @@ mod tests {
         assert_eq!(spender.reserve(60_001, 50), 0);
         spender.block_until(70_000);
         assert_eq!(spender.reserve(60_002, 1), 9_998);
+    }
+
+    #[test]
+    fn who_keeps_to_less_waits_for_what_others_spent() {
+        let mut spender = WeightBudget::new(Budget { weight: 100, window_ms: 1_000 });
+        assert_eq!(spender.reserve(0, 30), 0);
+        assert_eq!(spender.reserve(1, 40), 0);
+        assert_eq!(spender.reserve_within(50, 2, 10), 998, "the first 30 have to expire");
+        assert_eq!(spender.reserve_within(50, 2, 20), 999, "and the 40 after them");
+        assert_eq!(spender.reserve(2, 20), 0);
+        assert_eq!(spender.reserve_within(50, 1_000, 10), 1, "60 of others are left");
+        assert_eq!(spender.reserve_within(50, 1_001, 30), 0);
     }
 }

@@ -11,8 +11,8 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_asyn
 
 use crate::error::brief;
 
-/// No message of an exchange is nearly as long.
-const MAX_MESSAGE_BYTES: usize = 16 << 20;
+/// No message of an exchange is nearly as long. As a tree of values it takes some twenty times as much.
+const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 

@@ -51,6 +51,21 @@ pub enum ExchangeError {
         /// Its words.
         message: String,
     },
+    /// The exchange, or what stands before it, lets a request through no more: a firewall (403), a region (451), a gateway.
+    /// Such a block passes as a rule.
+    #[error(
+        "{venue} does not let {path} through (status {status}: {message}): a block of this address or region may pass; try again later, or use another --rest-url"
+    )]
+    Denied {
+        /// Exchange.
+        venue: Venue,
+        /// Path asked for.
+        path: String,
+        /// Status of the answer.
+        status: u16,
+        /// Beginning of the answer.
+        message: String,
+    },
     /// Too many requests came from this address; the exchange names a time longer than `maxWaitMs`.
     #[error("{venue} takes no requests from this address for {wait_s} s (status {status}): try again after that")]
     Blocked {
@@ -80,7 +95,7 @@ pub enum ExchangeError {
     Url {
         /// Exchange.
         venue: Venue,
-        /// As given.
+        /// As given, without user name, password and query.
         url: String,
         /// What is wrong.
         reason: String,
@@ -120,6 +135,13 @@ pub enum ExchangeError {
     Key(#[from] KeyError),
 }
 
+impl ExchangeError {
+    /// True when the same may succeed later without anybody doing anything: the network, a limit, a block.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Denied { .. } | Self::Blocked { .. } | Self::Unreachable { .. })
+    }
+}
+
 /// The first characters of what an exchange said, on one line.
 pub(crate) fn brief(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
@@ -127,6 +149,9 @@ pub(crate) fn brief(text: &str) -> String {
 
 impl From<crate::ExchangeError> for candlecast_core::Problem {
     fn from(e: crate::ExchangeError) -> Self {
-        Self::new("exchange-failed", 502, candlecast_core::Blame::Data, e.to_string())
+        use crate::ExchangeError as E;
+        // The exchange, or the way to it, may be there again later; what else it said stays.
+        let status = if matches!(e, E::Unreachable { .. } | E::Blocked { .. }) { 503 } else { 502 };
+        Self::new("exchange-failed", status, candlecast_core::Blame::Data, e.to_string())
     }
 }

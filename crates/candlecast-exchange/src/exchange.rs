@@ -1,6 +1,7 @@
 //! [`Exchange`] and what it hands out.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use candlecast_core::{Candle, CandleSeries, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
@@ -28,6 +29,11 @@ pub trait Exchange: Send + Sync + Debug {
     /// Requests sent to the exchange so far, repeated ones included; 0 where none are needed.
     fn requests(&self) -> u64 {
         0
+    }
+
+    /// Waits by the clock that the exchange goes by, so that tests do not wait.
+    async fn wait_ms(&self, ms: u64) {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 
     /// Opens a stream of live events.
@@ -129,6 +135,13 @@ pub enum LiveEvent {
         candle: Candle,
         /// How it came.
         origin: Origin,
+    },
+    /// The exchange's history has no candles that open within this range; they are not handed out later.
+    Missing {
+        /// Series.
+        key: SeriesKey,
+        /// First open time that is missing, and the first that is not.
+        range: TimeRange,
     },
     /// The candle under way has changed; it is not final.
     Forming {

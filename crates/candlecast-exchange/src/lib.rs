@@ -6,9 +6,10 @@
 //! the network (rate limits, retries, reconnects, back-fill, order-book checks), [`Replay`] is the other. Each
 //! exchange is a file in `exchanges/` and a line in its list.
 //!
-//! Time: whether a candle is closed is judged by the exchange's clock, carried forward by a monotonic one
-//! ([`Clock`]); the wall clock of this machine is never read, so that its skew cannot matter. All waits go through
-//! [`Clock`] as well.
+//! Time: whether a candle is closed is judged by the exchange's clock, carried forward by one that never goes back and,
+//! where the system has such a clock, goes on in suspend ([`Clock`]). What the wall clock of this machine shows never
+//! matters, so that its skew cannot; that it moves against the other one says that either was set or stood still, and the
+//! exchange is asked again. All waits go through [`Clock`] as well.
 //!
 //! Which type goes where: [`Misread`] is a protocol's verdict on one answer, [`ExchangeError`] what a caller sees
 //! once retries have not helped.
@@ -30,11 +31,14 @@ mod network;
 mod protocol;
 mod recipe;
 mod rest;
+mod shared_budget;
 mod tls;
 mod track;
 
 #[cfg(feature = "faults")]
 pub mod faults;
+#[cfg(test)]
+mod test_machine;
 
 pub use address::check_address;
 pub use book::{Level, OrderBook};

@@ -5,18 +5,48 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use candlecast_core::{Candle, CandleSeries, Columns, Interval, SeriesKey, TimeRange, Timestamp, Venue};
 
+use crate::address::{check_resolved, shown};
 use crate::live::NetworkLive;
 use crate::rest::{Rest, locked};
 use crate::{Clock, Exchange, ExchangeError, Live, Page, Protocol, Setting, Subscription, Tuning, tls};
 
 /// The exchange's time is asked again after so many ms: clocks drift by some ms in that time.
 const TIME_VALID_MS: u64 = 600_000;
+/// Our two clocks move against each other by less in that time, unless one was set or stood still in suspend.
+const MAX_MOVE_MS: u64 = 1_000;
+/// A message that was sent later than we believe to live by more than this proves us wrong: nothing comes before it is sent.
+const MAX_EARLY_MS: i64 = 2_000;
+/// One from further ahead than this is not believed by itself: the exchange is asked.
+const MAX_CORRECTION_MS: i64 = 60_000;
+/// It is asked no more often than this for that reason, in ms.
+const DOUBT_PAUSE_MS: u64 = 10_000;
 
-/// The exchange's time at one instant of our clock.
+/// The exchange's time at one instant of our clocks.
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
     elapsed_ms: u64,
+    wall_ms: Option<i64>,
     exchange: Timestamp,
+}
+
+impl Anchor {
+    fn new(clock: &dyn Clock, exchange: Timestamp) -> Self {
+        Self { elapsed_ms: clock.elapsed_ms(), wall_ms: clock.wall_ms(), exchange }
+    }
+
+    fn age_ms(&self, clock: &dyn Clock) -> u64 {
+        clock.elapsed_ms().saturating_sub(self.elapsed_ms)
+    }
+
+    /// The exchange's time now; `None` when the anchor is too old or a clock was set or stood still.
+    fn now(&self, clock: &dyn Clock) -> Option<Timestamp> {
+        let age_ms = self.age_ms(clock);
+        let moved_ms = match (self.wall_ms, clock.wall_ms()) {
+            (Some(then), Some(now)) => now.saturating_sub(then).saturating_sub(age_ms as i64).unsigned_abs(),
+            _ => 0,
+        };
+        (age_ms < TIME_VALID_MS && moved_ms <= MAX_MOVE_MS).then(|| self.exchange.plus_ms(age_ms as i64))
+    }
 }
 
 /// What history and live streams share.
@@ -29,26 +59,62 @@ pub(crate) struct Core {
     pub(crate) tuning: Tuning,
     pub(crate) stream_url: Option<String>,
     anchor: Mutex<Option<Anchor>>,
+    /// URLs whose names may turn out to be of a private network; empty once they were judged.
+    unjudged: Mutex<Vec<String>>,
 }
 
 impl Core {
-    /// The exchange's time, carried forward by our monotonic clock.
+    pub(crate) fn new(protocol: Arc<dyn Protocol>, tuning: Tuning, setting: &Setting) -> Result<Self, ExchangeError> {
+        let tls = tls::config()?;
+        let rest = Rest::new(protocol.as_ref(), tuning, setting, &tls)?;
+        let clock = Arc::clone(&setting.clock);
+        let (stream_url, anchor) = (setting.stream_url.clone(), Mutex::new(None));
+        let of_user = [&setting.rest_url, &setting.stream_url].into_iter().flatten().cloned();
+        let unjudged = Mutex::new(if setting.public_only { of_user.collect() } else { Vec::new() });
+        Ok(Self { protocol, rest, tls, clock, tuning, stream_url, anchor, unjudged })
+    }
+
+    /// The exchange's time, carried forward by our clock.
     ///
     /// Its answer is taken to have been written when it arrived, so that the estimate is late by at most the
     /// answer's way and no candle is thought closed too early.
     pub(crate) async fn now(&self) -> Result<Timestamp, ExchangeError> {
+        let clock = self.clock.as_ref();
         let known = *locked(&self.anchor);
-        let elapsed_ms = self.clock.elapsed_ms();
-        if let Some(anchor) = known {
-            let age_ms = elapsed_ms.saturating_sub(anchor.elapsed_ms);
-            if age_ms < TIME_VALID_MS {
-                return Ok(anchor.exchange.plus_ms(age_ms as i64));
-            }
+        if let Some(now) = known.and_then(|anchor| anchor.now(clock)) {
+            return Ok(now);
         }
+        self.judge_names().await?;
         let exchange = self.rest.get(&self.protocol.time(), |body| self.protocol.read_time(body)).await?;
-        let anchor = Anchor { elapsed_ms: self.clock.elapsed_ms(), exchange };
-        *locked(&self.anchor) = Some(anchor);
+        *locked(&self.anchor) = Some(Anchor::new(clock, exchange));
         Ok(exchange)
+    }
+
+    /// A message has come that the exchange sent at `sent`: where we believe to live before that we are wrong. By a little
+    /// our time is set right, and still is late if anything; for more the exchange is asked when its time is needed next.
+    pub(crate) fn heard(&self, sent: Timestamp) {
+        let clock = self.clock.as_ref();
+        let mut anchor = locked(&self.anchor);
+        let Some(known) = *anchor else { return };
+        // Where it is not valid any more it is asked anyway.
+        let Some(now) = known.now(clock) else { return };
+        match sent.ms().saturating_sub(now.ms()) {
+            ..=MAX_EARLY_MS => {}
+            early_ms if early_ms <= MAX_CORRECTION_MS => *anchor = Some(Anchor::new(clock, sent)),
+            _ if known.age_ms(clock) >= DOUBT_PAUSE_MS => *anchor = None,
+            _ => {}
+        }
+    }
+
+    /// Refuses, before anything is sent, to connect where a URL of the user leads into a private network.
+    pub(crate) async fn judge_names(&self) -> Result<(), ExchangeError> {
+        let unjudged = locked(&self.unjudged).clone();
+        for url in &unjudged {
+            let judged = check_resolved(url).await;
+            judged.map_err(|reason| ExchangeError::Url { venue: self.protocol.venue(), url: shown(url), reason })?;
+        }
+        locked(&self.unjudged).clear();
+        Ok(())
     }
 
     /// Candles that open before this instant are closed and settled.
@@ -119,11 +185,7 @@ pub(crate) struct NetworkExchange {
 
 impl NetworkExchange {
     pub(crate) fn new(protocol: Arc<dyn Protocol>, tuning: Tuning, setting: &Setting) -> Result<Self, ExchangeError> {
-        let tls = tls::config()?;
-        let rest = Rest::new(protocol.as_ref(), tuning, setting, &tls)?;
-        let clock = Arc::clone(&setting.clock);
-        let (stream_url, anchor) = (setting.stream_url.clone(), Mutex::new(None));
-        Ok(Self { core: Arc::new(Core { protocol, rest, tls, clock, tuning, stream_url, anchor }) })
+        Ok(Self { core: Arc::new(Core::new(protocol, tuning, setting)?) })
     }
 }
 
@@ -149,7 +211,86 @@ impl Exchange for NetworkExchange {
         self.core.rest.requests()
     }
 
+    async fn wait_ms(&self, ms: u64) {
+        self.core.clock.sleep_ms(ms).await;
+    }
+
     async fn live(&self, subscription: Subscription) -> Result<Box<dyn Live>, ExchangeError> {
         Ok(Box::new(NetworkLive::new(Arc::clone(&self.core), subscription)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_machine::{Machine, TimeServer};
+
+    const SUSPENDED_MS: i64 = 90_000;
+
+    #[tokio::test]
+    async fn after_a_suspend_the_time_is_asked_again() {
+        let server = TimeServer::start();
+        let machine = Machine::new(true);
+        let core = server.core(&machine);
+        let begin = server.now();
+        assert_eq!(core.now().await.unwrap(), begin);
+        server.pass(5_000);
+        machine.run(5_000);
+        assert_eq!(core.now().await.unwrap(), begin.plus_ms(5_000));
+        assert_eq!(core.rest.requests(), 1, "it is carried forward");
+        server.pass(SUSPENDED_MS);
+        machine.suspend(SUSPENDED_MS);
+        assert_eq!(core.now().await.unwrap(), begin.plus_ms(5_000 + SUSPENDED_MS));
+        assert_eq!(core.rest.requests(), 2);
+    }
+
+    #[tokio::test]
+    async fn without_a_wall_clock_messages_set_the_time_right() {
+        let server = TimeServer::start();
+        let machine = Machine::new(false);
+        let core = server.core(&machine);
+        core.now().await.unwrap();
+        server.pass(30_000);
+        assert_eq!(core.now().await.unwrap(), server.now().plus_ms(-30_000), "nobody can know");
+        core.heard(server.now());
+        assert_eq!(core.now().await.unwrap(), server.now());
+        core.heard(server.now().plus_ms(-5_000));
+        assert_eq!(core.now().await.unwrap(), server.now(), "a message may be late");
+        assert_eq!(core.rest.requests(), 1, "and nobody has to be asked");
+        server.pass(SUSPENDED_MS + 10_000);
+        machine.run(10_000);
+        core.heard(server.now());
+        assert_eq!(core.now().await.unwrap(), server.now());
+        assert_eq!(core.rest.requests(), 2, "so far ahead the exchange is asked");
+    }
+
+    #[tokio::test]
+    async fn messages_of_the_far_future_are_not_believed() {
+        let server = TimeServer::start();
+        let machine = Machine::new(true);
+        let core = server.core(&machine);
+        core.now().await.unwrap();
+        for _ in 0..50 {
+            server.pass(1_000);
+            machine.run(1_000);
+            core.heard(server.now().plus_ms(86_400_000));
+            assert_eq!(core.now().await.unwrap(), server.now());
+        }
+        assert!((2..=6).contains(&core.rest.requests()), "{} requests in 50 s", core.rest.requests());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_into_a_private_network_is_refused_before_anything_is_sent() {
+        let setting = Setting {
+            rest_url: Some("http://198.18.0.1:9".to_owned()),
+            public_only: true,
+            clock: Machine::new(false),
+            ..Setting::default()
+        };
+        let core = Core::new(Arc::new(crate::Binance::Spot), Machine::tuning(), &setting).unwrap();
+        let error = core.now().await.unwrap_err();
+        assert!(matches!(error, ExchangeError::Url { .. }), "{error}");
+        assert!(error.to_string().contains("--allow-url"), "{error}");
+        assert_eq!(core.rest.requests(), 0);
     }
 }

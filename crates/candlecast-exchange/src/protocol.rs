@@ -87,6 +87,8 @@ pub enum Wire {
         candle: Candle,
         /// True once it is final.
         closed: bool,
+        /// When the exchange sent it, where it says so.
+        sent: Option<Timestamp>,
     },
     /// A change of an order book.
     Depth(DepthDiff),

@@ -18,6 +18,8 @@ pub struct Setting {
     pub rest_url: Option<String>,
     /// Base URL of the WebSocket side, as `wss://stream.example.com:9443`.
     pub stream_url: Option<String>,
+    /// Names of these two URLs must not lead into a private network: they are resolved, and refused where they do.
+    pub public_only: bool,
     /// Files of a replay.
     pub files: Vec<PathBuf>,
     /// Speed and pause of a replay, in place of the recipe's `speed`; keep a clone to steer it.
@@ -34,6 +36,7 @@ impl Default for Setting {
         Self {
             rest_url: None,
             stream_url: None,
+            public_only: false,
             files: Vec::new(),
             control: None,
             clock: Arc::new(SystemClock::new()),

@@ -1,18 +1,23 @@
 //! [`Rest`]: GET requests within the exchange's limits, repeated where that helps.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use candlecast_core::Venue;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use crate::address::shown;
 use crate::backoff::Backoff;
 use crate::error::brief;
-use crate::{Clock, ExchangeError, Misread, Protocol, Request, Setting, Tuning, WeightBudget};
+use crate::shared_budget::SharedBudget;
+use crate::{Clock, ExchangeError, Misread, Protocol, Request, Setting, Tuning};
 
-/// No answer of an exchange is nearly as long; a longer one is cut off.
-const MAX_BODY_BYTES: usize = 32 << 20;
+/// No answer of an exchange is nearly as long; a longer one is cut off. As a tree of values it takes some twenty times as
+/// much.
+const MAX_BODY_BYTES: usize = 8 << 20;
+/// Longest `Retry-After` that is obeyed, in s: what is longer is a mistake or malice, and asking once an hour harms nobody.
+const MAX_RETRY_AFTER_S: u64 = 3_600;
 /// Binance bans for two minutes at first and does not always say so.
 const UNSTATED_BAN_MS: u64 = 120_000;
 
@@ -35,7 +40,9 @@ pub(crate) struct Rest {
     clock: Arc<dyn Clock>,
     tuning: Tuning,
     weight_header: Option<&'static str>,
-    budget: Mutex<WeightBudget>,
+    budget: SharedBudget,
+    /// Status of the answer that last wanted us to wait.
+    throttled_by: AtomicU16,
     backoff: Mutex<Backoff>,
     requests: AtomicU64,
 }
@@ -60,15 +67,17 @@ impl Rest {
         }
         let client =
             builder.build().map_err(|e| ExchangeError::Setup { what: "the HTTP client", reason: describe(&e) })?;
-        let budget = WeightBudget::new(protocol.budget().scaled(tuning.weight_share));
+        let (venue, share) = (protocol.venue(), tuning.weight_share);
+        let budget = SharedBudget::new("requests", &venue, &base, protocol.budget(), share, setting.clock.as_ref());
         Ok(Self {
-            venue: protocol.venue(),
+            venue,
             base,
             client,
             clock: Arc::clone(&setting.clock),
             tuning,
             weight_header: protocol.used_weight_header(),
-            budget: Mutex::new(budget),
+            budget,
+            throttled_by: AtomicU16::new(429),
             backoff: Mutex::new(Backoff::new(setting.seed)),
             requests: AtomicU64::new(0),
         })
@@ -92,7 +101,7 @@ impl Rest {
     ) -> Result<T, ExchangeError> {
         let mut failures = 0;
         loop {
-            self.wait_for(request.weight).await;
+            self.wait_for(request.weight).await?;
             let trouble = match self.attempt(request, &read).await {
                 Ok(value) => return Ok(value),
                 Err(trouble) => trouble,
@@ -114,23 +123,34 @@ impl Rest {
         }
     }
 
-    async fn wait_for(&self, weight: u32) {
+    /// Waits until the budget allows the request; an error where the exchange has imposed a longer wait than `maxWaitMs`.
+    async fn wait_for(&self, weight: u32) -> Result<(), ExchangeError> {
         loop {
-            let wait_ms = locked(&self.budget).reserve(self.clock.elapsed_ms(), weight);
+            let now_ms = self.clock.elapsed_ms();
+            let blocked_ms = self.budget.blocked_ms(now_ms);
+            if blocked_ms > self.tuning.max_wait_ms {
+                return Err(self.blocked(self.throttled_by.load(Ordering::Relaxed), blocked_ms));
+            }
+            let wait_ms = self.budget.reserve(now_ms, weight);
             if wait_ms == 0 {
-                return;
+                return Ok(());
             }
             self.clock.sleep_ms(wait_ms).await;
         }
+    }
+
+    fn blocked(&self, status: u16, wait_ms: u64) -> ExchangeError {
+        ExchangeError::Blocked { venue: self.venue.clone(), status, wait_s: wait_ms.div_ceil(1_000) }
     }
 
     /// Blocks all requests for as long as the exchange wants.
     fn hold_back(&self, status: u16, wait_ms: Option<u64>, failures: u32) -> Result<String, ExchangeError> {
         let unstated = || if status == 418 { UNSTATED_BAN_MS } else { self.backoff_ms(failures) };
         let wait_ms = wait_ms.unwrap_or_else(unstated);
-        locked(&self.budget).block_until(self.clock.elapsed_ms().saturating_add(wait_ms));
+        self.throttled_by.store(status, Ordering::Relaxed);
+        self.budget.block_until(self.clock.elapsed_ms().saturating_add(wait_ms));
         if wait_ms > self.tuning.max_wait_ms {
-            return Err(ExchangeError::Blocked { venue: self.venue.clone(), status, wait_s: wait_ms.div_ceil(1_000) });
+            return Err(self.blocked(status, wait_ms));
         }
         Ok(format!("status {status}, to wait {wait_ms} ms"))
     }
@@ -151,8 +171,11 @@ impl Rest {
         let body = text(answer).await.map_err(Trouble::Passing)?;
         match status {
             200..=299 => read(&body).map_err(|misread| self.judge(request, misread)),
-            408 | 500..=599 => Err(Trouble::Passing(format!("status {status}: {}", brief(&body)))),
-            _ => Err(Trouble::Final(self.refused(request, format!("status {status}: {}", brief(&body))))),
+            408 | 425 | 500..=599 => Err(Trouble::Passing(format!("status {status}: {}", brief(&body)))),
+            400 | 404 | 422 if is_object(&body) => {
+                Err(Trouble::Final(self.refused(request, format!("status {status}: {}", brief(&body)))))
+            }
+            _ => Err(Trouble::Final(self.denied(request, status, &body))),
         }
     }
 
@@ -168,10 +191,15 @@ impl Rest {
         ExchangeError::Refused { venue: self.venue.clone(), path: request.path.clone(), message }
     }
 
+    fn denied(&self, request: &Request, status: u16, body: &str) -> ExchangeError {
+        let (venue, path) = (self.venue.clone(), request.path.clone());
+        ExchangeError::Denied { venue, path, status, message: brief(body) }
+    }
+
     fn observe(&self, headers: &HeaderMap) {
         let used = self.weight_header.and_then(|name| headers.get(name)?.to_str().ok()?.trim().parse().ok());
         if let Some(used) = used {
-            locked(&self.budget).observe(self.clock.elapsed_ms(), used);
+            self.budget.observe(self.clock.elapsed_ms(), used);
         }
     }
 }
@@ -183,7 +211,7 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn base_url(protocol: &dyn Protocol, setting: &Setting) -> Result<String, ExchangeError> {
     let url = setting.rest_url.as_deref().unwrap_or_else(|| protocol.rest_url());
-    let bad = |reason: String| ExchangeError::Url { venue: protocol.venue(), url: url.to_owned(), reason };
+    let bad = |reason: String| ExchangeError::Url { venue: protocol.venue(), url: shown(url), reason };
     let parsed = reqwest::Url::parse(url).map_err(|e| bad(e.to_string()))?;
     match parsed.scheme() {
         "http" | "https" => Ok(url.trim_end_matches('/').to_owned()),
@@ -196,10 +224,19 @@ fn is_local(base: &str) -> bool {
     matches!(host.as_deref(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 
-/// `Retry-After` in seconds; the form with a date is not used by any exchange here.
+/// True where an answer is of the form in which exchanges say what is wrong with a request. A page of HTML is of a
+/// firewall or a gateway.
+fn is_object(body: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(body).is_ok_and(|value| value.is_object())
+}
+
+/// `Retry-After` in seconds, at most an hour; the form with a date is not used by any exchange here.
 fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(seconds.saturating_mul(1_000))
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // Digits beyond the range of numbers are a long time, too.
+    let seconds: u64 = is_number.then(|| text.parse().unwrap_or(u64::MAX))?;
+    Some(1_000 * seconds.min(MAX_RETRY_AFTER_S))
 }
 
 async fn text(mut answer: reqwest::Response) -> Result<String, String> {
@@ -222,4 +259,41 @@ fn describe(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     brief(&words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    #[test]
+    fn a_wait_that_is_asked_for_is_at_most_an_hour() {
+        let asked = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
+            retry_after_ms(&headers)
+        };
+        assert_eq!([asked("0"), asked("7"), asked(" 3600 ")], [Some(0), Some(7_000), Some(3_600_000)]);
+        for long in ["3601", "99999999999", "18446744073709551615", "99999999999999999999999999"] {
+            assert_eq!(asked(long), Some(3_600_000), "{long}");
+        }
+        for other in ["", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT"] {
+            assert_eq!(asked(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_the_exchange_itself_answers_with_an_object() {
+        assert!(is_object(r#"{"code":-1121,"msg":"Invalid symbol."}"#));
+        assert!(!is_object("<html>403 Forbidden</html>") && !is_object("[]") && !is_object(""));
+    }
+
+    #[test]
+    fn a_url_that_is_refused_keeps_its_password() {
+        let setting = |rest_url: &str| Setting { rest_url: Some(rest_url.to_owned()), ..Setting::default() };
+        for url in ["ftp://me:secret@api.example.com", "https://me:secret@", "me:secret@api.example.com"] {
+            let error = base_url(&crate::Binance::Spot, &setting(url)).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
 }

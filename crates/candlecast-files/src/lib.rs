@@ -2,9 +2,11 @@
 //! digests.
 //!
 //! A file is written under a temporary name, synced, renamed, and the folder is synced: [`write()`], or [`NewFile`]
-//! where the content does not come as bytes or the temporary name is to be another. Failures are [`FileError`]s, which
-//! keep what was tried and where, for callers to put into their own words.
+//! where the content does not come as bytes or the temporary name is to be another. [`append()`] is for files that grow
+//! at their end. Failures are [`FileError`]s, which keep what was tried and where, for callers to put into their own
+//! words.
 
+mod append;
 mod digest;
 mod error;
 mod folder;
@@ -12,6 +14,7 @@ mod lock;
 mod new_file;
 mod whole;
 
+pub use append::append;
 pub use digest::sha256_hex;
 pub use error::{FileError, ReadError};
 pub use folder::{create_folder, folder_of, sync_folder};

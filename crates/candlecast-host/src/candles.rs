@@ -32,6 +32,19 @@ pub async fn upsert_candles(host: &Host, series: &CandleSeries) -> Result<Upsert
     Ok(Upserted { changed: outcome?, reopened })
 }
 
+/// Lets other programs find in the files of the store what was brought a few candles at a time; for the end of an import
+/// or a stream. Never fails: the candles are stored, and the reason is logged.
+pub async fn compact_candles(host: &Host, key: &SeriesKey) {
+    match host.store.compact(key).await {
+        // Nothing was brought.
+        Ok(_) | Err(StoreError::UnknownSeries { .. }) => {}
+        Err(error) => tracing::warn!(
+            series = %key, %error, "the newest candles are stored, but other programs do not see them in the Parquet \
+            files yet; `candlecast data compact` puts them there"
+        ),
+    }
+}
+
 /// What is stored of `key`; `None` when nothing is.
 pub async fn stored_candles(host: &Host, key: &SeriesKey) -> Result<Option<Coverage>, Problem> {
     match host.store.coverage(key).await {

@@ -11,11 +11,11 @@ mod id;
 mod owner;
 mod program;
 
-pub use candles::{Upserted, may_have_predictions, stored_candles, target_times, upsert_candles};
+pub use candles::{Upserted, compact_candles, may_have_predictions, stored_candles, target_times, upsert_candles};
 pub use checkpoints::Checkpoints;
 pub use content_hash::content_hash;
 pub use deadline::briefly;
 pub use host::{Clock, Host, HostOptions, RunHooks, SeriesQuery, all_cores, system_time};
 pub use id::{job_id, set_id, tag};
-pub use owner::Owner;
+pub use owner::{Owner, TaskOwner};
 pub use program::{LOCAL, PROGRAM};

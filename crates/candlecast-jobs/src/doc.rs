@@ -206,6 +206,8 @@ pub struct WorkedDoc {
     pub cancelled: u64,
     /// Jobs that went back to the queue when the worker ended.
     pub given_back: u64,
+    /// Attempts that failed for something that passes: their jobs wait for another one.
+    pub put_off: u64,
     /// Jobs whose end could not be recorded, or that were in other hands by then.
     pub lost: u64,
     /// Jobs given back that still compute in this process: it must end for them to stop.

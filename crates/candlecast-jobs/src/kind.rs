@@ -23,6 +23,9 @@ pub trait JobKind: fmt::Debug + Clone + Serialize + DeserializeOwned + Send + Sy
     const KIND: &'static str;
     /// True for what `ML_TRAINING_ENABLED=false` switches off.
     const TRAINS: bool;
+    /// Form of the JSON, from 1. It counts up with every change that programs before it cannot read: their workers are
+    /// then not given such jobs. All older forms are still read.
+    const VERSION: u32 = 1;
     /// What comes out.
     type Output: fmt::Debug + Send + 'static;
 
@@ -109,13 +112,15 @@ pub struct Kind {
     pub id: &'static str,
     /// True for what `ML_TRAINING_ENABLED=false` switches off.
     pub trains: bool,
+    /// Newest form of its requests that this program reads.
+    pub version: u32,
     read: fn(&Value) -> Result<Box<dyn AnyJob>, serde_json::Error>,
 }
 
 impl Kind {
     /// The line of the kind `K`.
     pub const fn of<K: JobKind>() -> Self {
-        Self { id: K::KIND, trains: K::TRAINS, read: read::<K> }
+        Self { id: K::KIND, trains: K::TRAINS, version: K::VERSION, read: read::<K> }
     }
 }
 
@@ -166,7 +171,7 @@ impl JobCatalog {
             Problem::data(
                 "bad-job",
                 format!(
-                    "the request of job {} cannot be read ({e}): it is of another version; ask for it again",
+                    "the request of job {} cannot be read ({e}): it is of another version, whose workers can do it; or ask for it again",
                     job.id
                 ),
             )

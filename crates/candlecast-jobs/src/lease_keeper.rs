@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use candlecast_core::Seed;
 use candlecast_host::system_time;
-use candlecast_meta::{Lease, MetaError, MetadataStore, Retry, Signal};
+use candlecast_meta::{Lease, MetaError, QueueStore, Retry, Signal};
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
@@ -19,7 +19,7 @@ const CALL_BUDGET_MS: u64 = 20_000;
 
 /// The one task of a job that writes to the database.
 pub(crate) struct LeaseKeeper {
-    pub(crate) store: Arc<dyn MetadataStore>,
+    pub(crate) store: Arc<dyn QueueStore>,
     pub(crate) lease: Lease,
     pub(crate) board: Arc<ProgressTracker>,
     pub(crate) stop: StopSwitch,

@@ -1,12 +1,12 @@
 //! Jobs: long work that is on record before it begins, says how far it is, can be cancelled, and goes on after an
 //! interruption.
 //!
-//! A kind of job is a [`JobKind`]: a request with everything that determines the result.
-//! [`run_job`] begins one and does it here, [`queue_job`] leaves it to a
-//! worker, [`work`] is the worker. Whoever does it holds a lease on it, renews the lease by
-//! heartbeats, and hears that way of a cancellation. All writing to the database is done by one background task a job,
-//! at most once a second, never by the threads that compute. The database may go away meanwhile: the work goes on, and
-//! what it has to say is told when the database is back.
+//! A kind of job is a [`JobKind`]: a request with everything that determines the result. [`run_job`] begins one and
+//! does it here, [`queue_job`] leaves it to a worker, [`work`] is the worker. Whoever does it holds a lease on it,
+//! renews the lease by heartbeats, and hears that way of a cancellation. Leases go by the clock of the database; before
+//! anything is saved of a job, it is asked whether the lease still holds ([`Attempt::check_held`]). All writing to the
+//! database is done by one background task a job, at most once a second, never by the threads that compute. The
+//! database may go away meanwhile: the work goes on, and what it has to say is told when the database is back.
 //!
 //! Checkpoints are those of the run (`checkpoints`), addressed by content, so any attempt at the same work on the same
 //! data folder goes on from them.
@@ -14,6 +14,11 @@
 pub mod doc;
 
 mod attempt;
+mod backoff;
+mod clock_watch;
+#[cfg(test)]
+mod faulty_store;
+mod fence;
 mod kind;
 mod lease_keeper;
 mod progress_tracker;
@@ -35,6 +40,9 @@ pub use self::worker::{WorkerOptions, work};
 
 /// How long a worker may be silent before its job is another's, ms.
 const LEASE_MS: u64 = 30_000;
+/// How long after the end of its lease a job is left to a process that is certainly there, ms: ten leases after the
+/// last heartbeat. It stood still, or a clock was set; only what hangs for good loses its job.
+const ALIVE_SILENCE_MS: u64 = 9 * LEASE_MS;
 /// Time between heartbeats: several may be lost before a lease is.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// Least time between two reports of progress.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use candlecast_core::{Blame, Problem};
 use candlecast_host::{Host, Owner, system_time};
-use candlecast_meta::{Job, JobFilter, JobState, LogLine, MAX_PAGE, MetaError, MetadataStore, Outcome, PageRequest};
+use candlecast_meta::{Job, JobFilter, JobState, LogLine, MAX_PAGE, MetaError, PageRequest, QueueStore};
 
+use crate::ALIVE_SILENCE_MS;
 use crate::doc::{JobDetailDoc, JobDoc, JobsDoc};
 use crate::kind::JobCatalog;
+use crate::submit::queue;
 
 /// Fewest characters of an identity that may stand for it.
 const MIN_PREFIX: usize = 4;
@@ -88,9 +90,18 @@ pub async fn find_job(host: &Host, id: &str) -> Result<Job, Problem> {
 
 /// Lists are shown where nothing can be written, too.
 async fn recover_jobs_if_possible(host: &Host) -> Result<(), Problem> {
-    let store = host.metadata().await?;
-    match end_dead(store.as_ref()).await {
-        Err(error @ (MetaError::ReadOnly { .. } | MetaError::DiskFull { .. } | MetaError::Busy { .. })) => {
+    let store = queue(host).await?;
+    let ended = match running(store.as_ref()).await {
+        Ok(jobs) => end_dead(store.as_ref(), &jobs).await,
+        Err(error) => Err(error),
+    };
+    match ended {
+        Err(
+            error @ (MetaError::ReadOnly { .. }
+            | MetaError::DiskFull { .. }
+            | MetaError::Unavailable { .. }
+            | MetaError::Busy { .. }),
+        ) => {
             tracing::warn!(%error, "jobs whose worker is gone are shown as running");
             Ok(())
         }
@@ -98,52 +109,46 @@ async fn recover_jobs_if_possible(host: &Host) -> Result<(), Problem> {
     }
 }
 
-/// Ends the leases of processes of this host that have certainly ended; returns their jobs, which are queued again where
-/// another attempt is left. A lease that ran out is left alone: its worker may only have lost the database for a while.
-async fn end_dead(store: &dyn MetadataStore) -> Result<Vec<Job>, MetaError> {
-    let (dead, others): (Vec<Job>, Vec<Job>) = running(store).await?.into_iter().partition(is_dead);
-    let now = system_time();
-    // Leases of the dead are made to run out before any other, so that they can be ended alone.
-    let first = others.iter().filter_map(|job| job.lease_until).min();
-    let before = first.map_or(now, |until| until.plus_ms(-1).min(now));
+/// Ends the leases, of `running` jobs, of processes and tasks that have certainly ended; returns their jobs, which are
+/// queued again where another attempt is left. A lease that ran out is left alone: its worker may only have lost the
+/// database for a while.
+async fn end_dead(store: &dyn QueueStore, running: &[Job]) -> Result<Vec<Job>, MetaError> {
     let mut ended = Vec::new();
-    let mut is_any_again = false;
-    for job in &dead {
-        let Some(lease) = job.lease() else { continue };
-        let is_again = job.resumable && job.attempts_left > 0 && !job.cancel_asked;
-        let answer = if is_again {
-            store.heartbeat(&lease, 0, before).await.map(drop)
-        } else {
-            store.finish_job(&lease, &end_of(job), now).await
-        };
-        match answer {
-            Err(MetaError::LeaseLost { .. } | MetaError::NotFound { .. }) => continue,
-            answer => answer?,
+    for (job, owner) in owned(running) {
+        if let Some(lease) = job.lease().filter(|_| owner.has_ended()) {
+            ended.extend(store.end_lease(&lease, system_time()).await?);
         }
-        if is_again {
-            is_any_again = true;
-        } else {
-            ended.push(store.job(&job.id).await?);
-        }
-    }
-    if is_any_again {
-        ended.extend(store.expire_leases(before).await?);
     }
     Ok(ended)
 }
 
-/// As [`end_dead`], and ends the leases, whosever they are, that ran out at least `silence` ago; none for `None`.
-pub(crate) async fn end_leases(store: &dyn MetadataStore, silence: Option<Duration>) -> Result<Vec<Job>, MetaError> {
-    let mut ended = end_dead(store).await?;
-    if let Some(silence) = silence {
-        let silence_ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
-        ended.extend(store.expire_leases(system_time().plus_ms(-silence_ms)).await?);
+/// As [`end_dead`], and ends the leases, whosever they are, that ran out at least `silence` ago; none for `None`. What
+/// this process works on is never among them, and what another one works on that is certainly there only once it has
+/// hung for long: their leases seem to have run out when the machine slept, or a clock was set.
+pub(crate) async fn end_leases(store: &dyn QueueStore, silence: Option<Duration>) -> Result<Vec<Job>, MetaError> {
+    let jobs = running(store).await?;
+    let mut ended = end_dead(store, &jobs).await?;
+    let Some(silence) = silence else { return Ok(ended) };
+    let silence_ms = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
+    let alive = owned(&jobs).filter(|(_, owner)| owner.is_alive());
+    let (own, near): (Vec<_>, Vec<_>) = alive.partition(|(_, owner)| owner.is_of_this_process());
+    let names = |of: &[(&Job, Owner)]| of.iter().filter_map(|(job, _)| job.owner.clone()).collect::<Vec<String>>();
+    let (own, near) = (names(&own), names(&near));
+    let spared = [own.as_slice(), &near].concat();
+    ended.extend(store.expire_leases(silence_ms, &spared, system_time()).await?);
+    if !near.is_empty() {
+        ended.extend(store.expire_leases(silence_ms.max(ALIVE_SILENCE_MS), &own, system_time()).await?);
     }
     Ok(ended)
+}
+
+/// The jobs whose owners can be read.
+fn owned(jobs: &[Job]) -> impl Iterator<Item = (&Job, Owner)> {
+    jobs.iter().filter_map(|job| Some((job, job.owner.as_ref()?.parse::<Owner>().ok()?)))
 }
 
 /// Every job that is under way, as far as is known.
-async fn running(store: &dyn MetadataStore) -> Result<Vec<Job>, MetaError> {
+async fn running(store: &dyn QueueStore) -> Result<Vec<Job>, MetaError> {
     let filter = JobFilter { states: vec![JobState::Running], kinds: vec![] };
     let mut page = PageRequest::first(MAX_PAGE);
     let mut jobs = Vec::new();
@@ -155,15 +160,6 @@ async fn running(store: &dyn MetadataStore) -> Result<Vec<Job>, MetaError> {
             None => return Ok(jobs),
         }
     }
-}
-
-fn is_dead(job: &Job) -> bool {
-    job.owner.as_ref().and_then(|owner| owner.parse::<Owner>().ok()).is_some_and(|owner| owner.has_ended())
-}
-
-/// How a job ends that is not queued again.
-fn end_of(job: &Job) -> Outcome {
-    if job.cancel_asked { Outcome::Cancelled } else { Outcome::Interrupted("the worker stopped answering".into()) }
 }
 
 fn ambiguous(id: &str, found: &[Job]) -> Problem {
@@ -181,54 +177,112 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
+    use candlecast_config::{Environment, Flags, ModelCatalog, Settings};
     use candlecast_core::{Seed, Timestamp};
-    use candlecast_meta::{JobLimits, NewJob};
+    use candlecast_host::{Clock, HostOptions};
+    use candlecast_meta::{JobLimits, JobStore as _, NewJob, SqlStore};
     use serde_json::json;
+    use tempfile::TempDir;
 
     use super::*;
-    use candlecast_config::Environment;
-    use candlecast_config::Flags;
-    use candlecast_config::Settings;
-    use candlecast_host::Clock;
-    use candlecast_host::HostOptions;
+    use crate::LEASE_MS;
 
-    #[tokio::test]
-    async fn only_leases_of_processes_that_have_ended_are_ended() {
+    fn host() -> (Host, TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
-        let settings =
-            Settings::read(&flags, &Environment::new(folder.path(), []), &candlecast_config::ModelCatalog::EMPTY)
-                .unwrap();
+        let settings = Settings::read(&flags, &Environment::new(folder.path(), []), &ModelCatalog::EMPTY).unwrap();
         let clock = Clock::Fixed(Timestamp::year_start(2024));
         let cancel = Arc::new(AtomicBool::new(false));
-        let app = Host::open(settings, HostOptions { seed: Seed(42), threads: Some(1), clock, cancel }).unwrap();
-        let store = app.metadata().await.unwrap();
+        (Host::open(settings, HostOptions { seed: Seed(42), threads: Some(1), clock, cancel }).unwrap(), folder)
+    }
 
+    /// Begins a job whose lease ran out `silent_ms` ago.
+    async fn silent(folder: &TempDir, id: &str, owner: &str, silent_ms: i64) {
+        let store = SqlStore::open_in(folder.path(), Timestamp(0)).await.unwrap().by_callers_clock();
+        let then = system_time().plus_ms(-silent_ms);
+        store.begin_job(&NewJob::new(id, "train", json!({})), owner, 0, then).await.unwrap();
+        store.close().await;
+    }
+
+    async fn states(store: &dyn QueueStore, ids: &[&str]) -> Vec<JobState> {
+        let mut states = Vec::new();
+        for id in ids {
+            states.push(store.job(id).await.unwrap().state);
+        }
+        states
+    }
+
+    fn sorted(jobs: Vec<Job>) -> Vec<String> {
+        let mut ids: Vec<String> = jobs.into_iter().map(|job| job.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    #[tokio::test]
+    async fn only_leases_of_processes_and_tasks_that_have_ended_are_ended_at_once() {
+        let (host, folder) = host();
+        let store = queue(&host).await.unwrap();
         let this = Owner::this().to_string();
         // Its number was given to another process: this one.
         let dead = format!("{}:1", this.rsplit_once(':').unwrap().0);
+        let (ended, alive) = (Owner::task().to_string(), Owner::task());
+        silent(&folder, "dead", &dead, 3_600_000).await;
+        silent(&folder, "silent", "another-host", 3_600_000).await;
         let limits = JobLimits { max_attempts: 1, ..JobLimits::default() };
-        let ago = system_time().plus_ms(-3_600_000);
-        for (id, owner) in [("dead", &dead), ("silent", &this)] {
-            store.begin_job(&NewJob::new(id, "train", json!({})), owner, 1, ago).await.unwrap();
-        }
         let last = NewJob { limits, ..NewJob::new("dead-for-good", "train", json!({})) };
         store.begin_job(&last, &dead, 60_000, system_time()).await.unwrap();
-        store.begin_job(&NewJob::new("dead-too", "train", json!({})), &dead, 60_000, system_time()).await.unwrap();
-
-        let mut ended: Vec<String> = end_dead(store.as_ref()).await.unwrap().into_iter().map(|job| job.id).collect();
-        ended.sort_unstable();
-        assert_eq!(ended, ["dead", "dead-for-good", "dead-too"]);
-        for (id, state) in [
-            ("dead", JobState::Queued),
-            ("dead-too", JobState::Queued),
-            ("dead-for-good", JobState::Interrupted),
-            ("silent", JobState::Running),
-        ] {
-            assert_eq!(store.job(id).await.unwrap().state, state, "{id}");
+        for (id, owner) in [("ended", ended), ("alive", alive.to_string())] {
+            store.begin_job(&NewJob::new(id, "train", json!({})), &owner, 60_000, system_time()).await.unwrap();
         }
-        assert!(end_dead(store.as_ref()).await.unwrap().is_empty());
-        let rest = end_leases(store.as_ref(), Some(Duration::ZERO)).await.unwrap();
-        assert_eq!(rest.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["silent"]);
+
+        let found = end_leases(store.as_ref(), None).await.unwrap();
+        assert_eq!(sorted(found), ["dead", "dead-for-good", "ended"]);
+        let all = states(store.as_ref(), &["dead", "ended", "dead-for-good", "silent", "alive"]).await;
+        let (queued, running) = (JobState::Queued, JobState::Running);
+        assert_eq!(all, [queued, queued, JobState::Interrupted, running, running]);
+        assert!(end_leases(store.as_ref(), None).await.unwrap().is_empty());
+        assert_eq!(sorted(end_leases(store.as_ref(), Some(Duration::ZERO)).await.unwrap()), ["silent"]);
+    }
+
+    /// The machine slept, or its clock was set ahead: every lease seems to have run out.
+    #[tokio::test]
+    async fn whoever_is_there_keeps_its_jobs_though_their_leases_ran_out() {
+        let (host, folder) = host();
+        let store = queue(&host).await.unwrap();
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let task = Owner::task();
+        let near = near(child.id());
+        if !near.parse::<Owner>().unwrap().is_alive() {
+            println!("skipped: /proc tells nothing here");
+            return;
+        }
+        let lease_ms = i64::try_from(LEASE_MS).unwrap();
+        for (id, owner, silent_ms) in [
+            ("by-this-process", &Owner::this().to_string(), 1_000 * lease_ms),
+            ("by-this-task", &task.to_string(), 1_000 * lease_ms),
+            ("near", &near, 8 * lease_ms),
+            ("near-and-hung", &near, 10 * lease_ms),
+            ("elsewhere", &"another-host".to_owned(), 1_000),
+        ] {
+            silent(&folder, id, owner, silent_ms).await;
+        }
+        let ended = end_leases(store.as_ref(), Some(Duration::ZERO)).await.unwrap();
+        assert_eq!(sorted(ended), ["elsewhere", "near-and-hung"]);
+        let kept = states(store.as_ref(), &["by-this-process", "by-this-task", "near"]).await;
+        assert_eq!(kept, [JobState::Running; 3]);
+
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(task);
+        assert_eq!(sorted(end_leases(store.as_ref(), None).await.unwrap()), ["by-this-task", "near"]);
+    }
+
+    /// The owner that process `pid` of this host is.
+    fn near(pid: u32) -> String {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let start = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().to_owned();
+        let this = Owner::this().to_string();
+        let parts: Vec<&str> = this.split(':').collect();
+        format!("{}:{}:{pid}:{start}", parts[0], parts[1])
     }
 }

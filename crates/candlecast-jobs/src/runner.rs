@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use candlecast_core::{Blame, Problem, ProgressSink, Seed};
 use candlecast_host::{Checkpoints, Host, system_time};
-use candlecast_meta::{Job, JobState, Lease, LogLevel, MetaError, MetadataStore, Outcome, Retry};
+use candlecast_meta::{Job, JobState, Lease, LogLevel, MetaError, Outcome, QueueStore, Retry};
 use tokio::sync::oneshot;
 
 use crate::attempt::Attempt;
+use crate::backoff::Backoff;
+use crate::fence::Fence;
 use crate::kind::{JobCatalog, JobOutput};
 use crate::lease_keeper::LeaseKeeper;
 use crate::progress_tracker::ProgressTracker;
@@ -20,10 +22,12 @@ use crate::stop::{StopReason, StopSwitch};
 pub(crate) struct Runner {
     pub(crate) host: Host,
     pub(crate) catalog: &'static JobCatalog,
-    pub(crate) store: Arc<dyn MetadataStore>,
+    pub(crate) store: Arc<dyn QueueStore>,
     pub(crate) watch: Arc<dyn ProgressSink>,
     /// Longest that the end of the job is tried to be recorded, ms.
     pub(crate) patience_ms: u64,
+    /// How long a job waits that failed for something that passes; `None` where it has failed then.
+    pub(crate) backoff: Option<Backoff>,
 }
 
 /// How an attempt ended.
@@ -38,6 +42,8 @@ pub(crate) struct Ended {
 pub(crate) enum Recorded {
     /// The job is in this state now.
     As(JobState),
+    /// The job waits for its next attempt: what it failed by passes.
+    PutOff,
     /// The job is another worker's by now; it will tell.
     Elsewhere,
     /// Nothing: the database did not answer for as long as it was tried. The lease runs out.
@@ -54,7 +60,7 @@ impl Runner {
         let board = Arc::new(ProgressTracker::new(job.attempt, Arc::clone(&self.watch)));
         board.log(LogLevel::Info, format!("attempt {} by {}", job.attempt, lease.owner));
         let result = self.work(&job, &lease, &board, &stop).await;
-        let (outcome, result) = end(&job, result, stop.reason());
+        let (outcome, result) = end(&job, result, stop.reason(), self.backoff);
         log_end(&board, outcome.as_ref(), &result);
         let recorded = match &outcome {
             Some(outcome) => self.finish(&lease, outcome, &board).await,
@@ -92,7 +98,14 @@ impl Runner {
         let (work_ends, ended) = oneshot::channel();
         let keeping = tokio::spawn(keeper.keep(ended));
         let watch: Arc<dyn ProgressSink> = Arc::clone(board) as Arc<dyn ProgressSink>;
-        let result = work.run(&host, watch, Attempt::of_job(&job.id, job.attempt)).await;
+        let fence = Fence {
+            store: Arc::clone(&self.store),
+            lease: lease.clone(),
+            stop: stop.clone(),
+            patience_ms: self.patience_ms,
+            is_last: !has_another_attempt(job),
+        };
+        let result = work.run(&host, watch, Attempt::of_job(&job.id, job.attempt).fenced(fence)).await;
         drop(work_ends);
         if let Err(error) = keeping.await {
             tracing::warn!(%error, job = job.id, "the lease was not kept to the end");
@@ -119,7 +132,7 @@ impl Runner {
             })
             .await;
         match answer {
-            Ok(()) => Recorded::As(state_after(outcome)),
+            Ok(()) => recorded(outcome),
             Err(MetaError::LeaseLost { .. } | MetaError::NotFound { .. }) => Recorded::Elsewhere,
             Err(error) => {
                 tracing::warn!(%error, job = lease.job_id, "the end of the job is not on record");
@@ -136,7 +149,7 @@ impl Runner {
                 "job {id} was given up while the database was away: its record says so, but what was computed here stands"
             )),
             // The record says it, or the error.
-            Recorded::As(_) | Recorded::Elsewhere => {}
+            Recorded::As(_) | Recorded::PutOff | Recorded::Elsewhere => {}
             Recorded::Nowhere => self.watch.note(&format!(
                 "the end of job {id} could not be recorded: it will be listed as interrupted, or done again"
             )),
@@ -144,16 +157,27 @@ impl Runner {
     }
 }
 
+/// True where the job, should its lease be lost or its attempt fail, may be given to somebody again.
+fn has_another_attempt(job: &Job) -> bool {
+    job.resumable && job.attempts_left > 0
+}
+
 /// What to record, and what to tell who asked for the work.
 fn end(
     job: &Job,
     result: Result<JobOutput, Problem>,
     reason: Option<StopReason>,
+    backoff: Option<Backoff>,
 ) -> (Option<Outcome>, Result<JobOutput, Problem>) {
     let error = match result {
         // Who finishes in spite of having been asked to stop has finished.
         Ok(output) => return (Some(Outcome::Succeeded(output.document.clone())), Ok(output)),
         Err(error) if error.blame != Blame::Cancelled => {
+            if let Some(backoff) = backoff.filter(|_| error.passes() && has_another_attempt(job)) {
+                let used = job.limits.max_attempts.saturating_sub(job.attempts_left);
+                let delay_ms = backoff.pause_ms(&job.id, used);
+                return (Some(Outcome::PutOff { error: error.detail.clone(), delay_ms }), Err(error));
+            }
             return (Some(Outcome::Failed(error.detail.clone())), Err(error));
         }
         Err(error) => error,
@@ -190,16 +214,22 @@ fn log_end(board: &ProgressTracker, outcome: Option<&Outcome>, result: &Result<J
         (Some(Outcome::Failed(_)), Err(error)) => {
             board.log(LogLevel::Error, format!("{} ({})", error.detail, error.code));
         }
+        (Some(Outcome::PutOff { delay_ms, .. }), Err(error)) => {
+            let seconds = delay_ms.div_ceil(1_000);
+            board.log(LogLevel::Warn, format!("{} ({}); tried again in {seconds} s", error.detail, error.code));
+        }
         (_, Err(error)) => board.log(LogLevel::Warn, error.detail.clone()),
     }
 }
 
-fn state_after(outcome: &Outcome) -> JobState {
-    match outcome {
+/// What the database knows once it has the end.
+fn recorded(outcome: &Outcome) -> Recorded {
+    Recorded::As(match outcome {
         Outcome::Succeeded(_) => JobState::Succeeded,
         Outcome::Failed(_) => JobState::Failed,
         Outcome::Cancelled => JobState::Cancelled,
         Outcome::Interrupted(_) => JobState::Interrupted,
-        Outcome::GivenBack => JobState::Queued,
-    }
+        Outcome::GivenBack | Outcome::Unreadable(_) => JobState::Queued,
+        Outcome::PutOff { .. } => return Recorded::PutOff,
+    })
 }

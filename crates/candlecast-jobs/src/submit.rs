@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candlecast_core::{Problem, ProgressSink, Seed};
 use candlecast_host::{Host, Owner, all_cores, content_hash, job_id, system_time};
-use candlecast_meta::{Job, JobLimits, MetadataStore, NewJob, Retry};
+use candlecast_meta::{Job, JobLimits, NewJob, QueueStore, Retry};
 
 use crate::doc::JobDoc;
 use crate::kind::{JobCatalog, JobKind, JobOutput};
@@ -46,11 +46,12 @@ pub async fn run_job<K: JobKind>(
     refuse_switched_off(host, K::TRAINS)?;
     let request = &request.clone().with_defaults(&host.settings);
     request.check()?;
-    let store = Arc::clone(host.metadata().await?);
+    let store = queue(host).await?;
     // Whoever waits for it here sees it fail, so one attempt is all it gets.
     let limits = JobLimits { max_attempts: 1, max_run_ms: options.max_run_ms, threads: None };
     let new = NewJob { limits, ..new_job(request, options)? };
-    let owner = Owner::this().to_string();
+    let task = Owner::task();
+    let owner = task.to_string();
     let begun = patient(&new.id).run(|| store.begin_job(&new, &owner, LEASE_MS, system_time())).await?;
     let output = do_here(host, catalog, store, begun.job, watch).await?;
     Ok(output.into_output::<K>().expect("the job is of the kind of its request"))
@@ -77,7 +78,8 @@ pub async fn queue_job<K: JobKind>(
 }
 
 /// Takes a job that waits, or that failed, was cancelled or interrupted, and does it here. It goes on from what an
-/// earlier attempt left in this data folder.
+/// earlier attempt left in this data folder. Of several calls at once, in one process or many, one gets it; the others
+/// are told that it is running.
 pub async fn retry_job_here(
     host: &Host,
     catalog: &'static JobCatalog,
@@ -87,22 +89,30 @@ pub async fn retry_job_here(
     let job = find_job(host, id).await?;
     refuse_switched_off(host, catalog.find(&job.kind)?.trains)?;
     catalog.read(&job)?;
-    let store = Arc::clone(host.metadata().await?);
-    let owner = Owner::this().to_string();
+    let store = queue(host).await?;
+    let task = Owner::task();
+    let owner = task.to_string();
     let taken = patient(&job.id).run(|| store.lease_this(&job.id, &owner, LEASE_MS, system_time())).await?;
     do_here(host, catalog, store, taken, watch).await
 }
 
-/// Does a job that this process holds; the process's own cancellation cancels it.
+/// The jobs on record.
+pub(crate) async fn queue(host: &Host) -> Result<Arc<dyn QueueStore>, Problem> {
+    Ok(Arc::clone(host.metadata().await?) as Arc<dyn QueueStore>)
+}
+
+/// Does a job that the caller holds; the process's own cancellation cancels it.
 async fn do_here(
     host: &Host,
     catalog: &'static JobCatalog,
-    store: Arc<dyn MetadataStore>,
+    store: Arc<dyn QueueStore>,
     job: Job,
     watch: Arc<dyn ProgressSink>,
 ) -> Result<JobOutput, Problem> {
     let stop = StopSwitch::new(Arc::clone(host.cancel()));
-    let runner = Runner { host: host.clone(), catalog, store, watch, patience_ms: FOREGROUND_PATIENCE_MS };
+    // Whoever asked for it is told at once what it failed by.
+    let (host, backoff) = (host.clone(), None);
+    let runner = Runner { host, catalog, store, watch, patience_ms: FOREGROUND_PATIENCE_MS, backoff };
     runner.run(job, stop).await.result
 }
 
@@ -121,7 +131,8 @@ fn refuse_switched_off(host: &Host, trains: bool) -> Result<(), Problem> {
 pub fn new_job<K: JobKind>(request: &K, options: &JobOptions) -> Result<NewJob, Problem> {
     let payload = serde_json::to_value(request)
         .map_err(|e| Problem::data("bad-job", format!("the request cannot be put on record: {e}")))?;
-    Ok(NewJob { priority: options.priority, ..NewJob::new(job_id(system_time()), K::KIND, payload) })
+    let new = NewJob::new(job_id(system_time()), K::KIND, payload);
+    Ok(NewJob { priority: options.priority, payload_version: K::VERSION, ..new })
 }
 
 /// For calls that a user waits for.

@@ -5,37 +5,77 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use candlecast_core::{Problem, ProgressSink};
-use candlecast_host::{Host, Owner, system_time};
-use candlecast_meta::{Job, JobState, Lease, MetaError, Outcome};
+use candlecast_core::{Problem, ProgressSink, Seed};
+use candlecast_host::{Host, Owner, TaskOwner, system_time};
+use candlecast_meta::{Job, JobState, Lease, LogLevel, LogLine, MetaError, Outcome, QueueStore, Retry, WantedKind};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::backoff::Backoff;
+use crate::clock_watch::{ClockWatch, Disturbance, Reading};
 use crate::doc::WorkedDoc;
 use crate::kind::JobCatalog;
 use crate::queries::end_leases;
 use crate::runner::{Ended, Recorded, Runner};
-use crate::stop::{StopReason, StopSwitch};
+use crate::stop::{StopReason, StopSwitch, unless_set};
+use crate::submit::queue;
 use crate::{LEASE_MS, WORKER_PATIENCE_MS};
 
-/// Time between two looks at an empty queue.
 const DAY_MS: i64 = 86_400_000;
-/// Time between looks at the queue.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Time between two looks at whether the worker is to end.
 const STOP_EVERY: Duration = Duration::from_millis(100);
-/// Time between two searches for jobs whose worker is gone.
-const RECOVER_EVERY: Duration = Duration::from_secs(10);
-/// Time between two looks at what has come due by itself.
-const UPKEEP_EVERY: Duration = Duration::from_secs(60);
 /// Time between two looks at jobs that ended long ago.
 const FORGET_EVERY: Duration = Duration::from_secs(86_400);
-/// After its start, and after the database was away, a worker gives others this long to be heard before it ends leases
-/// that have run out: they may have waited for the same database.
-const GRACE: Duration = Duration::from_secs(15);
-/// Time that jobs have to keep what they finished once the worker is to end.
-const DRAIN: Duration = Duration::from_secs(8);
-/// Time to give back what did not end within [`DRAIN`].
-const GIVE_BACK: Duration = Duration::from_millis(1_500);
+/// How long a job that was asked for when the worker was to end may still come: left alone, it would wait for its lease
+/// to run out.
+const LATE_LEASE: Duration = Duration::from_secs(1);
+/// What one worker at a time does: queueing what has come due, and forgetting.
+const UPKEEP: &str = "upkeep";
+/// How long a worker keeps that turn, ms: longer than it takes until it looks again.
+const UPKEEP_TURN_MS: u64 = 150_000;
+/// Longest that the turn is asked for at a time, ms.
+const UPKEEP_BUDGET_MS: u64 = 2_000;
+/// Longest time that queueing what has come due may take.
+const UPKEEP_LIMIT: Duration = Duration::from_secs(60);
+/// Jobs of a kind that a worker could not read, beyond which it takes no more of the kind.
+const MAX_UNREADABLE: usize = 1_000;
+
+/// How often a worker looks, and how long it waits for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pace {
+    /// Time between looks at the queue.
+    look: Duration,
+    /// Longest time between looks while the database fails.
+    longest_look: Duration,
+    /// Time between two searches for jobs whose worker is gone.
+    recover: Duration,
+    /// Time between two looks at what has come due by itself.
+    upkeep: Duration,
+    /// After its start, after the database was away, and after the clock was set or the machine slept, a worker gives
+    /// others this long to be heard before it ends leases that have run out.
+    grace: Duration,
+    /// Time that jobs have to keep what they finished once the worker is to end.
+    drain: Duration,
+    /// Time to give back what did not end within that.
+    give_back: Duration,
+    /// How long a job waits that failed for something that passes.
+    backoff: Backoff,
+}
+
+impl Default for Pace {
+    /// All in all a worker ends within ten seconds.
+    fn default() -> Self {
+        Self {
+            look: Duration::from_secs(1),
+            longest_look: Duration::from_secs(15),
+            recover: Duration::from_secs(10),
+            upkeep: Duration::from_secs(60),
+            grace: Duration::from_secs(15),
+            drain: Duration::from_secs(7),
+            give_back: Duration::from_millis(1_200),
+            backoff: Backoff::default(),
+        }
+    }
+}
 
 /// What a worker takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +89,8 @@ pub struct WorkerOptions {
 }
 
 /// Takes jobs and does them until [`Host::cancel`] is set; then those under way are stopped at their next safe point
-/// and given back, within ten seconds. While the database is away, work goes on and no job is taken.
+/// and given back, within ten seconds, whatever the database does meanwhile. While the database is away, work goes on
+/// and no job is taken.
 pub async fn work(
     host: &Host,
     catalog: &'static JobCatalog,
@@ -57,38 +98,27 @@ pub async fn work(
     watch: Arc<dyn ProgressSink>,
 ) -> Result<WorkedDoc, Problem> {
     let kinds = kinds_to_take(host, catalog, &options.kinds)?;
-    let store = Arc::clone(host.metadata().await?);
+    let Some(opened) = unless_set(host.cancel(), Duration::ZERO, queue(host)).await else {
+        return Ok(WorkedDoc::default());
+    };
+    let store = opened?;
     if !options.once {
         watch.note("waiting for jobs; an interrupt ends the worker");
     }
+    let pace = Pace::default();
     let at_once = options.jobs.max(1);
     let mut host_share = host.clone();
     host_share.settings.max_memory /= at_once as u64;
-    let runner = Runner { host: host_share, catalog, store, watch, patience_ms: WORKER_PATIENCE_MS };
-    let mut worker = Worker {
-        runner,
-        interrupted: Arc::clone(host.cancel()),
-        owner: Owner::this().to_string(),
-        kinds,
-        at_once,
-        once: options.once,
-        running: JoinSet::new(),
-        held: BTreeMap::new(),
-        recovered: None,
-        kept_up: None,
-        forgotten: None,
-        told: String::new(),
-        trouble: None,
-        began: Instant::now(),
-        worked: WorkedDoc::default(),
-    };
+    let (patience_ms, backoff) = (WORKER_PATIENCE_MS, Some(pace.backoff));
+    let runner = Runner { host: host_share, catalog, store, watch, patience_ms, backoff };
+    let mut worker = Worker::new(runner, kinds, at_once, options.once, pace);
     let served = worker.serve().await;
     worker.drain().await;
     served.map(|()| worker.worked)
 }
 
 /// The chosen kinds, all of them for none; none that is switched off.
-fn kinds_to_take(host: &Host, catalog: &'static JobCatalog, chosen: &[String]) -> Result<Vec<String>, Problem> {
+fn kinds_to_take(host: &Host, catalog: &'static JobCatalog, chosen: &[String]) -> Result<Vec<WantedKind>, Problem> {
     let enabled = host.settings.training_enabled;
     for id in chosen {
         if catalog.find(id)?.trains && !enabled {
@@ -99,7 +129,8 @@ fn kinds_to_take(host: &Host, catalog: &'static JobCatalog, chosen: &[String]) -
         }
     }
     let takes = |id: &str| chosen.is_empty() || chosen.iter().any(|c| c == id);
-    Ok(catalog.workable(enabled).filter(|kind| takes(kind.id)).map(|kind| kind.id.to_owned()).collect())
+    let workable = catalog.workable(enabled).filter(|kind| takes(kind.id));
+    Ok(workable.map(|kind| WantedKind::up_to(kind.id, kind.version)).collect())
 }
 
 /// A job under way.
@@ -112,11 +143,14 @@ struct Held {
 struct Worker {
     runner: Runner,
     interrupted: Arc<AtomicBool>,
-    owner: String,
-    /// Never empty: for none, the queue would give jobs of kinds that this program does not know.
-    kinds: Vec<String>,
+    /// The worker itself, whose turn it may be; each of its jobs is held by a task of its own.
+    task: TaskOwner,
+    /// Where it is empty nothing is taken: for none, the queue would give jobs of kinds that this program does not
+    /// know.
+    kinds: Vec<WantedKind>,
     at_once: usize,
     once: bool,
+    pace: Pace,
     running: JoinSet<Ended>,
     /// The jobs under way.
     held: BTreeMap<String, Held>,
@@ -125,19 +159,48 @@ struct Worker {
     forgotten: Option<Instant>,
     /// The last problem of what is queued by itself, told once.
     told: String,
-    /// When the database last failed.
+    clock: ClockWatch,
+    /// When the database last failed, or the clock was set, or the process stood still.
     trouble: Option<Instant>,
+    /// Time until the next look.
+    pause: Duration,
     began: Instant,
+    /// When the worker noticed that it is to end.
+    ending: Option<Instant>,
     worked: WorkedDoc,
 }
 
 impl Worker {
+    fn new(runner: Runner, kinds: Vec<WantedKind>, at_once: usize, once: bool, pace: Pace) -> Self {
+        Self {
+            interrupted: Arc::clone(runner.host.cancel()),
+            runner,
+            task: Owner::task(),
+            kinds,
+            at_once,
+            once,
+            pace,
+            running: JoinSet::new(),
+            held: BTreeMap::new(),
+            recovered: None,
+            kept_up: None,
+            forgotten: None,
+            told: String::new(),
+            clock: ClockWatch::new(Reading::now()),
+            trouble: None,
+            pause: pace.look,
+            began: Instant::now(),
+            ending: None,
+            worked: WorkedDoc::default(),
+        }
+    }
+
     /// Until interrupted, or, once, until nothing waits.
     async fn serve(&mut self) -> Result<(), Problem> {
         while !self.is_interrupted() {
+            self.watch_clock(Reading::now());
             self.recover().await?;
             self.keep_up().await;
-            self.forget().await;
             let is_free = self.held.len() < self.at_once;
             if is_free && self.take().await? {
                 continue;
@@ -151,35 +214,90 @@ impl Worker {
         Ok(())
     }
 
-    fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+    fn is_interrupted(&mut self) -> bool {
+        let is_set = self.interrupted.load(Ordering::Relaxed);
+        if is_set {
+            self.ending.get_or_insert_with(Instant::now);
+        }
+        is_set
+    }
+
+    /// Gives others time to be heard after something by which their leases seem to have run out.
+    fn watch_clock(&mut self, now: Reading) {
+        let pause_ms = i64::try_from(self.pause.as_millis()).unwrap_or(i64::MAX);
+        let Some(disturbance) = self.clock.look(now, pause_ms) else { return };
+        match disturbance {
+            Disturbance::ClockSet(by_ms) => tracing::warn!(by_ms, "the system's clock was set"),
+            Disturbance::StoodStill(ms) => tracing::warn!(ms, "nothing was done for a while, or the machine slept"),
+        }
+        self.trouble = Some(Instant::now());
     }
 
     /// Takes a job, if one waits.
     async fn take(&mut self) -> Result<bool, Problem> {
-        let store = &self.runner.store;
-        let taken = store.lease_job(&self.owner, &self.kinds, LEASE_MS, system_time()).await;
+        if self.kinds.is_empty() {
+            return Ok(false);
+        }
+        let holder = Owner::task();
+        let owner = holder.to_string();
+        let taken = self.runner.store.lease_job(&owner, &self.kinds, LEASE_MS, system_time());
+        // A lease that was under way comes to this worker all the same, which then gives it back.
+        let Some(taken) = unless_set(&self.interrupted, LATE_LEASE, taken).await else { return Ok(false) };
         match self.passing(taken)?.flatten() {
             Some(job) => {
-                self.start(job);
+                self.start(job, holder).await;
                 Ok(true)
             }
             None => Ok(false),
         }
     }
 
-    fn start(&mut self, job: Job) {
+    async fn start(&mut self, job: Job, holder: TaskOwner) {
         let Some(lease) = job.lease() else { return };
-        let what = self.runner.catalog.read(&job).map_or_else(|e| e.detail, |request| request.subject().to_string());
+        let what = match self.runner.catalog.read(&job) {
+            Ok(request) => request.subject().to_string(),
+            Err(error) => return self.leave(&job, &lease, &error).await,
+        };
         self.runner.watch.note(&format!("job {} started: {} {what}", job.id, job.kind));
         let stop = StopSwitch::new(Arc::new(AtomicBool::new(false)));
-        let task = self.running.spawn(self.runner.clone().run(job, stop.clone())).id();
+        let work = self.runner.clone().run(job, stop.clone());
+        let run = async move {
+            // Whatever becomes of the work: once it has ended, its lease is nobody's.
+            let _holder = holder;
+            work.await
+        };
+        let task = self.running.spawn(run).id();
         self.held.insert(lease.job_id.clone(), Held { lease, stop, task });
+    }
+
+    /// Leaves a job whose request this program cannot read to one that can, and takes it no more.
+    async fn leave(&mut self, job: &Job, lease: &Lease, error: &Problem) {
+        if let Some(at) = self.kinds.iter().position(|wanted| wanted.kind == job.kind) {
+            self.kinds[at].except.push(job.id.clone());
+            if self.kinds[at].except.len() > MAX_UNREADABLE {
+                self.kinds.remove(at);
+            }
+        }
+        self.runner.watch.note(&format!("job {} is left to another worker: {}", job.id, error.detail));
+        let message = error.detail.clone();
+        let line = LogLine { attempt: job.attempt, line: 0, at: system_time(), level: LogLevel::Warn, message };
+        let (store, outcome) = (Arc::clone(&self.runner.store), Outcome::Unreadable(error.detail.clone()));
+        let giving = async {
+            store.append_log(&job.id, std::slice::from_ref(&line)).await?;
+            store.finish_job(lease, &outcome, system_time()).await
+        };
+        let given = unless_set(&self.interrupted, Duration::ZERO, giving).await;
+        // Where it cannot be given back the lease is that of a task that has ended: it is ended like any such.
+        if let Some(given) = given
+            && let Err(error) = self.passing(given)
+        {
+            tracing::warn!(%error, job = job.id, "the job could not be given back");
+        }
     }
 
     /// Until a job ends, the next look at the queue is due, or the worker is to end.
     async fn wait(&mut self) {
-        let until = Instant::now() + LOOK_EVERY;
+        let until = Instant::now() + self.pause;
         while !self.is_interrupted() && Instant::now() < until {
             tokio::select! {
                 Some(ended) = self.running.join_next() => {
@@ -193,14 +311,16 @@ impl Worker {
 
     /// Looks for jobs whose worker is gone, when it is time to.
     async fn recover(&mut self) -> Result<(), Problem> {
-        let is_due = self.recovered.is_none_or(|at| at.elapsed() >= RECOVER_EVERY);
-        if !is_due || self.trouble.is_some_and(|at| at.elapsed() < GRACE) {
+        let is_due = self.recovered.is_none_or(|at| at.elapsed() >= self.pace.recover);
+        if !is_due || self.trouble.is_some_and(|at| at.elapsed() < self.pace.grace) {
             return Ok(());
         }
         // A worker that ends when nothing waits may not live for the grace: it ends what has been silent for that long.
-        let is_fresh = self.began.elapsed() < GRACE;
-        let silence = if is_fresh { self.once.then_some(GRACE) } else { Some(Duration::ZERO) };
-        let found = end_leases(self.runner.store.as_ref(), silence).await;
+        let is_fresh = self.began.elapsed() < self.pace.grace;
+        let silence = if is_fresh { self.once.then_some(self.pace.grace) } else { Some(Duration::ZERO) };
+        let store = Arc::clone(&self.runner.store);
+        let found = unless_set(&self.interrupted, Duration::ZERO, end_leases(store.as_ref(), silence)).await;
+        let Some(found) = found else { return Ok(()) };
         if let Some(jobs) = self.passing(found)? {
             self.recovered = Some(Instant::now());
             for job in jobs {
@@ -210,15 +330,21 @@ impl Worker {
         Ok(())
     }
 
-    /// Queues what has come due by itself, when it is time to look.
+    /// Queues what has come due by itself, and forgets what is old, when it is time to look and this worker's turn.
     async fn keep_up(&mut self) {
-        if self.kept_up.is_some_and(|at| at.elapsed() < UPKEEP_EVERY) || self.trouble.is_some() {
+        if self.kept_up.is_some_and(|at| at.elapsed() < self.pace.upkeep) || self.trouble.is_some() {
             return;
         }
         self.kept_up = Some(Instant::now());
-        let (queued, problems) = match (self.runner.catalog.upkeep)(&self.runner.host).await {
-            Ok(queued) => (queued.jobs, queued.problems),
-            Err(error) => (vec![], vec![error]),
+        if !self.has_turn().await {
+            return;
+        }
+        let work = tokio::time::timeout(UPKEEP_LIMIT, (self.runner.catalog.upkeep)(&self.runner.host));
+        let Some(done) = unless_set(&self.interrupted, Duration::ZERO, work).await else { return };
+        let (queued, problems) = match done {
+            Ok(Ok(queued)) => (queued.jobs, queued.problems),
+            Ok(Err(error)) => (vec![], vec![error]),
+            Err(_) => (vec![], vec![Problem::data("upkeep-too-long", "it took too long: it is tried again")]),
         };
         for id in queued {
             self.runner.watch.note(&format!("job {id} has come due and is queued"));
@@ -228,6 +354,20 @@ impl Worker {
             self.runner.watch.note(&format!("not queued: {problems}"));
         }
         self.told = problems;
+        self.forget().await;
+    }
+
+    /// True where this worker, of all that there are, looks after what has come due.
+    async fn has_turn(&mut self) -> bool {
+        let (store, owner) = (Arc::clone(&self.runner.store), self.task.to_string());
+        let seed = Seed::default().derive(&owner, 0);
+        let retry = Retry { budget_ms: UPKEEP_BUDGET_MS, seed, ..Retry::default() };
+        let asked = retry.run(|| store.take_turn(UPKEEP, &owner, UPKEEP_TURN_MS, system_time()));
+        match unless_set(&self.interrupted, Duration::ZERO, asked).await {
+            // What is wrong for good is found by whoever asks for a job.
+            Some(answer) => self.passing(answer).ok().flatten().unwrap_or(false),
+            None => false,
+        }
     }
 
     /// Forgets jobs that ended long ago, once a day.
@@ -236,36 +376,44 @@ impl Worker {
             return;
         }
         self.forgotten = Some(Instant::now());
-        match forget_old_jobs(&self.runner.host).await {
-            Ok(0) => {}
-            Ok(n) => self.runner.watch.note(&format!("jobs that ended long ago are forgotten ({n})")),
-            Err(error) => tracing::warn!(%error, "jobs that ended long ago are kept until tomorrow"),
+        let forgetting = forget_old_jobs(&self.runner.host, self.runner.store.as_ref());
+        match unless_set(&self.interrupted, Duration::ZERO, forgetting).await {
+            None | Some(Ok(0)) => {}
+            Some(Ok(n)) => self.runner.watch.note(&format!("jobs that ended long ago are forgotten ({n})")),
+            Some(Err(error)) => tracing::warn!(%error, "jobs that ended long ago are kept until tomorrow"),
         }
     }
 
-    /// `None` for what passes by itself or once there is space again.
+    /// `None` for whatever the database may recover from: then no jobs are taken for a while, which grows. What it
+    /// cannot recover from while this program runs is another schema, or that it does not let the program in. A worker
+    /// that ends when nothing waits does not wait for what somebody has to mend.
     fn passing<T>(&mut self, answer: Result<T, MetaError>) -> Result<Option<T>, Problem> {
-        match answer {
+        let error = match answer {
             Ok(value) => {
-                self.trouble = self.trouble.filter(|at| at.elapsed() < GRACE);
-                Ok(Some(value))
+                self.trouble = self.trouble.filter(|at| at.elapsed() < self.pace.grace);
+                self.pause = self.pace.look;
+                return Ok(Some(value));
             }
-            Err(error) if error.is_transient() || matches!(error, MetaError::DiskFull { .. }) => {
-                if self.trouble.is_none() {
-                    tracing::warn!(%error, "no jobs are taken until the database answers");
-                }
-                self.trouble = Some(Instant::now());
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => error,
+        };
+        let soon = error.is_transient() || matches!(error, MetaError::DiskFull { .. });
+        if ends_a_worker(&error) || (self.once && !soon) {
+            return Err(error.into());
         }
+        if self.trouble.is_none() {
+            tracing::warn!(%error, "no jobs are taken until the database answers");
+        }
+        self.trouble = Some(Instant::now());
+        self.pause = (self.pause * 2).min(self.pace.longest_look);
+        Ok(None)
     }
 
     fn count(&mut self, ended: Result<Ended, JoinError>) {
         let ended = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                // A panic outside of the computation: the lease runs out, and another attempt is made.
+                // A panic outside of the computation: its task has ended, so its lease is ended, and another attempt
+                // made.
                 tracing::error!(%error, "a job ended abnormally");
                 self.worked.lost += 1;
                 self.held.retain(|_, held| held.task != error.id());
@@ -278,6 +426,7 @@ impl Worker {
             Recorded::As(JobState::Cancelled) => (&mut self.worked.cancelled, "was cancelled".to_owned()),
             Recorded::As(JobState::Queued) => (&mut self.worked.given_back, "was given back".to_owned()),
             Recorded::As(_) => (&mut self.worked.failed, "failed".to_owned()),
+            Recorded::PutOff => (&mut self.worked.put_off, "is put off".to_owned()),
             Recorded::Elsewhere => (&mut self.worked.lost, "is in other hands".to_owned()),
             Recorded::Nowhere => (&mut self.worked.lost, "ended, which could not be recorded".to_owned()),
         };
@@ -288,26 +437,32 @@ impl Worker {
 
     /// Stops what is under way and gives it back.
     async fn drain(&mut self) {
-        if self.running.is_empty() {
-            return;
+        let ending = self.ending.unwrap_or_else(Instant::now);
+        let last = ending + self.pace.drain + self.pace.give_back;
+        if !self.running.is_empty() {
+            for held in self.held.values() {
+                held.stop.stop(StopReason::GivenBack);
+            }
+            self.runner.watch.note(&format!("ending: jobs under way are given back ({})", self.running.len()));
+            let until = ending + self.pace.drain;
+            while !self.running.is_empty() {
+                let left = until.saturating_duration_since(Instant::now());
+                let Ok(Some(ended)) = tokio::time::timeout(left, self.running.join_next()).await else { break };
+                self.count(ended);
+            }
+            self.give_back_the_rest(last).await;
         }
-        for held in self.held.values() {
-            held.stop.stop(StopReason::GivenBack);
+        if self.kept_up.is_some() {
+            // Another worker need not wait until the turn runs out; where this fails, it does.
+            let owner = self.task.to_string();
+            let left = last.saturating_duration_since(Instant::now()).min(self.pace.give_back);
+            drop(tokio::time::timeout(left, self.runner.store.end_turn(UPKEEP, &owner)).await);
         }
-        self.runner.watch.note(&format!("ending: jobs under way are given back ({})", self.running.len()));
-        let until = Instant::now() + DRAIN;
-        while !self.running.is_empty() {
-            let left = until.saturating_duration_since(Instant::now());
-            let Ok(Some(ended)) = tokio::time::timeout(left, self.running.join_next()).await else { break };
-            self.count(ended);
-        }
-        self.give_back_the_rest().await;
     }
 
     /// Gives back jobs that did not come to a safe point in time. What they compute from here on is lost; what they
     /// kept is not.
-    async fn give_back_the_rest(&mut self) {
-        let until = Instant::now() + GIVE_BACK;
+    async fn give_back_the_rest(&mut self, until: Instant) {
         for (id, Held { lease, .. }) in std::mem::take(&mut self.held) {
             let left = until.saturating_duration_since(Instant::now());
             let given = self.runner.store.finish_job(&lease, &Outcome::GivenBack, system_time());
@@ -321,9 +476,22 @@ impl Worker {
     }
 }
 
+/// True for what no worker recovers from while it runs.
+fn ends_a_worker(error: &MetaError) -> bool {
+    match error {
+        MetaError::Newer { .. } | MetaError::Changed { .. } => true,
+        // Of a server it is the password or the name; of a file it may be that no descriptor is left, which passes.
+        MetaError::Open { place, .. } => place.starts_with("postgres"),
+        _ => false,
+    }
+}
+
 /// Forgets jobs that ended longer ago than they are kept, with their logs; returns how many. The runs, the ledger and
 /// the models that came of them stay.
-async fn forget_old_jobs(host: &Host) -> Result<u64, Problem> {
+async fn forget_old_jobs(host: &Host, store: &dyn QueueStore) -> Result<u64, MetaError> {
     let kept_ms = i64::from(host.settings.keep_jobs_days) * DAY_MS;
-    Ok(host.metadata().await?.forget_jobs(system_time().plus_ms(-kept_ms)).await?)
+    store.forget_jobs(system_time().plus_ms(-kept_ms)).await
 }
+
+#[cfg(test)]
+mod tests;

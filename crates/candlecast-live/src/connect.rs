@@ -37,6 +37,7 @@ pub fn exchange(host: &Host, options: &ExchangeOptions) -> Result<Arc<dyn Exchan
     let setting = Setting {
         rest_url: options.rest_url.clone(),
         stream_url: options.stream_url.clone(),
+        public_only: !options.allow_url,
         seed: host.seed.derive("exchange", 0),
         ..Setting::default()
     };

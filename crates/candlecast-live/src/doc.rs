@@ -74,6 +74,15 @@ pub enum StreamDoc {
     Candle(StreamedCandleDoc),
     /// A forecast from a candle that has just closed.
     Forecast(LiveForecastDoc),
+    /// Candles that the exchange's history lacks.
+    Missing {
+        /// First open time that is missing.
+        from: Timestamp,
+        /// First open time that is not.
+        to: Timestamp,
+        /// How many there are.
+        candles: u64,
+    },
     /// Logged predictions have met their outcomes.
     Settled {
         /// Compared with the actual price.
@@ -85,8 +94,31 @@ pub enum StreamDoc {
     Book(BookDoc),
     /// The exchange is connected.
     Connected {},
-    /// The connection was cut, or could not be made; it is tried again.
+    /// The connection was cut; it is made anew.
     Disconnected {
+        /// Why.
+        reason: String,
+    },
+    /// An attempt has failed and is made again.
+    Retrying {
+        /// `exchange`, `store` or `log`.
+        part: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// What failed works again.
+    Healed {
+        /// `exchange`, `store` or `log`.
+        part: &'static str,
+        /// Attempts that had failed.
+        tries: u64,
+        /// Seconds that it took.
+        seconds: f64,
+    },
+    /// Forecasts that were told of will not be in the log.
+    Unlogged {
+        /// How many.
+        forecasts: u64,
         /// Why.
         reason: String,
     },
@@ -207,10 +239,14 @@ pub struct StreamSummaryDoc {
     pub candles: u64,
     /// Those of them that the stream had missed.
     pub backfilled: u64,
+    /// Candles that the exchange's history lacks.
+    pub missing: u64,
     /// Forecasts made.
     pub forecasts: u64,
     /// Predictions logged that were not logged before, one a step.
     pub logged: u64,
+    /// Forecasts not logged, since the log failed for too long or did not take them.
+    pub unlogged: u64,
     /// Forecasts not logged, since their model has seen the future of their origin.
     pub seen_future: u64,
     /// Forecasts not logged, since they were made when their first target was known.
@@ -221,6 +257,8 @@ pub struct StreamSummaryDoc {
     pub unscorable: u64,
     /// Times that the connection was lost.
     pub disconnects: u64,
+    /// Attempts at the exchange, the store or the log that failed and were made again.
+    pub retries: u64,
     /// Seconds it took.
     pub seconds: f64,
 }
@@ -242,8 +280,18 @@ impl From<&StreamEvent> for StreamDoc {
                 ask: top.ask.map(|level| level.price),
                 ask_quantity: top.ask.map(|level| level.quantity),
             }),
+            StreamEvent::Missing { range, candles } => {
+                Self::Missing { from: range.from, to: range.to, candles: *candles }
+            }
             StreamEvent::Connected => Self::Connected {},
             StreamEvent::Disconnected { reason } => Self::Disconnected { reason: reason.clone() },
+            StreamEvent::Retrying { part, reason } => Self::Retrying { part: part.as_str(), reason: reason.clone() },
+            StreamEvent::Healed { part, tries, seconds } => {
+                Self::Healed { part: part.as_str(), tries: *tries, seconds: *seconds }
+            }
+            StreamEvent::Unlogged { forecasts, reason } => {
+                Self::Unlogged { forecasts: *forecasts, reason: reason.clone() }
+            }
         }
     }
 }
@@ -316,13 +364,16 @@ impl From<&StreamSummary> for StreamSummaryDoc {
             ended: s.ended.as_str().to_owned(),
             candles: s.candles,
             backfilled: s.backfilled,
+            missing: s.missing,
             forecasts: s.forecasts,
             logged: s.logged,
+            unlogged: s.unlogged,
             seen_future: s.seen_future,
             too_late: s.too_late,
             validated: s.validated,
             unscorable: s.unscorable,
             disconnects: s.disconnects,
+            retries: s.retries,
             seconds: s.seconds,
         }
     }

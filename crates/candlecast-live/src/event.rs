@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use candlecast_core::{Candle, Forecast, Problem, SeriesKey, Timestamp};
+use candlecast_core::{Candle, Forecast, Problem, SeriesKey, TimeRange, Timestamp};
 use candlecast_exchange::BookTop;
 use candlecast_pipeline::ModelLabel;
 
 /// Hears of a stream. An error ends the stream; what was told before is stored all the same.
 pub trait Listener: Send + Sync {
-    /// `event` has happened. Candles and forecasts are told of once they are stored and logged.
+    /// `event` has happened. Candles are told of once they are stored, forecasts once they are logged, or while the log
+    /// fails, as was told before.
     fn hear(&self, event: &StreamEvent) -> Result<(), Problem>;
 }
 
@@ -64,6 +65,28 @@ impl LiveForecast {
     }
 }
 
+/// What a stream depends on, and waits for when it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The exchange: the network, its limits, a firewall before it.
+    Exchange,
+    /// The store of candles.
+    Store,
+    /// The prediction log.
+    Log,
+}
+
+impl Part {
+    /// In a word, as documents write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exchange => "exchange",
+            Self::Store => "store",
+            Self::Log => "log",
+        }
+    }
+}
+
 /// What happens in a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StreamEvent {
@@ -71,8 +94,15 @@ pub enum StreamEvent {
     Opened(StreamOpened),
     /// A candle is stored.
     Candle(StreamedCandle),
-    /// A forecast was made, and logged if it is loggable.
+    /// A forecast was made, and logged if it is loggable; while the log fails it waits to be.
     Forecast(LiveForecast),
+    /// The exchange's history lacks candles; they are not waited for.
+    Missing {
+        /// First open time that is missing, and the first that is not.
+        range: TimeRange,
+        /// How many there are.
+        candles: u64,
+    },
     /// Predictions have met their outcomes.
     Settled {
         /// Compared with the actual price.
@@ -84,8 +114,31 @@ pub enum StreamEvent {
     Book(BookTop),
     /// The exchange is connected.
     Connected,
-    /// The connection was cut, or could not be made; it is tried again.
+    /// The connection was cut; it is made anew.
     Disconnected {
+        /// Why.
+        reason: String,
+    },
+    /// An attempt has failed; it is made again, with growing pauses. No candle is lost by it.
+    Retrying {
+        /// What failed.
+        part: Part,
+        /// Why.
+        reason: String,
+    },
+    /// What failed works again.
+    Healed {
+        /// What.
+        part: Part,
+        /// Attempts that had failed.
+        tries: u64,
+        /// Seconds that it took.
+        seconds: f64,
+    },
+    /// Forecasts that were told of will not be in the log.
+    Unlogged {
+        /// How many.
+        forecasts: u64,
         /// Why.
         reason: String,
     },
@@ -124,10 +177,14 @@ pub struct StreamSummary {
     pub candles: u64,
     /// Those of them that the stream had missed.
     pub backfilled: u64,
+    /// Candles that the exchange's history lacks.
+    pub missing: u64,
     /// Forecasts made.
     pub forecasts: u64,
     /// Predictions logged that were not logged before, one a step.
     pub logged: u64,
+    /// Forecasts not logged, since the log failed for too long or did not take them.
+    pub unlogged: u64,
     /// Forecasts not logged, since their model has seen the future of their origin.
     pub seen_future: u64,
     /// Forecasts not logged, since they were made when their first target was known.
@@ -138,6 +195,8 @@ pub struct StreamSummary {
     pub unscorable: u64,
     /// Times that the connection was lost.
     pub disconnects: u64,
+    /// Attempts at the exchange, the store or the log that failed and were made again.
+    pub retries: u64,
     /// Seconds it took.
     pub seconds: f64,
 }

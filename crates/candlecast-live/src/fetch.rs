@@ -9,13 +9,14 @@ mod pull;
 
 use candlecast_core::{Gaps, Problem, ProgressSink, SeriesKey, TimeRange, Timestamp};
 use candlecast_exchange::{Exchange, missing_ranges};
-use candlecast_host::{Host, stored_candles};
+use candlecast_host::{Host, compact_candles, stored_candles};
 use candlecast_monitor::after_candles;
 use candlecast_store::Coverage;
 use futures::StreamExt;
 use plan::Plan;
 use pull::Pull;
 
+use crate::cancel::until_cancelled;
 use crate::connect::exchange_error;
 
 /// What to fetch.
@@ -68,7 +69,7 @@ pub async fn fetch(
     let key = &request.key;
     let before = stored_candles(host, key).await?;
     let requests_before = exchange.requests();
-    let now = exchange.now().await.map_err(exchange_error)?;
+    let now = until_cancelled(host, exchange.now()).await.ok_or_else(Problem::cancelled)?.map_err(exchange_error)?;
     let mut plan = Plan::new(request, before.as_ref().and_then(|c| c.range), now)?;
     if request.fill_gaps && before.is_some() {
         plan.gaps = gaps_within(host, key, plan.asked).await?;
@@ -80,6 +81,7 @@ pub async fn fetch(
         return Err(cut_off(error, key, pulled.received));
     }
     if pulled.changed.is_some() {
+        compact_candles(host, key).await;
         after_candles(host, key).await;
     }
     let after = stored_candles(host, key).await?;

@@ -11,6 +11,8 @@ mod cancel;
 mod connect;
 mod event;
 mod fetch;
+mod log_keeper;
+mod outage;
 mod prediction_log;
 mod replay;
 mod request;
@@ -19,7 +21,7 @@ mod stream;
 mod writer;
 
 pub use connect::{ExchangeOptions, exchange};
-pub use event::{Ended, Listener, LiveForecast, StreamEvent, StreamOpened, StreamSummary, StreamedCandle};
+pub use event::{Ended, Listener, LiveForecast, Part, StreamEvent, StreamOpened, StreamSummary, StreamedCandle};
 pub use fetch::{FetchRequest, Fetched, fetch};
 pub use replay::{REPLAY_PREFIX, ReplayRequest};
 pub use request::{LogSteps, StreamRequest, StreamSource};

@@ -6,19 +6,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use candlecast_core::{Candle, Problem, SeriesKey, Timestamp};
+use candlecast_core::{Candle, SeriesKey, Timestamp};
 use candlecast_meta::{
-    Cursor, LoggedPrediction, MAX_PAGE, MetadataStore, NewPrediction, PRICE_TASK, PageRequest, PredictionsOf, Retry,
-    Settled,
+    Cursor, LoggedPrediction, MAX_PAGE, MetaError, NewPrediction, PRICE_TASK, PageRequest, PredictionStore,
+    PredictionsOf, Retry, Settled,
 };
 use candlecast_monitor::{Outcome, outcome, rows_of};
 
 use crate::event::{LiveForecast, StreamedCandle};
 use crate::request::LogSteps;
-
-/// Predictions written at once.
-const ROWS_AT_ONCE: usize = 5_000;
 
 /// What became of predictions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,10 +25,35 @@ pub(super) struct Outcomes {
     pub(super) unscorable: u64,
 }
 
+/// Why the log did not do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum LogError {
+    /// The database is away, busy, full or broken: it may work later.
+    Away(String),
+    /// It will never take these records.
+    Refused(String),
+}
+
+impl From<MetaError> for LogError {
+    fn from(error: MetaError) -> Self {
+        let reason = error.to_string();
+        match error {
+            MetaError::Refused { .. }
+            | MetaError::Invalid { .. }
+            | MetaError::Conflict { .. }
+            | MetaError::NotFound { .. } => Self::Refused(reason),
+            _ => Self::Away(reason),
+        }
+    }
+}
+
 /// The log of one series.
 pub(super) struct PredictionLog {
-    store: Arc<dyn MetadataStore>,
+    store: Arc<dyn PredictionStore>,
+    /// For what passes at once, such as a moment's lock.
     retry: Retry,
+    /// Longest that a call may take with its repetitions: a database that hangs does not hold up the candles.
+    patience: Duration,
     steps: LogSteps,
     of: PredictionsOf,
     interval_ms: i64,
@@ -39,21 +62,31 @@ pub(super) struct PredictionLog {
 }
 
 impl PredictionLog {
-    pub(super) fn new(store: Arc<dyn MetadataStore>, retry: Retry, key: &SeriesKey, steps: LogSteps) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn PredictionStore>,
+        retry: Retry,
+        patience: Duration,
+        key: &SeriesKey,
+        steps: LogSteps,
+    ) -> Self {
         let (of, interval_ms) = (PredictionsOf::Series(key.clone()), key.interval.ms());
-        Self { store, retry, steps, of, interval_ms, left: None }
+        Self { store, retry, patience, steps, of, interval_ms, left: None }
     }
 
-    /// Logs of all loggable `forecasts` the steps wanted of prices, and those of other tasks whole; how many are new.
-    /// What is logged already stays as it is.
-    pub(super) async fn append(&self, forecasts: &[&LiveForecast]) -> Result<u64, Problem> {
-        let loggable = forecasts.iter().filter(|forecast| forecast.is_loggable());
-        let rows: Vec<NewPrediction> = loggable.flat_map(|forecast| self.rows(forecast)).collect();
-        let mut new = 0;
-        for part in rows.chunks(ROWS_AT_ONCE) {
-            new += self.retry.run(|| self.store.append_predictions(part)).await?;
+    /// What is to be logged of a forecast: the steps wanted of a price, another task whole; nothing where it is not
+    /// loggable.
+    pub(super) fn rows(&self, live: &LiveForecast) -> Vec<NewPrediction> {
+        if !live.is_loggable() {
+            return Vec::new();
         }
-        Ok(new)
+        let mut rows = rows_of(&live.forecast, &live.model.id, live.model.trained_to, live.made_at);
+        rows.retain(|row| is_wanted(row, &self.steps) && is_finite(row));
+        rows
+    }
+
+    /// Logs rows, all or none; how many are new. What is logged already stays as it is.
+    pub(super) async fn append(&self, rows: &[NewPrediction]) -> Result<u64, LogError> {
+        self.within_patience(self.retry.run(|| self.store.append_predictions(rows))).await
     }
 
     /// Predictions wait again whose time is past: those that were left to others are looked at anew.
@@ -66,40 +99,51 @@ impl PredictionLog {
         self.left.is_some()
     }
 
-    /// Settles the predictions that `candles`, which have closed in this order, decide; `now` is recorded.
-    pub(super) async fn settle(&mut self, candles: &[&StreamedCandle], now: Timestamp) -> Result<Outcomes, Problem> {
+    /// Settles the predictions that `candles`, which have closed in this order, decide; `now` is recorded. What comes of
+    /// it is added to `outcomes`, also before an error.
+    pub(super) async fn settle(
+        &mut self,
+        candles: &[&StreamedCandle],
+        now: Timestamp,
+        outcomes: &mut Outcomes,
+    ) -> Result<(), LogError> {
         let targets: BTreeMap<i64, &Candle> =
             candles.iter().map(|c| (c.candle.open_time.ms() + self.interval_ms, &c.candle)).collect();
-        let mut outcomes = Outcomes::default();
-        let Some((&newest, _)) = targets.last_key_value() else { return Ok(outcomes) };
+        let Some((&newest, _)) = targets.last_key_value() else { return Ok(()) };
         loop {
             let request = PageRequest { after: self.left, limit: MAX_PAGE };
-            let page = self.retry.run(|| self.store.due_predictions(&self.of, Timestamp(newest), request)).await?;
+            let due = self.retry.run(|| self.store.due_predictions(&self.of, Timestamp(newest), request));
+            let page = self.within_patience(due).await?;
             let settled: Vec<Settled> = page.items.iter().filter_map(|logged| settled_by(logged, &targets)).collect();
             // The oldest targets come first, so what is left lies at the head of a page sooner or later.
             let head = page.items.iter().take_while(|logged| settled_by(logged, &targets).is_none());
-            self.left = head.last().map(LoggedPrediction::cursor).or(self.left);
+            let left = head.last().map(LoggedPrediction::cursor).or(self.left);
             let (scored, unscorable): (Vec<_>, Vec<_>) = settled.into_iter().partition(|one| one.actual.is_some());
             outcomes.validated += self.write_outcomes(&scored, now).await?;
             outcomes.unscorable += self.write_outcomes(&unscorable, now).await?;
+            self.left = left;
             if page.next.is_none() {
-                return Ok(outcomes);
+                return Ok(());
             }
         }
     }
 
     /// Returns how many were waiting; what another program settled first is not counted twice.
-    async fn write_outcomes(&self, settled: &[Settled], now: Timestamp) -> Result<u64, Problem> {
+    async fn write_outcomes(&self, settled: &[Settled], now: Timestamp) -> Result<u64, LogError> {
         if settled.is_empty() {
             return Ok(0);
         }
-        Ok(self.retry.run(|| self.store.settle_predictions(settled, now)).await?)
+        self.within_patience(self.retry.run(|| self.store.settle_predictions(settled, now))).await
     }
 
-    fn rows(&self, live: &LiveForecast) -> Vec<NewPrediction> {
-        let mut rows = rows_of(&live.forecast, &live.model.id, live.model.trained_to, live.made_at);
-        rows.retain(|row| is_wanted(row, &self.steps) && is_finite(row));
-        rows
+    async fn within_patience<T>(&self, call: impl Future<Output = Result<T, MetaError>>) -> Result<T, LogError> {
+        match tokio::time::timeout(self.patience, call).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(LogError::Away(format!(
+                "the metadata database did not answer within {} ms",
+                self.patience.as_millis()
+            ))),
+        }
     }
 }
 

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use candlecast_core::{Candle, Problem, SeriesKey, Timestamp};
+use candlecast_core::{Candle, Problem, SeriesKey, TimeRange, Timestamp};
 use candlecast_exchange::{BookTop, Exchange, ExchangeError, Live, LiveEvent, Origin};
 use candlecast_host::Host;
 use candlecast_pipeline::LiveForecaster;
 use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 
-use crate::cancel::cancelled;
+use crate::cancel::{cancelled, with_grace};
 use crate::connect::exchange_error;
-use crate::event::{Ended, LiveForecast, StreamEvent, StreamOpened, StreamedCandle};
+use crate::event::{Ended, LiveForecast, Part, StreamEvent, StreamOpened, StreamedCandle};
+use crate::outage::{Outage, Pauses};
 
-/// A stream that has worked is tried again so long after all retries have failed.
-const PAUSE: Duration = Duration::from_secs(30);
+/// A stream that has worked is tried again after such pauses when all retries have failed.
+const EXCHANGE_PAUSES: Pauses = Pauses { first: Duration::from_secs(30), longest: Duration::from_secs(300) };
+/// Longest time for which an exchange is obeyed that wants no requests.
+const LONGEST_BLOCK: Duration = Duration::from_secs(3_600);
 /// Best prices are told of once in this time.
 const BOOK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,8 @@ pub(super) struct Tally {
     pub(super) seen_future: u64,
     pub(super) too_late: u64,
     pub(super) disconnects: u64,
+    pub(super) missing: u64,
+    pub(super) retries: u64,
 }
 
 /// A stream under way.
@@ -51,6 +56,8 @@ pub(super) struct Session {
     tally: Tally,
     /// True once something of the market has come.
     has_worked: bool,
+    /// Since when nothing of the market comes, though it is tried.
+    outage: Option<Outage>,
     book_told: Option<Instant>,
 }
 
@@ -74,6 +81,7 @@ impl Session {
             events,
             tally: Tally::default(),
             has_worked: false,
+            outage: None,
             book_told: None,
         }
     }
@@ -96,6 +104,9 @@ impl Session {
 
     /// Goes on until it is asked to stop, the time is over, or the market is through. Also ends, as if it were asked
     /// to, when nobody writes any more: whoever wrote knows why.
+    ///
+    /// Asked to stop it ends within seconds, whatever it waits for: the exchange, a pause before another attempt, or room
+    /// in the queue of a writer that has trouble itself.
     pub(super) async fn run(&mut self, until: Until) -> Result<Ended, Problem> {
         let (app, events) = (self.app.clone(), self.events.clone());
         let (stop, over, gone) = (cancelled(&app), passed(until), events.closed());
@@ -108,18 +119,12 @@ impl Session {
                 () = &mut gone => return Ok(Ended::Interrupted),
                 event = self.next() => event?,
             };
-            match event {
-                None => return Ok(Ended::Exhausted),
-                Some(LiveEvent::Closed { candle, origin, .. }) => {
-                    let close = self.on_candle(candle, origin).await?;
-                    if matches!(until, Until::Closed(end) if close >= end) {
-                        return Ok(Ended::TimeOver);
-                    }
-                }
-                Some(LiveEvent::Book(top)) => self.on_book(top).await?,
-                Some(LiveEvent::Connected) => self.tell(StreamEvent::Connected).await?,
-                Some(LiveEvent::Disconnected { reason }) => self.on_disconnect(reason).await?,
-                Some(LiveEvent::Forming { .. } | LiveEvent::Trade(_)) => {}
+            let Some(event) = event else { return Ok(Ended::Exhausted) };
+            let Some(heard) = with_grace(&app, self.on_event(event)).await else { return Ok(Ended::Interrupted) };
+            if let (Some(close), Until::Closed(end)) = (heard?, until)
+                && close >= end
+            {
+                return Ok(Ended::TimeOver);
             }
         }
     }
@@ -129,26 +134,64 @@ impl Session {
         self.tally
     }
 
-    /// The next event. What fails at the start is an error; a stream that has worked is tried again for ever.
+    /// The next event. What fails at the start is an error; a stream that has worked is tried again for ever, unless what
+    /// the exchange says is final.
     async fn next(&mut self) -> Result<Option<LiveEvent>, Problem> {
         loop {
             let error = match self.live.next().await {
                 Ok(event) => {
-                    let of_connection =
-                        matches!(event, None | Some(LiveEvent::Connected | LiveEvent::Disconnected { .. }));
-                    self.has_worked |= !of_connection;
+                    self.on_success(event.as_ref()).await?;
                     return Ok(event);
                 }
                 Err(error) => error,
             };
+            if !self.has_worked || !error.is_passing() {
+                return Err(exchange_error(error));
+            }
+            let pause = self.outage.get_or_insert_with(|| Outage::new(EXCHANGE_PAUSES)).failed();
             let pause = match &error {
-                ExchangeError::Blocked { wait_s, .. } if self.has_worked => Duration::from_secs(*wait_s),
-                ExchangeError::Unreachable { .. } if self.has_worked => PAUSE,
-                _ => return Err(exchange_error(error)),
+                ExchangeError::Blocked { wait_s, .. } => Duration::from_secs(*wait_s).min(LONGEST_BLOCK),
+                _ => pause,
             };
-            self.on_disconnect(error.to_string()).await?;
-            tokio::time::sleep(pause).await;
+            self.tally.retries += 1;
+            self.tell(StreamEvent::Retrying { part: Part::Exchange, reason: error.to_string() }).await?;
+            self.exchange.wait_ms(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)).await;
         }
+    }
+
+    /// The exchange has answered. That it connects says little; what it tells of the market counts.
+    async fn on_success(&mut self, event: Option<&LiveEvent>) -> Result<(), Problem> {
+        if matches!(event, None | Some(LiveEvent::Connected | LiveEvent::Disconnected { .. })) {
+            return Ok(());
+        }
+        self.has_worked = true;
+        match self.outage.take() {
+            Some(outage) => self.tell(outage.healed(Part::Exchange)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Lets the models go along and tells of it. When the candle closed, where it is one.
+    async fn on_event(&mut self, event: LiveEvent) -> Result<Option<Timestamp>, Problem> {
+        match event {
+            LiveEvent::Closed { candle, origin, .. } => return self.on_candle(candle, origin).await.map(Some),
+            LiveEvent::Missing { range, .. } => self.on_missing(range).await?,
+            LiveEvent::Book(top) => self.on_book(top).await?,
+            LiveEvent::Connected => self.tell(StreamEvent::Connected).await?,
+            LiveEvent::Disconnected { reason } => {
+                self.tally.disconnects += 1;
+                self.tell(StreamEvent::Disconnected { reason }).await?;
+            }
+            LiveEvent::Forming { .. } | LiveEvent::Trade(_) => {}
+        }
+        Ok(None)
+    }
+
+    async fn on_missing(&mut self, range: TimeRange) -> Result<(), Problem> {
+        let length_ms = range.to.ms().saturating_sub(range.from.ms());
+        let candles = (length_ms / self.key.interval.ms()).max(0).unsigned_abs();
+        self.tally.missing += candles;
+        self.tell(StreamEvent::Missing { range, candles }).await
     }
 
     /// When the candle closed.
@@ -209,11 +252,6 @@ impl Session {
         self.tell(StreamEvent::Book(top)).await
     }
 
-    async fn on_disconnect(&mut self, reason: String) -> Result<(), Problem> {
-        self.tally.disconnects += 1;
-        self.tell(StreamEvent::Disconnected { reason }).await
-    }
-
     async fn tell(&mut self, event: StreamEvent) -> Result<(), Problem> {
         let gone = |_| Problem::data("stream-failed", "what the stream brought could not be written");
         self.events.send(event).await.map_err(gone)
@@ -226,3 +264,6 @@ async fn passed(until: Until) {
         Until::Stopped | Until::Closed(_) => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

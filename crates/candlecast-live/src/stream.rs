@@ -1,27 +1,34 @@
 //! [`stream`]: candles stored as they close, forecasts from each, outcomes as they come.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use candlecast_core::{CandleSeries, Problem, ProgressSink, SeriesKey, Timestamp};
 use candlecast_exchange::{CandleFeed, Exchange, Subscription};
-use candlecast_host::{Host, stored_candles};
+use candlecast_host::{Host, compact_candles, stored_candles};
 use candlecast_learn::Task;
-use candlecast_meta::Retry;
-use candlecast_monitor::{Settlement, active_models, after_candles, family, load_active};
+use candlecast_meta::{MetadataStore, Retry};
+use candlecast_monitor::{Settlement, active_models, family, load_active};
 use candlecast_pipeline::{LiveForecaster, LoadedModel};
 use candlecast_registry::Family;
 use futures::FutureExt;
 use tokio::sync::mpsc;
 
+use crate::cancel::{until_cancelled, with_grace};
 use crate::connect::exchange_error;
 use crate::event::{Ended, Listener, StreamOpened, StreamSummary};
 use crate::fetch::{FetchRequest, fetch};
+use crate::log_keeper::{Limits, LogKeeper};
 use crate::prediction_log::PredictionLog;
 use crate::replay::{Prepared, prepare_replay};
 use crate::request::{StreamRequest, StreamSource};
 use crate::session::{Session, Tally, Until};
-use crate::writer::{MAX_WAITING, Writer, Written};
+use crate::writer::{MAX_WAITING, Writer, Written, look_at_others};
+
+/// Pauses of a call to the log that meets another transaction, in ms together.
+const LOG_RETRY_MS: u64 = 2_000;
+/// Longest that such a call may take; then the log counts as away, and the candles go on.
+const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A feed that can begin.
 struct Feed {
@@ -81,14 +88,15 @@ async fn stream_to_the_end(
         .await?;
     let (events, waiting) = mpsc::channel(MAX_WAITING);
     let (app, key) = (host.clone(), Arc::clone(&opened.key));
-    let writer =
-        tokio::spawn(Writer { app, key, log, listener, written: Written::default(), since_look: 0 }.run(waiting));
+    let writer = Writer { app, key, log, listener, written: Written::default(), since_look: 0 };
+    let writer = tokio::spawn(writer.run(waiting));
     let exchange = Arc::clone(&feed.exchange);
     let every = request.predict_every;
     let mut session = Session::new(host.clone(), exchange, live, &opened, forecasters, every, events);
-    let outcome = match session.begin(opened).await {
-        Ok(()) => session.run(until).await,
-        Err(error) => Err(error),
+    let outcome = match with_grace(host, session.begin(opened)).await {
+        Some(Ok(())) => session.run(until).await,
+        Some(Err(error)) => Err(error),
+        None => Ok(Ended::Interrupted),
     };
     let tally = session.finish();
     let wrote =
@@ -96,7 +104,10 @@ async fn stream_to_the_end(
     // After an error too: candles may be stored that others' predictions wait for.
     let late = match &wrote {
         Ok(written) if written.candles == 0 => Settlement::default(),
-        _ => after_candles(host, &feed.key).await,
+        _ => {
+            compact_candles(host, &feed.key).await;
+            look_at_others(host, &feed.key).await
+        }
     };
     let mut written = wrote?;
     written.outcomes.validated += late.validated;
@@ -175,13 +186,15 @@ async fn prediction_log(
     key: &SeriesKey,
     models: &[LoadedModel],
     request: &StreamRequest,
-) -> Result<Option<PredictionLog>, Problem> {
+) -> Result<Option<LogKeeper>, Problem> {
     if models.is_empty() || request.log.is_none() {
         return Ok(None);
     }
-    let retry = Retry { seed: host.seed.derive("live-log", 0), ..Retry::default() };
-    let store = Arc::clone(host.metadata().await?);
-    Ok(Some(PredictionLog::new(store, retry, key, request.log.clone())))
+    let retry = Retry { seed: host.seed.derive("live-log", 0), budget_ms: LOG_RETRY_MS, ..Retry::default() };
+    let opened = until_cancelled(host, host.metadata()).await.ok_or_else(Problem::cancelled)?;
+    let store: Arc<dyn MetadataStore> = Arc::clone(opened?);
+    let log = PredictionLog::new(store, retry, LOG_PATIENCE, key, request.log.clone());
+    Ok(Some(LogKeeper::new(log, Limits::default())))
 }
 
 /// How long the stream goes on: in time of ours where the market is live, in the market's where it is replayed.
@@ -229,13 +242,16 @@ fn summary(key: SeriesKey, ended: Ended, tally: Tally, written: Written, seconds
         ended,
         candles: written.candles,
         backfilled: written.backfilled,
+        missing: tally.missing,
         forecasts: tally.forecasts,
         logged: written.logged,
+        unlogged: written.unlogged,
         seen_future: tally.seen_future,
         too_late: tally.too_late,
         validated: written.outcomes.validated,
         unscorable: written.outcomes.unscorable,
         disconnects: tally.disconnects,
+        retries: tally.retries + written.retries,
         seconds,
     }
 }

@@ -1,7 +1,8 @@
 //! [`MetaError`]: why the metadata database did not do what was asked.
 //!
-//! `Unreachable` and `Busy` pass by themselves and are worth repeating ([`crate::Retry`]); every write takes its
-//! identity from the caller, so repeating one whose answer was lost is harmless. All others stay until somebody acts.
+//! `Unreachable`, `Unavailable`, `Busy` and `CommitUnknown` pass by themselves and are worth repeating
+//! ([`crate::Retry`]); every write takes its identity from the caller, so repeating one whose answer was lost is
+//! harmless. All others stay until somebody acts.
 
 /// Why the metadata database did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +10,26 @@ pub enum MetaError {
     /// The database does not answer, or went away under the statement.
     #[error("the metadata database at {place} does not answer ({detail}): it is tried again while work goes on")]
     Unreachable {
+        /// File or server, without password.
+        place: String,
+        /// What the driver said.
+        detail: String,
+    },
+    /// It answers, but cannot serve at the moment: short of memory or connections, read-only after a failover, or with
+    /// an internal error.
+    #[error("the metadata database at {place} cannot serve now ({detail}): it is tried again while work goes on")]
+    Unavailable {
+        /// Server, without password.
+        place: String,
+        /// What the database said.
+        detail: String,
+    },
+    /// The connection was lost, or gave no answer in time, while a transaction was being committed: it counts, or it
+    /// does not.
+    #[error(
+        "the metadata database at {place} did not say whether the last changes count ({detail}): repeating them does no harm"
+    )]
+    CommitUnknown {
         /// File or server, without password.
         place: String,
         /// What the driver said.
@@ -32,7 +53,7 @@ pub enum MetaError {
     },
     /// Writing is not allowed.
     #[error(
-        "the metadata database at {place} cannot be written ({detail}): check the rights of the file and its folder, or --data-dir"
+        "the metadata database at {place} cannot be written ({detail}): check the rights of the file and its folder, or of the server's user, or --data-dir"
     )]
     ReadOnly {
         /// File or server, without password.
@@ -47,6 +68,16 @@ pub enum MetaError {
         place: String,
         /// What the driver said.
         detail: String,
+    },
+    /// No connection that is encrypted as `sslmode` asks for.
+    #[error("no encrypted connection to the metadata database at {place} ({detail}): {remedy}")]
+    Encryption {
+        /// Server, without password.
+        place: String,
+        /// What went wrong.
+        detail: String,
+        /// What to set, and where.
+        remedy: &'static str,
     },
     /// A newer program wrote the schema.
     #[error("the metadata database has schema {found}, this program knows {known}: use the newer program")]
@@ -152,7 +183,10 @@ pub enum Rule {
 impl MetaError {
     /// True when the same call may succeed later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Busy { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Busy { .. } | Self::CommitUnknown { .. }
+        )
     }
 
     pub(crate) fn not_found(what: &'static str, id: &str) -> Self {
@@ -181,7 +215,9 @@ impl From<crate::MetaError> for candlecast_core::Problem {
     fn from(e: crate::MetaError) -> Self {
         use crate::MetaError as M;
         let (code, status) = match e {
-            M::Unreachable { .. } | M::Busy { .. } => ("metadata-unreachable", 503),
+            M::Unreachable { .. } | M::Unavailable { .. } | M::Busy { .. } | M::CommitUnknown { .. } => {
+                ("metadata-unreachable", 503)
+            }
             M::DiskFull { .. } => ("disk-full", 507),
             M::ReadOnly { .. } => ("not-allowed", 500),
             M::NotFound { .. } => ("not-found", 404),

@@ -6,7 +6,7 @@
 //! queued ───────────▶ running ───────────▶ succeeded | failed | cancelled | interrupted
 //!   ▲ │ cancel          │  ▲ heartbeat        │
 //!   │ └──▶ cancelled    │  └──┘               │
-//!   ├───────────────────┘ lease ran out (resumable), or given back
+//!   ├───────────────────┘ lease ran out (resumable), given back, or put off
 //!   └──────────────────────────────────────────┘ retry (not after succeeded)
 //! ```
 //! Who works on a job where it was asked for begins it (`begin_job`, `lease_this`): it is running from the start, and
@@ -14,6 +14,9 @@
 //!
 //! A lease is `(job, owner, attempt)`; the attempt counts up at every lease, so a worker that was thought dead
 //! cannot speak for a job that another one has taken over. Every call may be repeated when its answer was lost.
+//!
+//! Leases and delays go by the clock of the database, never by that of a caller: processes whose clocks differ, or are
+//! set, would else end each other's leases. The `now` of a call is what is put on record.
 
 use async_trait::async_trait;
 use candlecast_core::Timestamp;
@@ -61,6 +64,10 @@ named! {
     }
 }
 
+/// Longest time that a job waits before it may be taken, ms: 366 days, the longest step of a schedule. What is to wait
+/// for longer waits for so long; what lies farther ahead was set by a clock that was wrong, and does not wait.
+pub const MAX_WAIT_MS: i64 = 366 * 86_400_000;
+
 /// Bounds on the work of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobLimits {
@@ -90,24 +97,27 @@ pub struct NewJob {
     pub priority: i32,
     /// What the worker needs to know.
     pub payload: Value,
+    /// Form of the payload, from 1: workers that do not know it are not given the job.
+    pub payload_version: u32,
     /// While a job with the same key is queued or running, this one is not added.
     pub dedupe_key: Option<String>,
     /// True when a new attempt can go on from a checkpoint or start over without harm.
     pub resumable: bool,
     /// Bounds.
     pub limits: JobLimits,
-    /// Not before this instant.
+    /// Not before this instant of the database's clock, at most [`MAX_WAIT_MS`] from now; `None` for at once.
     pub run_after: Option<Timestamp>,
 }
 
 impl NewJob {
-    /// A resumable job of ordinary priority.
+    /// A resumable job of ordinary priority, whose payload has the first form.
     pub fn new(id: impl Into<String>, kind: impl Into<String>, payload: Value) -> Self {
         Self {
             id: id.into(),
             kind: kind.into(),
             priority: 0,
             payload,
+            payload_version: 1,
             dedupe_key: None,
             resumable: true,
             limits: JobLimits::default(),
@@ -144,6 +154,8 @@ pub struct Job {
     pub state: JobState,
     /// What the worker needs to know.
     pub payload: Value,
+    /// Form of the payload.
+    pub payload_version: u32,
     /// Key that keeps equal jobs from piling up.
     pub dedupe_key: Option<String>,
     /// True when an attempt may follow an interrupted one.
@@ -162,7 +174,7 @@ pub struct Job {
     pub lease_until: Option<Timestamp>,
     /// When it was queued.
     pub created_at: Timestamp,
-    /// Not before this instant.
+    /// Not before this instant; when it was queued, where it need not wait.
     pub run_after: Timestamp,
     /// When the last attempt began.
     pub started_at: Option<Timestamp>,
@@ -174,8 +186,26 @@ pub struct Job {
     pub progress: Option<Progress>,
     /// What came out.
     pub result: Option<Value>,
-    /// What went wrong.
+    /// What went wrong; of a waiting job, why it waits.
     pub error: Option<String>,
+}
+
+/// A kind of job that a worker takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedKind {
+    /// Its name.
+    pub kind: String,
+    /// Newest form of the payload that the worker can read.
+    pub payload_version: u32,
+    /// Jobs of the kind that are left to others: the worker could not read them.
+    pub except: Vec<String>,
+}
+
+impl WantedKind {
+    /// Every job of a kind whose payload has form `payload_version` or an older one.
+    pub fn up_to(kind: impl Into<String>, payload_version: u32) -> Self {
+        Self { kind: kind.into(), payload_version, except: Vec::new() }
+    }
 }
 
 /// The right to work on a job.
@@ -220,6 +250,16 @@ pub enum Outcome {
     /// Given back to the queue, as when the program shuts down; does not use up an attempt. A job that was asked
     /// to stop ends as cancelled instead.
     GivenBack,
+    /// Given back in the same way by a worker that cannot read the payload, with the reason.
+    Unreadable(String),
+    /// By an error that passes: back to the queue, not to be taken for a while. It uses up the attempt; without another
+    /// one, or where the job is not resumable, the job has failed. A job that was asked to stop ends as cancelled.
+    PutOff {
+        /// What went wrong.
+        error: String,
+        /// Least time until the next attempt, ms; at most [`MAX_WAIT_MS`].
+        delay_ms: u64,
+    },
 }
 
 /// What cancelling did.
@@ -290,16 +330,17 @@ pub trait JobStore: Send + Sync {
     /// succeeded.
     async fn lease_this(&self, job_id: &str, owner: &str, lease_ms: u64, now: Timestamp) -> Result<Job, MetaError>;
 
-    /// Takes the first waiting job of one of `kinds` (empty: any) for `lease_ms`. Two workers never get the same.
+    /// Takes the first waiting job of one of `kinds` (empty: any) for `lease_ms`. Two workers never get the same. Once
+    /// a newer program has changed the schema, nothing is given and that is the error.
     async fn lease_job(
         &self,
         owner: &str,
-        kinds: &[String],
+        kinds: &[WantedKind],
         lease_ms: u64,
         now: Timestamp,
     ) -> Result<Option<Job>, MetaError>;
 
-    /// Says that the worker is alive; the lease then runs `lease_ms` from `now`.
+    /// Says that the worker is alive; the lease then runs for `lease_ms` from now on.
     async fn heartbeat(&self, lease: &Lease, lease_ms: u64, now: Timestamp) -> Result<Signal, MetaError>;
 
     /// Says how far the job is.
@@ -320,9 +361,13 @@ pub trait JobStore: Send + Sync {
     /// Queues a failed, cancelled or interrupted job again; it goes on from its checkpoint.
     async fn retry_job(&self, job_id: &str, now: Timestamp) -> Result<Job, MetaError>;
 
-    /// Ends every lease that ran out: back to the queue if resumable and attempts are left, cancelled if that was
-    /// asked for, else interrupted. Returns these jobs.
-    async fn expire_leases(&self, now: Timestamp) -> Result<Vec<Job>, MetaError>;
+    /// Ends every lease that ran out `silence_ms` ago or earlier, but for those of the owners in `spared`: back to the
+    /// queue if resumable and attempts are left, cancelled if that was asked for, else interrupted. Returns these jobs.
+    async fn expire_leases(&self, silence_ms: u64, spared: &[String], now: Timestamp) -> Result<Vec<Job>, MetaError>;
+
+    /// Ends this very lease in the same way, whether it ran out or not: its holder has ended. Returns the job; `None`
+    /// where the lease does not hold any more.
+    async fn end_lease(&self, lease: &Lease, now: Timestamp) -> Result<Option<Job>, MetaError>;
 
     /// A job by its identity.
     async fn job(&self, job_id: &str) -> Result<Job, MetaError>;

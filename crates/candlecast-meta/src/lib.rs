@@ -4,7 +4,9 @@
 //! `candlecast.db` in the data folder) or PostgreSQL (`DATABASE_URL`). The SQL is one for both; where the dialects
 //! differ the module says so.
 //!
-//! - Times come from the caller; nothing here reads a clock.
+//! - Times come from the caller; nothing here reads a clock. Leases and turns alone go by the clock of the database, which
+//!   all that share it agree on.
+//! - Every call ends: a database that gives no answer in time is an error ([`CallLimits`]).
 //! - Identities come from the caller, too, so that a call whose answer was lost may be repeated; [`Retry`] does so
 //!   while [`MetaError::is_transient`].
 //! - Lists are read newest first in pages ([`PageRequest`]); the hundredth page costs what the first does.
@@ -18,6 +20,7 @@ mod dump;
 mod error;
 mod jobs;
 mod ledger;
+mod limits;
 mod models;
 mod named;
 mod page;
@@ -27,14 +30,16 @@ mod runs;
 mod sql;
 mod sql_store;
 mod studies;
+mod turns;
 
 pub use dump::{ColumnKind, Dump, DumpColumn, DumpPiece, DumpTable};
 pub use error::{MetaError, Rule};
 pub use jobs::{
-    Cancelled, Checkpoint, Enqueued, Job, JobFilter, JobLimits, JobState, JobStore, Lease, LogLevel, LogLine, NewJob,
-    Outcome, Progress, Signal,
+    Cancelled, Checkpoint, Enqueued, Job, JobFilter, JobLimits, JobState, JobStore, Lease, LogLevel, LogLine,
+    MAX_WAIT_MS, NewJob, Outcome, Progress, Signal, WantedKind,
 };
 pub use ledger::{Ledger, LedgerEntry, Tried};
+pub use limits::CallLimits;
 pub use models::{Model, ModelFilter, ModelStatus, ModelStore};
 pub use page::{Cursor, MAX_PAGE, Page, PageRequest};
 pub use predictions::{
@@ -44,16 +49,17 @@ pub use predictions::{
 };
 pub use retry::Retry;
 pub use runs::{NewRun, Run, RunFilter, RunState, RunStore};
+pub use sql::Loaded;
 pub use sql_store::{DATABASE_FILE, SqlStore};
 pub use studies::{Fold, Goal, NewStudy, Study, StudyStore, Trial, TrialEnd, TrialState};
+pub use turns::{MAX_TURN_MS, TurnStore};
+
+/// What workers need: jobs, and turns at what only one of them does.
+pub trait QueueStore: JobStore + TurnStore + std::fmt::Debug {}
+
+impl<S: JobStore + TurnStore + std::fmt::Debug> QueueStore for S {}
 
 /// Everything candlecast remembers.
-pub trait MetadataStore:
-    RunStore + ModelStore + JobStore + PredictionStore + StudyStore + Ledger + std::fmt::Debug
-{
-}
+pub trait MetadataStore: RunStore + ModelStore + QueueStore + PredictionStore + StudyStore + Ledger {}
 
-impl<S: RunStore + ModelStore + JobStore + PredictionStore + StudyStore + Ledger + std::fmt::Debug + ?Sized>
-    MetadataStore for S
-{
-}
+impl<S: RunStore + ModelStore + QueueStore + PredictionStore + StudyStore + Ledger> MetadataStore for S {}

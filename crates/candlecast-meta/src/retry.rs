@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use candlecast_core::Seed;
+use tokio::time::Instant;
 
 use crate::MetaError;
 
@@ -15,7 +16,8 @@ pub struct Retry {
     pub first_ms: u64,
     /// Longest pause, ms.
     pub longest_ms: u64,
-    /// Pauses that may be spent in all, ms; then the last error is returned.
+    /// How long may be spent in all, ms, attempts included; then the last error is returned. No attempt is begun later,
+    /// and one under way ends by its own limit ([`crate::CallLimits`]).
     pub budget_ms: u64,
     /// Seed of the random part; give every worker its own.
     pub seed: Seed,
@@ -35,6 +37,8 @@ impl Retry {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, MetaError>>,
     {
+        let begun = Instant::now();
+        let budget = Duration::from_millis(self.budget_ms);
         let mut pauses = self.pauses().into_iter();
         loop {
             let error = match operation().await {
@@ -42,8 +46,12 @@ impl Retry {
                 settled => return settled,
             };
             let Some(pause_ms) = pauses.next() else { return Err(error) };
+            let pause = Duration::from_millis(pause_ms);
+            if begun.elapsed() + pause > budget {
+                return Err(error);
+            }
             tracing::warn!(%error, pause_ms, "metadata database: trying again");
-            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -83,6 +91,23 @@ mod tests {
         assert!((5..=10).contains(&pauses[0]) && (10..=20).contains(&pauses[1]), "{pauses:?}");
         assert!(pauses.iter().skip(6).all(|p| (100..=200).contains(p)), "{pauses:?}");
         assert_ne!(pauses, Retry { seed: Seed(4), ..retry }.pauses());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_count_towards_the_budget() {
+        let retry = Retry { first_ms: 10, longest_ms: 10, budget_ms: 100_000, seed: Seed(3) };
+        let calls = Cell::new(0);
+        let slow = retry
+            .run(|| {
+                calls.set(calls.get() + 1);
+                async {
+                    tokio::time::sleep(Duration::from_secs(40)).await;
+                    Err::<(), _>(busy())
+                }
+            })
+            .await;
+        // The third begins after 80 s and ends after 120 s.
+        assert_eq!((slow, calls.get()), (Err(busy()), 3));
     }
 
     #[tokio::test(start_paused = true)]

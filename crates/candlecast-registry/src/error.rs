@@ -188,6 +188,7 @@ impl From<crate::RegistryError> for candlecast_core::Problem {
             R::NoneActive { .. } | R::NoVersion { .. } => ("model-not-trained", 404, None),
             R::HorizonTooLong { .. } => ("horizon-too-long", 409, Some("horizon")),
             R::Corrupt { .. } | R::Unreadable { .. } | R::UnknownFormat { .. } => ("corrupt-model", 500, None),
+            R::Io { ref source, .. } => ("registry-failed", candlecast_core::io_status(source).unwrap_or(500), None),
             _ => ("registry-failed", 500, None),
         };
         let problem = Self::new(code, status, candlecast_core::Blame::Data, e.to_string());

@@ -1,4 +1,4 @@
-//! Loading one year of one-minute candles from the lake into a series.
+//! Loading one year of one-minute candles from the lake into a series, and storing one candle more.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -48,7 +48,8 @@ fn bench(c: &mut Criterion) {
     });
     let newest = series.between(TimeRange { from: last.plus_ms(-60_000), to: last });
     let mut price = newest.close()[0];
-    group.bench_function("upsert_one_minute", |b| {
+    group.bench_function("list", |b| b.iter(|| black_box(runtime.block_on(lake.list()).expect("it can be listed"))));
+    group.bench_function("correct_last_minute", |b| {
         b.iter(|| {
             price += 1e-9;
             let mut columns = newest.columns().clone();
@@ -57,7 +58,16 @@ fn bench(c: &mut Criterion) {
             assert!(runtime.block_on(lake.upsert(&changed)).expect("it can be written").is_some());
         });
     });
-    group.bench_function("list", |b| b.iter(|| black_box(runtime.block_on(lake.list()).expect("it can be listed"))));
+    let mut next = last.ms();
+    group.bench_function("append_one_minute", |b| {
+        b.iter(|| {
+            let mut columns = newest.columns().clone();
+            columns.open_time[0] = next;
+            next += 60_000;
+            let candle = CandleSeries::new(key.clone(), columns).expect("any minute is valid");
+            assert!(runtime.block_on(lake.upsert(&candle)).expect("it can be written").is_some());
+        });
+    });
     group.finish();
 }
 

@@ -13,10 +13,13 @@ use candlecast_store::{CandleStore, ParquetLake};
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).ok_or("name the folder to write to")?;
     let lake = ParquetLake::open(folder)?;
-    for series in all_series()? {
-        lake.upsert(&series).await?;
-        println!("{}", expected(&series));
+    let all = all_series()?;
+    for series in &all {
+        lake.upsert(series).await?;
+        println!("{}", expected(series));
     }
+    // Other programs do not see what waits to be compacted, and are not disturbed by it.
+    lake.upsert(&one_more(&all[0])?).await?;
     Ok(())
 }
 
@@ -42,6 +45,15 @@ fn all_series() -> Result<Vec<CandleSeries>, Box<dyn Error>> {
     }
     all.push(CandleSeries::new(key("ETHUSDT")?, holes)?);
     Ok(all)
+}
+
+/// The candle behind the last one.
+fn one_more(series: &CandleSeries) -> Result<CandleSeries, Box<dyn Error>> {
+    let mut candle = series.candle(series.len() - 1);
+    candle.open_time = candle.open_time.plus_ms(series.key().interval.ms());
+    let mut columns = Columns::default();
+    columns.push(&candle);
+    Ok(CandleSeries::new(series.key().clone(), columns)?)
 }
 
 fn expected(series: &CandleSeries) -> serde_json::Value {

@@ -60,4 +60,11 @@ pub trait CandleStore: Send + Sync + Debug {
     /// Removes the candles that open within `range` and returns how many there were. A series whose last candle
     /// goes is no longer known. [`StoreError::UnknownSeries`] when nothing is stored under `key`.
     async fn delete(&self, key: &SeriesKey, range: TimeRange) -> Result<usize, StoreError>;
+
+    /// Brings candles that were stored a few at a time into the form in which other programs read the store in place,
+    /// and returns how many there were. No answer of the store changes by it, and none waits for it.
+    /// [`StoreError::UnknownSeries`] when nothing is stored under `key`.
+    async fn compact(&self, key: &SeriesKey) -> Result<usize, StoreError> {
+        self.coverage(key).await.map(|_| 0)
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use candlecast_core::{SeriesKey, Timestamp};
+use candlecast_core::{SeriesKey, TimeRange, Timestamp};
 
 use crate::years::{FIRST_YEAR, LAST_YEAR};
 
@@ -30,15 +30,17 @@ pub enum StoreError {
         /// Time waited.
         waited_ms: u64,
     },
-    /// No space left. Nothing was changed.
-    #[error("no space is left for {}: free some and try again; nothing was changed", .path.display())]
+    /// No space left. The year that was being written is as it was.
+    #[error("no space is left for {}: free some and try again; {}", .path.display(), told(*.stored))]
     DiskFull {
         /// What was being written.
         path: PathBuf,
         /// The system's words.
         source: io::Error,
+        /// Range of the candles that the same request changed in earlier years, which stay changed.
+        stored: Option<TimeRange>,
     },
-    /// The file system does not allow it. Nothing was changed.
+    /// The file system does not allow it. The year that was being written is as it was.
     #[error(
         "no permission for {}: give this user access to the folder, or choose another data folder ({source})",
         .path.display()
@@ -53,7 +55,7 @@ pub enum StoreError {
     #[error(
         "file {} cannot be used: {reason}; move it away and import {} again, or restore it from a backup",
         .path.display(),
-        year_of(.path)
+        content_of(.path)
     )]
     Corrupt {
         /// The file.
@@ -103,11 +105,19 @@ impl StoreError {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Self::DiskFull { path, source }
+                Self::DiskFull { path, source, stored: None }
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::NotAllowed { path, source },
             _ => Self::Io { path, source },
         }
+    }
+
+    /// The failure of a request that changed the candles of `changed` before it failed.
+    pub(crate) fn after(mut self, changed: Option<TimeRange>) -> Self {
+        if let Self::DiskFull { stored, .. } = &mut self {
+            *stored = changed;
+        }
+        self
     }
 
     pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> Self {
@@ -115,10 +125,22 @@ impl StoreError {
     }
 }
 
-/// What to import in the place of a damaged partition: the year in its name.
-fn year_of(path: &Path) -> String {
-    let year = path.file_stem().and_then(|stem| stem.to_str()?.strip_prefix("year="));
-    year.map_or_else(|| "its year".into(), |year| format!("the year {year}"))
+/// What to import in the place of a damaged file: what its name says that it holds.
+fn content_of(path: &Path) -> String {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    match (stem.strip_prefix("year="), stem.strip_prefix("_segment-")) {
+        (Some(year), _) => format!("the year {year}"),
+        (None, Some(year)) => format!("or fetch the newest candles of {year}"),
+        (None, None) => "its year".into(),
+    }
+}
+
+/// What a failed request had done before.
+fn told(stored: Option<TimeRange>) -> String {
+    stored.map_or_else(
+        || "nothing was changed".into(),
+        |range| format!("candles {range} were stored before, and doing the same again completes it"),
+    )
 }
 
 fn advice(nearest: &[SeriesKey]) -> String {
@@ -138,6 +160,7 @@ impl From<crate::StoreError> for candlecast_core::Problem {
             S::DiskFull { .. } => ("disk-full", 507),
             S::NotAllowed { .. } => ("not-allowed", 500),
             S::Corrupt { .. } | S::NewerFormat { .. } => ("corrupt-file", 500),
+            S::Io { ref source, .. } => ("store-failed", candlecast_core::io_status(source).unwrap_or(500)),
             _ => ("store-failed", 500),
         };
         Self::new(code, status, candlecast_core::Blame::Data, e.to_string())
@@ -164,7 +187,21 @@ mod tests {
     fn a_damaged_partition_names_the_year_to_import() {
         let text = |path: &str| StoreError::corrupt(Path::new(path), "cut").to_string();
         assert!(text("/lake/interval=1h/year=2023.parquet").contains("import the year 2023 again"));
+        assert!(
+            text("/lake/interval=1h/_segment-2023.log").contains("import or fetch the newest candles of 2023 again")
+        );
         assert!(text("/lake/other.parquet").contains("import its year again"));
+    }
+
+    #[test]
+    fn a_full_disk_tells_what_was_stored_before() {
+        let full = || StoreError::io(Path::new("/data/x"), io::ErrorKind::StorageFull.into());
+        assert!(full().after(None).to_string().contains("nothing was changed"));
+        let range = TimeRange { from: Timestamp::year_start(2022), to: Timestamp::year_start(2023) };
+        let text = full().after(Some(range)).to_string();
+        assert!(!text.contains("nothing was changed") && text.contains(&range.to_string()), "{text}");
+        let other = StoreError::corrupt(Path::new("/data/x"), "cut").after(Some(range)).to_string();
+        assert_eq!(other, StoreError::corrupt(Path::new("/data/x"), "cut").to_string());
     }
 
     #[test]

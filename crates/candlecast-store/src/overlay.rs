@@ -10,16 +10,22 @@ pub(crate) struct Overlaid {
     pub(crate) changed: Option<(i64, i64)>,
 }
 
-/// Lays `newer` over `stored`, both with increasing open times; where both have a candle, `newer` wins.
-/// O(stored + newer); candles that all come later are appended without looking at the stored ones.
-pub(crate) fn overlay(stored: Columns, newer: &Columns) -> Overlaid {
+/// Lays `newer` over `stored`, both with increasing open times; where both have a candle, `newer` wins. Stored candles
+/// before the first newer one are not looked at: O(newer + stored from there on).
+pub(crate) fn overlay(mut stored: Columns, newer: &Columns) -> Overlaid {
     let (Some(&first), Some(&last)) = (newer.open_time.first(), newer.open_time.last()) else {
         return Overlaid { columns: stored, changed: None };
     };
-    if stored.open_time.last().is_none_or(|&t| t < first) {
+    let kept = stored.open_time.partition_point(|&t| t < first);
+    if kept == stored.len() {
         return Overlaid { columns: appended(stored, newer), changed: Some((first, last)) };
     }
-    woven(&stored, newer)
+    if kept == 0 {
+        return woven(&stored, newer);
+    }
+    let later = split_off(&mut stored, kept);
+    let Overlaid { columns, changed } = woven(&later, newer);
+    Overlaid { columns: appended(stored, &columns), changed }
 }
 
 /// The union of two spans of changed open times.
@@ -47,6 +53,22 @@ fn appended(mut stored: Columns, newer: &Columns) -> Columns {
     stored.close.extend_from_slice(&newer.close);
     stored.volume.extend_from_slice(&newer.volume);
     stored
+}
+
+/// Takes the rows from `at` on out of `columns`.
+fn split_off(columns: &mut Columns, at: usize) -> Columns {
+    let optional = |column: &mut Option<Vec<f64>>| column.as_mut().map(|values| values.split_off(at));
+    Columns {
+        open_time: columns.open_time.split_off(at),
+        open: columns.open.split_off(at),
+        high: columns.high.split_off(at),
+        low: columns.low.split_off(at),
+        close: columns.close.split_off(at),
+        volume: columns.volume.split_off(at),
+        quote_volume: optional(&mut columns.quote_volume),
+        trades: optional(&mut columns.trades),
+        taker_buy_base: optional(&mut columns.taker_buy_base),
+    }
 }
 
 /// Extends a column of `n` values by `m`, NaN where a side has none.
@@ -128,6 +150,22 @@ mod tests {
         let result = overlay(stored, &newer);
         assert_eq!(result.changed, Some((2, 3)));
         assert_eq!(result.columns.close, [1.0, 2.0, 30.0, 4.0]);
+    }
+
+    #[test]
+    fn what_comes_before_stays_as_it_is() {
+        let stored = columns(&[(1, 1.0, Some(1.0)), (2, 2.0, None), (3, 3.0, Some(3.0)), (5, 5.0, None)]);
+        let newer = columns(&[(3, 30.0, None), (4, 4.0, Some(4.0))]);
+        let result = overlay(stored, &newer);
+        assert_eq!(result.changed, Some((3, 4)));
+        let (c, n) = (result.columns, 5);
+        assert_eq!(
+            (c.open_time.as_slice(), c.close.as_slice()),
+            ([1, 2, 3, 4, 5].as_slice(), [1.0, 2.0, 30.0, 4.0, 5.0].as_slice())
+        );
+        let quotes: Vec<Option<f64>> = (0..n).map(|i| c.candle(i).quote_volume).collect();
+        assert_eq!(quotes, [Some(1.0), None, None, Some(4.0), None]);
+        assert_eq!(c.quote_volume.map(|values| values.len()), Some(n));
     }
 
     #[test]

@@ -31,6 +31,7 @@ fn run_laws<G>(runtime: &Runtime, make: &impl Fn() -> (Box<dyn CandleStore>, G))
         the_newer_wins_and_the_change_is_exact(&*make().0).await;
         an_overlay_replaces_whole_candles(&*make().0).await;
         order_does_not_matter(&*make().0, &*make().0).await;
+        candles_one_by_one_are_a_series(&*make().0).await;
         ranges_are_half_open(&*make().0).await;
         years_join_without_a_seam(&*make().0).await;
         coverage_agrees_with_a_scan(&*make().0).await;
@@ -114,6 +115,41 @@ async fn order_does_not_matter(one: &dyn CandleStore, other: &dyn CandleStore) {
         assert_eq!(upsert(other, &chunks[k]).await, chunks[k].range(), "chunk {k} is all new");
     }
     assert_same_candles(&all(other, &key).await, &all(one, &key).await);
+}
+
+/// As a live stream brings them: from before new year until the third day after it, some again, some corrected, one
+/// late.
+async fn candles_one_by_one_are_a_series(store: &dyn CandleStore) {
+    let key = key("BTCUSDT", "15m");
+    let step = key.interval.ms();
+    let start = border() - 10 * step;
+    let one = |i: i64, price: f64| series_of(&key, [(start + i * step, price)]);
+    let mut expected = series_of(&key, run(key.interval, start, 5, 100.0));
+    assert_eq!(upsert(store, &expected).await, expected.range());
+    for i in (5..230).filter(|&i| i != 40) {
+        let candle = one(i, 100.0 + i as f64);
+        assert_eq!(upsert(store, &candle).await, candle.range(), "candle {i} is new");
+        assert_eq!(upsert(store, &candle).await, None, "candle {i} again");
+        expected = expected.merged(&candle).expect("one key");
+        if i % 16 == 9 {
+            let corrected = one(i - 3, 50.0);
+            assert_eq!(upsert(store, &corrected).await, corrected.range(), "candle {i} - 3 is corrected");
+            expected = expected.merged(&corrected).expect("one key");
+        }
+        if i % 50 == 0 {
+            assert_same_candles(&all(store, &key).await, &expected);
+        }
+    }
+    let coverage = store.coverage(&key).await.expect("it is stored");
+    assert_eq!((coverage.rows, coverage.range), (expected.len(), expected.range()));
+    assert_eq!(coverage.gaps, Gaps { count: 1, longest: 1, missing: 1 });
+    let late = one(40, 7.0);
+    assert_eq!(upsert(store, &late).await, late.range(), "a late candle");
+    expected = expected.merged(&late).expect("one key");
+    store.compact(&key).await.expect("a stored series can be compacted");
+    assert_same_candles(&all(store, &key).await, &expected);
+    assert_eq!(store.coverage(&key).await.expect("it is stored").gaps, Gaps::default());
+    assert_eq!(store.compact(&key).await.expect("a stored series can be compacted"), 0, "nothing is left");
 }
 
 async fn ranges_are_half_open(store: &dyn CandleStore) {
@@ -234,6 +270,7 @@ async fn unknown_series_are_named(store: &dyn CandleStore) {
         store.scan(&asked, TimeRange::ALL).await.err(),
         store.coverage(&asked).await.err(),
         store.delete(&asked, TimeRange::ALL).await.err(),
+        store.compact(&asked).await.err(),
     ];
     for error in errors {
         match error {

@@ -1,6 +1,6 @@
 //! Tables that the command line alone shows; those of jobs and models are in [`candlecast_app::text`].
 
-use candlecast_app::doc::{CheckDoc, CoverageDoc, ImportDoc, leak_name};
+use candlecast_app::doc::{CheckDoc, CompactDoc, CoverageDoc, ImportDoc, leak_name};
 use candlecast_app::text::{count, day, fixed, percent, signed, span, synthetic, table};
 use candlecast_core::Timestamp;
 use candlecast_pipeline::{Audited, Ranking};
@@ -67,6 +67,14 @@ pub(crate) fn checks(docs: &[CheckDoc]) -> String {
         lines.extend(d.damaged.iter().map(|reason| format!("  DAMAGED: {reason}")));
     }
     if lines.is_empty() { "nothing is stored".into() } else { lines.join("\n") }
+}
+
+pub(crate) fn compacted(docs: &[CompactDoc]) -> String {
+    let told = docs.iter().filter(|d| d.candles > 0);
+    let lines: Vec<String> = told
+        .map(|d| format!("{} {} {}: {} candles put into the Parquet files", d.venue, d.symbol, d.interval, d.candles))
+        .collect();
+    if lines.is_empty() { "no candles waited to be put into the Parquet files".into() } else { lines.join("\n") }
 }
 
 /// Last rows of a feature table: names down, candles across.

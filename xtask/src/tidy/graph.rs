@@ -6,10 +6,10 @@ use super::{Finding, SourceFile};
 
 const RULE: &str = "crate-graph";
 
-/// Every crate of parts: what law suites may use.
+/// Every crate of parts, and what tests need of the machine: what law suites may use.
 const ALL_PARTS: &[&str] = &[
     "core", "files", "features", "learn", "models", "nn", "detect", "trading", "tune", "store", "ingest", "meta",
-    "exchange", "registry",
+    "exchange", "registry", "testenv",
 ];
 
 /// The crate of the use cases joins all parts with what was built from them.

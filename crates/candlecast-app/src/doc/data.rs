@@ -1,6 +1,6 @@
 //! Documents of `import` and `data`.
 
-use candlecast_core::{GapsDoc, TimeRange, Timestamp};
+use candlecast_core::{GapsDoc, SeriesKey, TimeRange, Timestamp};
 use candlecast_store::Coverage;
 use serde::Serialize;
 
@@ -139,6 +139,28 @@ impl From<&Coverage> for CoverageDoc {
             damaged: c.damaged.clone(),
             synthetic: c.key.venue.is_synthetic(),
         }
+    }
+}
+
+/// What compacting one series did.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CompactDoc {
+    /// Venue.
+    pub venue: String,
+    /// Symbol.
+    pub symbol: String,
+    /// Interval.
+    pub interval: String,
+    /// Candles that were put into the files of their years.
+    pub candles: usize,
+}
+
+impl CompactDoc {
+    /// Of `candles` candles of the series `key`.
+    pub fn new(key: &SeriesKey, candles: usize) -> Self {
+        let (venue, symbol, interval) = (key.venue.to_string(), key.symbol.to_string(), key.interval.to_string());
+        Self { venue, symbol, interval, candles }
     }
 }
 

@@ -13,7 +13,7 @@ pub use candlecast_live::doc::*;
 pub use candlecast_monitor::doc::*;
 pub use candlecast_pipeline::doc::*;
 
-pub use data::{CheckDoc, CoverageDoc, ImportDoc, JumpDoc, RejectedRowDoc};
+pub use data::{CheckDoc, CompactDoc, CoverageDoc, ImportDoc, JumpDoc, RejectedRowDoc};
 pub use evidence::EvidenceDoc;
 pub use forecast::ForecastDoc;
 pub use model::{

@@ -4,8 +4,8 @@
 //! be repeated from its own result, and the job would bring another model than an undisturbed one.
 
 use candlecast_core::Problem;
-use candlecast_host::{Checkpoints, Host};
-use candlecast_jobs::{Attempt, steps};
+use candlecast_host::Checkpoints;
+use candlecast_jobs::steps;
 use candlecast_learn::ForecasterState;
 use candlecast_monitor::identity;
 use candlecast_pipeline::{SavedModel, WarmStart};
@@ -35,15 +35,14 @@ fn start_of(serving: Option<&Loaded<SavedModel>>, slot: &Slot) -> Result<WarmSta
     })
 }
 
-/// Where `attempt` at a warm fit begins: where the attempt before it did, else with the version that serves in `slot`.
+/// Where an attempt at a warm fit begins: where the attempt before it did, as the `notes` of the job say, else with the
+/// version that serves in `slot`.
 pub(super) fn warm_start(
-    host: &Host,
-    attempt: &Attempt,
+    notes: Option<&Checkpoints>,
     serving: Option<&Loaded<SavedModel>>,
     slot: &Slot,
 ) -> Result<WarmStart, Problem> {
-    let notes = attempt.job_id().map(|job_id| Checkpoints::of_job(&host.checkpoints_dir(), job_id));
-    let noted = notes.as_ref().and_then(|notes| notes.recall(NOTE));
+    let noted = notes.and_then(|notes| notes.recall(NOTE));
     if let Some(begun) = noted.and_then(|content| serde_json::from_slice(&content).ok()) {
         return Ok(begun);
     }
@@ -72,7 +71,9 @@ mod tests {
     use candlecast_config::Settings;
     use candlecast_core::NoProgress;
     use candlecast_host::Clock;
+    use candlecast_host::Host;
     use candlecast_host::HostOptions;
+    use candlecast_jobs::Attempt;
     use candlecast_monitor::load_version;
     use candlecast_pipeline::PipelineOptions;
 

@@ -1,6 +1,7 @@
 //! Streams: what is stored, forecast, logged and validated while candles come one by one.
 
 mod equality;
+mod healing;
 mod replay;
 mod stream;
 

@@ -141,6 +141,10 @@ impl Exchange for Replay {
         Ok(Page { series, rejected: 0, next })
     }
 
+    async fn wait_ms(&self, ms: u64) {
+        self.clock.sleep_ms(ms).await;
+    }
+
     /// Plays the candles of the subscription, all series if it names none.
     async fn live(&self, subscription: Subscription) -> Result<Box<dyn Live>, ExchangeError> {
         if !subscription.books.is_empty() || !subscription.trades.is_empty() {

@@ -1,6 +1,6 @@
 //! [`FaultServer`]: HTTP and WebSocket on one port of the loopback interface.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
 use super::answers::{Answer, Scene, Target};
-use super::feed::{Asked, Feed};
+use super::feed::{Asked, Feed, Step};
 use super::http::{read_head, request_line, write_answer};
 use super::market::Market;
 use super::plan::{Dice, FaultPlan, RestFault, StreamFault};
@@ -43,11 +43,25 @@ pub struct FaultReport {
     pub overweight: u64,
 }
 
+/// An answer that is given whatever the plan says.
+#[derive(Debug)]
+struct Scripted {
+    /// Part of the path and query that it answers.
+    path: String,
+    status: u16,
+    retry_after: Option<String>,
+}
+
 #[derive(Debug)]
 struct State {
     dice: Dice,
     feed: Feed,
     report: FaultReport,
+    scripted: VecDeque<Scripted>,
+    /// Streams bring pings only.
+    mute: bool,
+    /// Counts up when all streams are to be cut.
+    cuts: u64,
     /// No request before, in ms of the clock.
     closed_until_ms: u64,
     /// Minute of the exchange and what was used in it.
@@ -81,7 +95,9 @@ impl FaultServer {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (dice, feed, report) = (Dice::new(plan), Feed::new(&market), FaultReport::default());
-        let state = Mutex::new(State { dice, feed, report, closed_until_ms: 0, minute: (0, 0) });
+        let (scripted, minute) = (VecDeque::new(), (0, 0));
+        let state = State { dice, feed, report, scripted, mute: false, cuts: 0, closed_until_ms: 0, minute };
+        let state = Mutex::new(state);
         let shared = Arc::new(Shared { market, clock, weight_limit, state });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, task })
@@ -105,6 +121,29 @@ impl FaultServer {
     /// Market time now.
     pub fn now(&self) -> Timestamp {
         self.shared.now()
+    }
+
+    /// Answers the next request whose path and query contain `path` with `status`, and `retry_after` where there is one:
+    /// as the exchange does it for 400, 404 and 422, else as a firewall does.
+    pub fn answer_next(&self, path: &str, status: u16, retry_after: Option<&str>) {
+        let (path, retry_after) = (path.to_owned(), retry_after.map(str::to_owned));
+        locked(&self.shared.state).scripted.push_back(Scripted { path, status, retry_after });
+    }
+
+    /// All streams ignore what they were opened for, and send pings only, until it is taken back.
+    pub fn set_mute(&self, mute: bool) {
+        locked(&self.shared.state).mute = mute;
+    }
+
+    /// Cuts all streams; the next `messages` of each kind are lost.
+    pub fn cut_streams(&self, messages: usize) {
+        let shared = &self.shared;
+        for asked in [Asked { klines: true, depth: false }, Asked { klines: false, depth: true }] {
+            for _ in 0..messages {
+                let _ = shared.advance(asked);
+            }
+        }
+        locked(&shared.state).cuts += 1;
     }
 
     /// What has happened so far.
@@ -171,6 +210,12 @@ impl Shared {
         let state = &mut *guard;
         state.report.requests += 1;
         state.report.too_early += u64::from(elapsed_ms < state.closed_until_ms);
+        let is_asked = |scripted: &Scripted| target.contains(&scripted.path);
+        if let Some(scripted) = state.scripted.iter().position(is_asked).and_then(|at| state.scripted.remove(at)) {
+            *state.report.faults.entry("scripted").or_default() += 1;
+            let headers = scripted.retry_after.map(|after| ("retry-after", after)).into_iter().collect();
+            return Reply::Whole(refusal(scripted.status), headers);
+        }
         let fault = state.dice.rest();
         if let Some(fault) = fault {
             *state.report.faults.entry(fault.name()).or_default() += 1;
@@ -210,10 +255,27 @@ impl Shared {
         }
         let asked = Asked { klines: target.contains("@kline_"), depth: target.contains("@depth") };
         let Ok(mut socket) = accept_async(stream).await else { return Ok(()) };
-        locked(&self.state).report.connections += 1;
+        let begun_cuts = {
+            let mut state = locked(&self.state);
+            state.report.connections += 1;
+            state.cuts
+        };
         let mut held: Option<Message> = None;
         let mut sent = 0_u64;
         loop {
+            let (cuts, mute) = {
+                let state = locked(&self.state);
+                (state.cuts, state.mute)
+            };
+            if cuts != begun_cuts {
+                return Ok(());
+            }
+            if mute {
+                if self.linger(&mut socket, Asked { klines: false, depth: false }).await.is_err() {
+                    return Ok(());
+                }
+                continue;
+            }
             sent += 1;
             if sent.is_multiple_of(BREATH_MESSAGES) {
                 tokio::time::sleep(BREATH).await;
@@ -240,12 +302,18 @@ impl Shared {
         refuses
     }
 
-    /// The next message and what goes wrong with it; moves the clock to its time.
+    /// The next message; moves the clock to its time.
+    fn advance(&self, asked: Asked) -> Option<Step> {
+        let step = locked(&self.state).feed.next(&self.market, asked)?;
+        self.clock.advance_to((step.at.ms() - self.market.start.ms()).max(0) as u64);
+        Some(step)
+    }
+
+    /// The next message and what goes wrong with it.
     fn step(&self, asked: Asked) -> Option<(String, Option<StreamFault>)> {
+        let step = self.advance(asked)?;
         let mut guard = locked(&self.state);
         let state = &mut *guard;
-        let step = state.feed.next(&self.market, asked)?;
-        self.clock.advance_to((step.at.ms() - self.market.start.ms()).max(0) as u64);
         let fault = if step.calm { None } else { state.dice.message() };
         if let Some(fault) = fault {
             *state.report.faults.entry(fault.name()).or_default() += 1;
@@ -303,4 +371,13 @@ impl Shared {
 
 fn failure(status: u16) -> Answer {
     Answer { status, body: format!(r#"{{"code":-1,"msg":"fault {status}"}}"#), weight: 1 }
+}
+
+/// What is said of a request that is wrong, or by a firewall.
+fn refusal(status: u16) -> Answer {
+    let body = match status {
+        400 | 404 | 422 => r#"{"code":-1121,"msg":"Invalid symbol."}"#.to_owned(),
+        _ => format!("<html><body>{status}</body></html>"),
+    };
+    Answer { status, body, weight: 1 }
 }

@@ -13,6 +13,7 @@ impl NetworkLive {
     pub(super) async fn on_depth(&mut self, diff: DepthDiff) -> Result<(), ExchangeError> {
         let symbol = diff.symbol.clone();
         let Some(sync) = self.books.get_mut(&symbol) else { return Ok(()) };
+        self.silence.broken_by_book(&symbol);
         match sync.on_diff(diff) {
             BookStep::Applied => self.show_book(&symbol),
             BookStep::Stale => {}

@@ -4,7 +4,9 @@
 mod books;
 mod captures;
 mod fetch;
+mod limits;
 mod renewal;
 mod replay;
 mod scene;
+mod silence;
 mod stream;

@@ -1,10 +1,10 @@
 //! [`Pull`]: a fetch under way.
 
-use candlecast_core::{Blame, CandleSeries, Columns, Problem, ProgressSink, SeriesKey, TimeRange};
+use candlecast_core::{CandleSeries, Columns, Problem, ProgressSink, SeriesKey, TimeRange};
 use candlecast_exchange::{Exchange, Fetch};
 use candlecast_host::{Host, upsert_candles};
 
-use crate::cancel::cancelled;
+use crate::cancel::{cancelled, with_grace};
 use crate::connect::exchange_error;
 use crate::fetch::plan::{Plan, slots};
 
@@ -91,7 +91,7 @@ impl<'a> Pull<'a> {
         loop {
             let chunk = tokio::select! {
                 biased;
-                () = cancelled(self.app) => return Err(stopped()),
+                () = cancelled(self.app) => return Err(Problem::cancelled()),
                 chunk = fetch.next_chunk() => chunk.map_err(exchange_error)?,
             };
             let Some(chunk) = chunk else { return Ok(()) };
@@ -111,7 +111,8 @@ impl<'a> Pull<'a> {
         }
         let series = CandleSeries::from_unsorted(self.key.clone(), waiting)
             .map_err(|e| Problem::data("exchange-failed", format!("{}: {e}", self.key)))?;
-        let changed = upsert_candles(self.app, &series).await?.changed;
+        let stored = with_grace(self.app, upsert_candles(self.app, &series)).await;
+        let changed = stored.ok_or_else(Problem::cancelled)??.changed;
         self.pulled.received += series.len();
         self.pulled.changed = joined(self.pulled.changed, changed);
         *waiting = Columns::default();
@@ -132,8 +133,4 @@ fn joined(a: Option<TimeRange>, b: Option<TimeRange>) -> Option<TimeRange> {
         (Some(a), Some(b)) => Some(TimeRange { from: a.from.min(b.from), to: a.to.max(b.to) }),
         (a, b) => a.or(b),
     }
-}
-
-fn stopped() -> Problem {
-    Problem::new("cancelled", 499, Blame::Cancelled, "cancelled")
 }

@@ -28,6 +28,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "prediction_directions",
         sql: include_str!("../../migrations/sqlite/0004_prediction_directions.sql"),
     },
+    Migration { version: 5, name: "turns", sql: include_str!("../../migrations/sqlite/0005_turns.sql") },
 ];
 
 /// Steps for PostgreSQL.
@@ -44,6 +45,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "prediction_directions",
         sql: include_str!("../../migrations/postgres/0004_prediction_directions.sql"),
     },
+    Migration { version: 5, name: "turns", sql: include_str!("../../migrations/postgres/0005_turns.sql") },
 ];
 
 /// Where the applied steps are recorded.
@@ -65,6 +67,24 @@ pub(crate) async fn up(transaction: &mut Transaction, steps: &[Migration], now: 
         transaction.execute(step.insert(now)).await?;
     }
     Ok(())
+}
+
+/// True where the schema is this program's, or was once; false where there is none of ours. A newer one, and one with
+/// another history, is refused. Nothing is changed.
+pub(crate) async fn is_there(transaction: &mut Transaction, steps: &[Migration]) -> Result<bool, MetaError> {
+    let tables = if transaction.is_postgres() {
+        "SELECT CAST(table_name AS TEXT) AS name FROM information_schema.tables \
+         WHERE table_schema = current_schema() AND table_name = 'candlecast_schema'"
+    } else {
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'candlecast_schema'"
+    };
+    if transaction.rows(Statement::new(tables)).await?.is_empty() {
+        return Ok(false);
+    }
+    let applied = transaction.rows(Applied::select()).await?;
+    let applied = applied.iter().map(Applied::read).collect::<Result<Vec<_>, MetaError>>()?;
+    pending(steps, &applied)?;
+    Ok(!applied.is_empty())
 }
 
 /// A step that was applied.

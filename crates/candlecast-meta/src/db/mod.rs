@@ -1,5 +1,7 @@
-//! The two databases behind one face: statements in, records out, errors told in [`MetaError`].
+//! The two databases behind one face: statements in, records out, errors told in [`MetaError`]. Every call has a limit;
+//! an answer that does not come within it is an error.
 
+mod deadline;
 mod fault;
 pub(crate) mod migrate;
 mod postgres;
@@ -18,7 +20,7 @@ pub(crate) use transaction::Transaction;
 
 use self::postgres::PostgresDatabase;
 use self::sqlite::SqliteDatabase;
-use crate::MetaError;
+use crate::{CallLimits, MetaError};
 
 /// An open database.
 #[derive(Debug, Clone)]
@@ -33,7 +35,11 @@ impl Database {
     }
 
     pub(crate) async fn open_postgres(url: &str, now: Timestamp) -> Result<Self, MetaError> {
-        PostgresDatabase::open(url, now).await.map(Self::Postgres)
+        Self::open_postgres_within(url, CallLimits::default(), now).await
+    }
+
+    pub(crate) async fn open_postgres_within(url: &str, limits: CallLimits, now: Timestamp) -> Result<Self, MetaError> {
+        PostgresDatabase::open(url, limits, now).await.map(Self::Postgres)
     }
 
     /// Opens, or makes, a SQLite file and leaves its schema as it is.
@@ -43,7 +49,7 @@ impl Database {
 
     /// Connects to PostgreSQL and leaves the schema as it is.
     pub(crate) async fn unmigrated_postgres(url: &str) -> Result<Self, MetaError> {
-        PostgresDatabase::unmigrated(url).await.map(Self::Postgres)
+        PostgresDatabase::unmigrated(url, CallLimits::default()).await.map(Self::Postgres)
     }
 
     /// Every step of the schema, in this database's dialect.
@@ -83,11 +89,12 @@ impl Database {
         Ok(self.rows(statement).await?.into_iter().next())
     }
 
-    /// Changes, and returns what `RETURNING` names.
+    /// Changes few records, and returns what `RETURNING` names. It has the shorter limit, since what keeps a lease is
+    /// done so.
     pub(crate) async fn changed_rows(&self, statement: Statement) -> Result<Vec<Record>, MetaError> {
         match self {
             Self::Sqlite(db) => db.changed_rows(statement).await,
-            Self::Postgres(db) => db.rows(statement).await,
+            Self::Postgres(db) => db.changed_rows(statement).await,
         }
     }
 

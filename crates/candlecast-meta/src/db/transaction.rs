@@ -1,11 +1,13 @@
 //! [`Transaction`]: statements of either database that count together or not at all.
 
+use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _};
-use sqlx::{Executor, Postgres, Sqlite};
+use sqlx::{Executor, Sqlite};
 
-use super::fault::{postgres_fault, sqlite_fault};
-use super::{Record, Statement, postgres, sqlite};
+use super::deadline::{paced, within};
+use super::fault::sqlite_fault;
+use super::postgres::PgTransaction;
+use super::{Record, Statement, sqlite};
 use crate::MetaError;
 
 /// The advisory lock under which one process at a time changes a schema ("candlecs" in ASCII).
@@ -19,7 +21,7 @@ pub(crate) struct Transaction {
 
 enum Inner {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
-    Postgres(sqlx::Transaction<'static, Postgres>),
+    Postgres(PgTransaction),
 }
 
 impl Transaction {
@@ -27,7 +29,7 @@ impl Transaction {
         Self { place: place.to_owned(), inner: Inner::Sqlite(inner) }
     }
 
-    pub(super) fn postgres(inner: sqlx::Transaction<'static, Postgres>, place: &str) -> Self {
+    pub(super) fn postgres(inner: PgTransaction, place: &str) -> Self {
         Self { place: place.to_owned(), inner: Inner::Postgres(inner) }
     }
 
@@ -41,20 +43,24 @@ impl Transaction {
         &self.place
     }
 
-    /// Waits until no other process changes the schema. A SQLite transaction that writes holds the file already.
+    /// Waits until no other process changes the schema or restores. A SQLite transaction that writes holds the file
+    /// already.
     pub(crate) async fn lock_schema(&mut self) -> Result<(), MetaError> {
-        if self.is_postgres() {
-            self.execute(Statement::new("SELECT pg_advisory_xact_lock($1)").bind(SCHEMA_LOCK)).await?;
+        match &mut self.inner {
+            Inner::Sqlite(_) => Ok(()),
+            Inner::Postgres(t) => t.lock(SCHEMA_LOCK).await,
         }
-        Ok(())
     }
 
     /// Runs statements without values.
     pub(crate) async fn script(&mut self, sql: &'static str) -> Result<(), MetaError> {
         let place = &self.place;
         match &mut self.inner {
-            Inner::Sqlite(t) => (&mut **t).execute(sql).await.map(drop).map_err(|e| sqlite_fault(&e, place)),
-            Inner::Postgres(t) => (&mut **t).execute(sql).await.map(drop).map_err(|e| postgres_fault(&e, place)),
+            Inner::Sqlite(t) => {
+                let done = async { (&mut **t).execute(sql).await.map(drop).map_err(|e| sqlite_fault(&e, place)) };
+                within(sqlite::LONG, place, done).await
+            }
+            Inner::Postgres(t) => t.script(sql).await,
         }
     }
 
@@ -63,28 +69,22 @@ impl Transaction {
         let place = &self.place;
         match &mut self.inner {
             Inner::Sqlite(t) => {
-                let done = (&mut **t).execute(sqlite::query(statement)).await;
-                done.map(|done| done.rows_affected()).map_err(|e| sqlite_fault(&e, place))
+                let done =
+                    async { (&mut **t).execute(sqlite::query(statement)).await.map_err(|e| sqlite_fault(&e, place)) };
+                within(sqlite::LIMIT, place, done).await.map(|done| done.rows_affected())
             }
-            Inner::Postgres(t) => {
-                let done = (&mut **t).execute(postgres::query(statement)).await;
-                done.map(|done| done.rows_affected()).map_err(|e| postgres_fault(&e, place))
-            }
+            Inner::Postgres(t) => t.execute(statement).await,
         }
     }
 
     /// Reads, record by record: a table may be larger than memory.
     pub(crate) fn stream(&mut self, statement: Statement) -> BoxStream<'_, Result<Record, MetaError>> {
-        let place = &self.place;
         match &mut self.inner {
             Inner::Sqlite(t) => {
                 let rows = (&mut **t).fetch(sqlite::query(statement));
-                rows.map(move |row| row.map(Record::Sqlite).map_err(|e| sqlite_fault(&e, place))).boxed()
+                paced(rows, sqlite::LONG, &self.place, Record::Sqlite, sqlite_fault)
             }
-            Inner::Postgres(t) => {
-                let rows = (&mut **t).fetch(postgres::query(statement));
-                rows.map(move |row| row.map(Record::Postgres).map_err(|e| postgres_fault(&e, place))).boxed()
-            }
+            Inner::Postgres(t) => t.stream(statement),
         }
     }
 
@@ -93,12 +93,18 @@ impl Transaction {
         self.stream(statement).try_collect().await
     }
 
-    /// Makes it count.
+    /// Makes it count. Where it is not known whether it does, the error is [`MetaError::CommitUnknown`].
     pub(crate) async fn commit(self) -> Result<(), MetaError> {
         let place = &self.place;
         match self.inner {
-            Inner::Sqlite(t) => t.commit().await.map_err(|e| sqlite_fault(&e, place)),
-            Inner::Postgres(t) => t.commit().await.map_err(|e| postgres_fault(&e, place)),
+            Inner::Sqlite(t) => {
+                let done = async { t.commit().await.map_err(|e| sqlite_fault(&e, place)) };
+                within(sqlite::LIMIT, place, done).await.map_err(|error| match error {
+                    MetaError::Unreachable { place, detail } => MetaError::CommitUnknown { place, detail },
+                    other => other,
+                })
+            }
+            Inner::Postgres(t) => t.commit().await,
         }
     }
 }

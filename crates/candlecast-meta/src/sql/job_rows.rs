@@ -1,5 +1,7 @@
 //! Jobs and their log lines as rows.
 
+use candlecast_core::Timestamp;
+
 use crate::MetaError;
 use crate::db::Record;
 use crate::jobs::{Job, JobLimits, LogLine, Progress};
@@ -7,15 +9,20 @@ use crate::jobs::{Job, JobLimits, LogLine, Progress};
 /// The columns of [`job`].
 pub(crate) const JOB_COLUMNS: &str = "id, kind, priority, state, payload, dedupe_key, resumable, max_attempts, \
     attempts_left, max_run_ms, threads, attempt, cancel_asked, owner, lease_until, created_at, run_after, started_at, \
-    updated_at, finished_at, stage, stage_no, stages, fold, folds, done_share, eta_ms, result, error";
+    updated_at, finished_at, stage, stage_no, stages, fold, folds, done_share, eta_ms, result, error, payload_version";
+
+/// `run_after` of a job that need not wait: no clock says when, so none that is wrong can hold it back.
+pub(crate) const AT_ONCE: Timestamp = Timestamp(0);
 
 pub(crate) fn job(row: &Record) -> Result<Job, MetaError> {
+    let (created_at, run_after) = (row.time("created_at")?, row.time("run_after")?);
     Ok(Job {
         id: row.text("id")?,
         kind: row.text("kind")?,
         priority: row.narrow("priority")?,
         state: row.parsed("state")?,
         payload: row.json("payload")?,
+        payload_version: row.narrow("payload_version")?,
         dedupe_key: row.text_if_any("dedupe_key")?,
         resumable: row.flag("resumable")?,
         limits: JobLimits {
@@ -28,8 +35,8 @@ pub(crate) fn job(row: &Record) -> Result<Job, MetaError> {
         cancel_asked: row.flag("cancel_asked")?,
         owner: row.text_if_any("owner")?,
         lease_until: row.time_if_any("lease_until")?,
-        created_at: row.time("created_at")?,
-        run_after: row.time("run_after")?,
+        created_at,
+        run_after: if run_after == AT_ONCE { created_at } else { run_after },
         started_at: row.time_if_any("started_at")?,
         updated_at: row.time("updated_at")?,
         finished_at: row.time_if_any("finished_at")?,

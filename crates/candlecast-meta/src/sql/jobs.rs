@@ -4,14 +4,16 @@
 use async_trait::async_trait;
 use candlecast_core::Timestamp;
 
-use super::job_rows::{JOB_COLUMNS, job, log_line};
-use super::job_statements::{HELD, Taken, finish, held, insert, is_done, lease, lease_this, log_insert, until};
+use super::job_rows::{AT_ONCE, JOB_COLUMNS, job, log_line};
+use super::job_statements::{
+    HELD, Taken, beat, end, expire, finish, held, insert, is_done, known_schema, lease, lease_this, log_insert,
+};
 use super::select::Select;
 use crate::db::Statement;
 use crate::error::Rule;
 use crate::jobs::{
     Cancelled, Checkpoint, Enqueued, Job, JobFilter, JobState, JobStore, Lease, LogLine, NewJob, Outcome, Progress,
-    Signal,
+    Signal, WantedKind,
 };
 use crate::{MetaError, Page, PageRequest, SqlStore, check};
 
@@ -21,16 +23,16 @@ const LOG_BATCH: usize = 500;
 #[async_trait]
 impl JobStore for SqlStore {
     async fn enqueue(&self, new: &NewJob, now: Timestamp) -> Result<Enqueued, MetaError> {
-        self.insert_or_find(new, &insert(new, None, now)?).await
+        self.insert_or_find(new, &insert(new, None, self.lease_time(now), now)?).await
     }
 
     async fn begin_job(&self, new: &NewJob, owner: &str, lease_ms: u64, now: Timestamp) -> Result<Enqueued, MetaError> {
-        let taken = Taken { owner, until: until(now, lease_ms)? };
-        self.insert_or_find(new, &insert(new, Some(taken), now)?).await
+        let taken = Taken { owner, lease_ms };
+        self.insert_or_find(new, &insert(new, Some(taken), self.lease_time(now), now)?).await
     }
 
     async fn lease_this(&self, job_id: &str, owner: &str, lease_ms: u64, now: Timestamp) -> Result<Job, MetaError> {
-        let statement = lease_this(job_id, Taken { owner, until: until(now, lease_ms)? }, now)?;
+        let statement = lease_this(job_id, Taken { owner, lease_ms }, self.lease_time(now), now)?;
         let row = match self.db.changed_row(statement).await {
             Err(error) if error.is_rule(Rule::Unique) => return Err(rival(job_id)),
             answer => answer?,
@@ -56,19 +58,19 @@ impl JobStore for SqlStore {
     async fn lease_job(
         &self,
         owner: &str,
-        kinds: &[String],
+        kinds: &[WantedKind],
         lease_ms: u64,
         now: Timestamp,
     ) -> Result<Option<Job>, MetaError> {
-        let statement = lease(&self.db, check::id("owner", owner)?, kinds, until(now, lease_ms)?, now);
-        self.db.changed_row(statement).await?.as_ref().map(job).transpose()
+        let statement = lease(&self.db, Taken { owner, lease_ms }, kinds, self.lease_time(now), now)?;
+        match self.db.changed_row(statement).await? {
+            Some(row) => job(&row).map(Some),
+            None => self.expect_known_schema().await.map(|()| None),
+        }
     }
 
     async fn heartbeat(&self, lease: &Lease, lease_ms: u64, now: Timestamp) -> Result<Signal, MetaError> {
-        let sql = format!(
-            "UPDATE ml_training_jobs SET lease_until = $4, updated_at = $5 WHERE {HELD} RETURNING cancel_asked"
-        );
-        self.signal(lease, held(sql, lease).bind(until(now, lease_ms)?).bind(now)).await
+        self.signal(lease, beat(lease, lease_ms, self.lease_time(now), now)?).await
     }
 
     async fn report_progress(&self, lease: &Lease, progress: &Progress, now: Timestamp) -> Result<Signal, MetaError> {
@@ -113,7 +115,7 @@ impl JobStore for SqlStore {
     }
 
     async fn finish_job(&self, lease: &Lease, outcome: &Outcome, now: Timestamp) -> Result<(), MetaError> {
-        let changed = self.db.change_all(finish(lease, outcome, now)?).await?;
+        let changed = self.db.change_all(finish(lease, outcome, self.lease_time(now), now)?).await?;
         if changed.first() != Some(&0) {
             return Ok(());
         }
@@ -142,10 +144,10 @@ impl JobStore for SqlStore {
     async fn retry_job(&self, job_id: &str, now: Timestamp) -> Result<Job, MetaError> {
         let statement = Statement::new(format!(
             "UPDATE ml_training_jobs SET state = 'queued', cancel_asked = 0, attempts_left = max_attempts, \
-             run_after = $2, updated_at = $2, owner = NULL, finished_at = NULL, error = NULL, result = NULL \
+             run_after = $3, updated_at = $2, owner = NULL, finished_at = NULL, error = NULL, result = NULL \
              WHERE id = $1 AND state IN ('failed', 'cancelled', 'interrupted') RETURNING {JOB_COLUMNS}"
         ));
-        let row = match self.db.changed_row(statement.bind(job_id).bind(now)).await {
+        let row = match self.db.changed_row(statement.bind(job_id).bind(now).bind(AT_ONCE)).await {
             Err(error) if error.is_rule(Rule::Unique) => return Err(rival(job_id)),
             answer => answer?,
         };
@@ -163,16 +165,13 @@ impl JobStore for SqlStore {
         }
     }
 
-    async fn expire_leases(&self, now: Timestamp) -> Result<Vec<Job>, MetaError> {
-        let again = "cancel_asked = 0 AND resumable = 1 AND attempts_left > 0";
-        let statement = Statement::new(format!(
-            "UPDATE ml_training_jobs SET lease_until = NULL, updated_at = $1, \
-             state = CASE WHEN cancel_asked = 1 THEN 'cancelled' WHEN {again} THEN 'queued' ELSE 'interrupted' END, \
-             finished_at = CASE WHEN {again} THEN finished_at ELSE $1 END, \
-             error = CASE WHEN cancel_asked = 1 OR {again} THEN error ELSE 'the worker stopped answering' END \
-             WHERE state = 'running' AND lease_until <= $1 RETURNING {JOB_COLUMNS}"
-        ));
-        self.db.changed_rows(statement.bind(now)).await?.iter().map(job).collect()
+    async fn expire_leases(&self, silence_ms: u64, spared: &[String], now: Timestamp) -> Result<Vec<Job>, MetaError> {
+        let statement = expire(silence_ms, spared, self.lease_time(now), now)?;
+        self.db.changed_rows(statement).await?.iter().map(job).collect()
+    }
+
+    async fn end_lease(&self, lease: &Lease, now: Timestamp) -> Result<Option<Job>, MetaError> {
+        self.db.changed_row(end(lease, now)).await?.as_ref().map(job).transpose()
     }
 
     async fn job(&self, job_id: &str) -> Result<Job, MetaError> {
@@ -246,6 +245,17 @@ impl SqlStore {
             }
         }
         Err(MetaError::Busy { place: self.place().into(), detail: "jobs with the same key come and go".into() })
+    }
+
+    /// An error once a newer program has changed the schema: this one may not understand what is in it.
+    async fn expect_known_schema(&self) -> Result<(), MetaError> {
+        let newest = Statement::new("SELECT MAX(version) AS version FROM candlecast_schema");
+        let found = match self.db.row(newest).await? {
+            Some(row) => row.int_if_any("version")?.unwrap_or(0),
+            None => 0,
+        };
+        let known = known_schema(&self.db);
+        if found > known { Err(MetaError::Newer { found, known }) } else { Ok(()) }
     }
 
     /// Runs a statement guarded by [`HELD`] that returns `cancel_asked`.

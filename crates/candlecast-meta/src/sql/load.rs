@@ -7,9 +7,10 @@ use candlecast_core::Timestamp;
 use serde_json::Value;
 
 use super::dump::{TABLES, quoted};
+use super::restores;
 use crate::db::{Arg, Database, Statement, Transaction, migrate};
 use crate::dump::{ColumnKind, Dump, DumpPiece, DumpTable};
-use crate::{MetaError, SqlStore};
+use crate::{MetaError, Retry, SqlStore};
 
 /// Values in one statement; SQLite takes at most 32,766, PostgreSQL 65,535.
 const MAX_VALUES: usize = 30_000;
@@ -27,35 +28,65 @@ impl SqlStore {
         pieces: impl IntoIterator<Item = Result<DumpPiece, E>>,
     ) -> Result<(), E> {
         let db = Database::unmigrated_sqlite(file).await?;
-        let loaded = load(&db, now, dump, pieces, || Ok(())).await;
+        let loaded = load(&db, now, dump, pieces, None, || Ok(())).await;
         db.close().await;
-        loaded
+        // A file that does not say so is no good; another one is as easily made.
+        loaded?.map_or(Ok(()), |unknown| Err(unknown.into()))
     }
 
     /// Reads a dump into the PostgreSQL database at `url`, which must hold no records of ours. All of it is read or
     /// nothing; `before_commit` runs when everything was read and can still undo it by an error, so that something
     /// else may be made to count at the same moment. An older dump is brought up to this program's schema.
+    ///
+    /// Where the connection is lost as the records are made to count, the server is asked, for up to two minutes,
+    /// whether they do; `restore_id`, which must be new, is what it is asked by. An error means that nothing was read.
     pub async fn load_server<E: From<MetaError>>(
         url: &str,
         now: Timestamp,
         dump: &Dump,
         pieces: impl IntoIterator<Item = Result<DumpPiece, E>>,
+        restore_id: &str,
         before_commit: impl FnOnce() -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<Loaded, E> {
         let db = Database::unmigrated_postgres(url).await?;
-        let loaded = load(&db, now, dump, pieces, before_commit).await;
+        let loaded = match load(&db, now, dump, pieces, Some(restore_id), before_commit).await {
+            Ok(Some(unknown)) => find_out(&db, restore_id, unknown).await.map_err(E::from),
+            answer => answer.map(|_| Loaded::Whole),
+        };
         db.close().await;
         loaded
     }
+
+    /// True if the records of the restore `restore_id` count in the PostgreSQL database at `url`, false if it was
+    /// undone. Waits for a restore that is under way, and makes nothing.
+    pub async fn is_restored(url: &str, restore_id: &str) -> Result<bool, MetaError> {
+        let db = Database::unmigrated_postgres(url).await?;
+        let answer = Retry::default().run(|| restores::is_on_record(&db, restore_id)).await;
+        db.close().await;
+        answer
+    }
 }
 
+/// What became of the records of a dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "the records may count or not"]
+pub enum Loaded {
+    /// All of them count.
+    Whole,
+    /// All of them count, or none: the connection was lost at the last moment, and the server cannot be asked.
+    /// [`SqlStore::is_restored`] tells once it answers.
+    Unknown(MetaError),
+}
+
+/// Reads everything and makes it count; the error of a commit of which nobody knows what became of it.
 async fn load<E: From<MetaError>>(
     db: &Database,
     now: Timestamp,
     dump: &Dump,
     pieces: impl IntoIterator<Item = Result<DumpPiece, E>>,
+    restore_id: Option<&str>,
     before_commit: impl FnOnce() -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Option<MetaError>, E> {
     check_names(dump)?;
     let steps = steps_up_to(db, dump.schema)?;
     let mut transaction = db.begin().await?;
@@ -77,9 +108,30 @@ async fn load<E: From<MetaError>>(
         count_on(&mut transaction, table).await?;
     }
     migrate::up(&mut transaction, db.steps(), now).await?;
+    if let Some(id) = restore_id {
+        restores::record(&mut transaction, id, now).await?;
+    }
     before_commit()?;
-    transaction.commit().await?;
-    Ok(())
+    match transaction.commit().await {
+        Ok(()) => Ok(None),
+        Err(unknown @ MetaError::CommitUnknown { .. }) => Ok(Some(unknown)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Asks whether the restore `id` counts, whose commit ended by `unknown`.
+async fn find_out(db: &Database, id: &str, unknown: MetaError) -> Result<Loaded, MetaError> {
+    match Retry::default().run(|| restores::is_on_record(db, id)).await {
+        Ok(true) => Ok(Loaded::Whole),
+        Ok(false) => Err(MetaError::Unreachable {
+            place: db.place().to_owned(),
+            detail: "the connection was lost before the records were made to count".into(),
+        }),
+        Err(error) => {
+            tracing::warn!(%error, "whether the restored records count is not known");
+            Ok(Loaded::Unknown(unknown))
+        }
+    }
 }
 
 /// Names become part of SQL, so only known tables and plain names pass.

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::fixtures::T0;
 
-/// Stores over fresh, empty databases.
+/// Stores over fresh, empty databases. Their leases go by the times that a test tells.
 pub(crate) struct Backends {
     pub(crate) stores: Vec<SqlStore>,
     _dir: TempDir,
@@ -15,9 +15,9 @@ pub(crate) struct Backends {
 /// SQLite, and PostgreSQL when there is one; `name` keeps tests apart.
 pub(crate) async fn backends(name: &str) -> Backends {
     let dir = tempfile::tempdir().unwrap();
-    let mut stores = vec![SqlStore::open_in(dir.path(), T0).await.unwrap()];
+    let mut stores = vec![SqlStore::open_in(dir.path(), T0).await.unwrap().by_callers_clock()];
     if let Some(url) = postgres_url(name).await {
-        stores.push(SqlStore::connect(&url, T0).await.unwrap());
+        stores.push(SqlStore::connect(&url, T0).await.unwrap().by_callers_clock());
     }
     Backends { stores, _dir: dir }
 }

@@ -1,8 +1,8 @@
 //! Laws of the job queue.
 
 use candlecast_meta::{
-    Cancelled, JobFilter, JobLimits, JobState, JobStore, LogLevel, LogLine, MetaError, NewJob, Outcome, PageRequest,
-    Progress, Signal, SqlStore,
+    Cancelled, JobFilter, JobLimits, JobState, JobStore, LogLevel, LogLine, MAX_WAIT_MS, MetaError, NewJob, Outcome,
+    PageRequest, Progress, Signal, SqlStore, TurnStore, WantedKind,
 };
 use serde_json::json;
 
@@ -27,6 +27,7 @@ async fn states(store: &SqlStore, ids: &[&str]) -> Vec<JobState> {
 async fn a_job_comes_back_as_it_was_queued() {
     for store in &backends("job_round_trip").await.stores {
         let new = NewJob {
+            payload_version: 7,
             priority: -3,
             dedupe_key: Some("train:BTCUSDT".into()),
             resumable: false,
@@ -41,6 +42,7 @@ async fn a_job_comes_back_as_it_was_queued() {
             (new.payload.clone(), new.limits, new.dedupe_key.clone())
         );
         assert_eq!((job.priority, job.resumable, job.state), (-3, false, JobState::Queued));
+        assert_eq!(job.payload_version, 7);
         assert_eq!((job.created_at, job.run_after, job.attempt, job.attempts_left), (at(1), at(7), 0, 5));
 
         let again = store.enqueue(&new, at(2)).await.unwrap();
@@ -70,7 +72,7 @@ async fn the_queue_goes_by_priority_then_order_and_waits_for_its_time() {
             order.push(job.id);
         }
         assert_eq!(order, ["first", "second", "low"]);
-        let check_only = ["check".to_owned(), "evaluate".to_owned()];
+        let check_only = ["check", "evaluate"].map(|kind| WantedKind::up_to(kind, 1));
         assert_eq!(store.lease_job("w", &check_only, MINUTE_MS, at(60)).await.unwrap(), None);
         assert_eq!(store.lease_job("w", &[], MINUTE_MS, at(60)).await.unwrap().unwrap().id, "later");
     }
@@ -121,8 +123,8 @@ async fn a_dead_workers_job_goes_to_another_and_the_dead_one_is_not_heard() {
         queue(store, "a").await;
         let dead = store.lease_job("dead", &[], MINUTE_MS, at(0)).await.unwrap().unwrap().lease().unwrap();
         store.save_checkpoint(&dead, b"fold 3".to_vec(), at(0)).await.unwrap();
-        assert_eq!(store.expire_leases(at(0)).await, Ok(vec![]));
-        let expired = store.expire_leases(at(1)).await.unwrap();
+        assert_eq!(store.expire_leases(0, &[], at(0)).await, Ok(vec![]));
+        let expired = store.expire_leases(0, &[], at(1)).await.unwrap();
         assert_eq!(
             expired.iter().map(|job| (job.id.as_str(), job.state)).collect::<Vec<_>>(),
             [("a", JobState::Queued)]
@@ -155,7 +157,7 @@ async fn what_cannot_go_on_is_interrupted_and_never_silently_lost() {
             store.lease_job("w", &[], MINUTE_MS, at(0)).await.unwrap().unwrap();
         }
         assert_eq!(store.cancel_job("unwanted", at(0)).await, Ok(Cancelled::Asked));
-        assert_eq!(store.expire_leases(at(1)).await.unwrap().len(), 3);
+        assert_eq!(store.expire_leases(0, &[], at(1)).await.unwrap().len(), 3);
         assert_eq!(
             states(store, &["once", "fixed", "unwanted"]).await,
             [JobState::Interrupted, JobState::Interrupted, JobState::Cancelled]
@@ -170,6 +172,119 @@ async fn what_cannot_go_on_is_interrupted_and_never_silently_lost() {
         );
         assert_eq!(store.retry_job("once", at(3)).await.unwrap().state, JobState::Queued);
         assert_eq!(store.lease_job("w", &[], MINUTE_MS, at(3)).await.unwrap().unwrap().attempt, 2);
+    }
+}
+
+#[tokio::test]
+async fn owners_that_are_spared_keep_what_ran_out_and_one_lease_can_be_ended_alone() {
+    for store in &backends("job_spared").await.stores {
+        for id in ["a", "b", "c"] {
+            let new = NewJob::new(id, "train", json!({}));
+            store.begin_job(&new, &format!("owner-{id}"), MINUTE_MS, at(0)).await.unwrap();
+        }
+        let spared = ["owner-a".to_owned(), "owner-c".to_owned()];
+        let names = |jobs: Vec<candlecast_meta::Job>| jobs.into_iter().map(|job| job.id).collect::<Vec<_>>();
+        assert!(names(store.expire_leases(2 * MINUTE_MS, &[], at(2)).await.unwrap()).is_empty(), "silent for a minute");
+        assert_eq!(names(store.expire_leases(MINUTE_MS, &spared, at(2)).await.unwrap()), ["b"]);
+        assert_eq!(names(store.expire_leases(0, &spared, at(999)).await.unwrap()), Vec::<String>::new());
+
+        // It has not run out.
+        let c = store.job("c").await.unwrap().lease().unwrap();
+        store.heartbeat(&c, 9_999 * MINUTE_MS, at(2)).await.unwrap();
+        assert_eq!(store.end_lease(&c, at(3)).await.unwrap().unwrap().state, JobState::Queued);
+        assert_eq!(store.end_lease(&c, at(3)).await, Ok(None), "it is nobody's by now");
+        assert_eq!(store.job("a").await.unwrap().state, JobState::Running);
+    }
+}
+
+#[tokio::test]
+async fn what_is_put_off_waits_says_why_and_fails_on_its_last_attempt() {
+    for store in &backends("job_put_off").await.stores {
+        let limits = JobLimits { max_attempts: 2, ..JobLimits::default() };
+        store.enqueue(&NewJob { limits, ..NewJob::new("a", "train", json!({})) }, at(0)).await.unwrap();
+        let busy = Outcome::PutOff { error: "the lake is locked".into(), delay_ms: 5 * MINUTE_MS };
+        let lease = store.lease_job("w", &[], MINUTE_MS, at(1)).await.unwrap().unwrap().lease().unwrap();
+        store.finish_job(&lease, &busy, at(2)).await.unwrap();
+        store.finish_job(&lease, &busy, at(3)).await.expect("the answer may have been lost");
+        let job = store.job("a").await.unwrap();
+        assert_eq!((job.state, job.attempts_left, job.run_after), (JobState::Queued, 1, at(7)));
+        assert_eq!((job.error.as_deref(), job.finished_at), (Some("the lake is locked"), None));
+        assert_eq!(store.lease_job("w", &[], MINUTE_MS, at(6)).await, Ok(None));
+        let again = store.lease_job("w", &[], MINUTE_MS, at(7)).await.unwrap().unwrap();
+        assert_eq!((again.attempt, again.error.clone()), (2, None));
+        store.finish_job(&again.lease().unwrap(), &busy, at(8)).await.unwrap();
+        store.finish_job(&again.lease().unwrap(), &busy, at(8)).await.expect("the answer may have been lost");
+        let job = store.job("a").await.unwrap();
+        assert_eq!((job.state, job.finished_at), (JobState::Failed, Some(at(8))));
+        assert_eq!(job.error.as_deref(), Some("the lake is locked"));
+
+        queue(store, "unwanted").await;
+        let lease = store.lease_job("w", &[], MINUTE_MS, at(8)).await.unwrap().unwrap().lease().unwrap();
+        store.cancel_job("unwanted", at(8)).await.unwrap();
+        store.finish_job(&lease, &busy, at(9)).await.unwrap();
+        assert_eq!(store.job("unwanted").await.unwrap().state, JobState::Cancelled);
+    }
+}
+
+#[tokio::test]
+async fn no_clock_that_was_wrong_holds_a_job_back() {
+    for store in &backends("job_wrong_clock").await.stores {
+        // Ten years ahead, all of it.
+        let ahead = at(10 * 366 * 1_440);
+        store.enqueue(&NewJob::new("at-once", "train", json!({})), ahead).await.unwrap();
+        let hour = NewJob { run_after: Some(ahead.plus_ms(3_600_000)), ..NewJob::new("hour", "train", json!({})) };
+        store.enqueue(&hour, ahead).await.unwrap();
+        // What is really to wait for years waits for the longest time.
+        let far = NewJob { run_after: Some(ahead), ..NewJob::new("far", "train", json!({})) };
+        assert_eq!(store.enqueue(&far, at(0)).await.unwrap().job.run_after, at(0).plus_ms(MAX_WAIT_MS));
+        for id in ["at-once", "hour"] {
+            assert_eq!(store.lease_job("w", &[], MINUTE_MS, at(1)).await.unwrap().unwrap().id, id);
+        }
+        assert_eq!(store.lease_job("w", &[], MINUTE_MS, at(1)).await, Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_is_given_what_it_can_read() {
+    for store in &backends("job_versions").await.stores {
+        for (id, kind, payload_version) in [("newer", "train", 2), ("odd", "train", 1), ("known", "check", 3)] {
+            let new = NewJob { payload_version, ..NewJob::new(id, kind, json!({})) };
+            store.enqueue(&new, at(0)).await.unwrap();
+        }
+        let mut wanted = [WantedKind::up_to("train", 1), WantedKind::up_to("check", 3)];
+        let odd = store.lease_job("old", &wanted, MINUTE_MS, at(1)).await.unwrap().unwrap();
+        assert_eq!((odd.id.as_str(), odd.attempts_left), ("odd", 2));
+        let why = Outcome::Unreadable("another version wrote it".into());
+        store.finish_job(&odd.lease().unwrap(), &why, at(1)).await.unwrap();
+        let odd = store.job("odd").await.unwrap();
+        assert_eq!((odd.state, odd.attempts_left), (JobState::Queued, 3));
+        assert_eq!(odd.error.as_deref(), Some("another version wrote it"));
+
+        wanted[0].except.push("odd".into());
+        assert_eq!(store.lease_job("old", &wanted, MINUTE_MS, at(1)).await.unwrap().unwrap().id, "known");
+        assert_eq!(store.lease_job("old", &wanted, MINUTE_MS, at(1)).await, Ok(None), "the newer one waits");
+        let newest = [WantedKind::up_to("train", 2)];
+        assert_eq!(store.lease_job("new", &newest, MINUTE_MS, at(1)).await.unwrap().unwrap().id, "newer");
+        assert_eq!(store.lease_job("new", &newest, MINUTE_MS, at(1)).await.unwrap().unwrap().id, "odd");
+    }
+}
+
+#[tokio::test]
+async fn a_turn_is_one_owners_at_a_time() {
+    for store in &backends("turns").await.stores {
+        let take =
+            async |owner: &str, minute: i64| store.take_turn("upkeep", owner, MINUTE_MS, at(minute)).await.unwrap();
+        assert!(take("a", 0).await && !take("b", 0).await);
+        assert!(store.take_turn("other", "b", MINUTE_MS, at(0)).await.unwrap(), "another name, another turn");
+        assert!(take("a", 0).await, "whose turn it is keeps it");
+        assert!(take("b", 1).await && !take("a", 1).await, "it ran out");
+        store.end_turn("upkeep", "a").await.unwrap();
+        assert!(!take("a", 1).await, "nobody ends the turn of another");
+        store.end_turn("upkeep", "b").await.unwrap();
+        assert!(take("a", 1).await);
+        // Taken by a clock that was ten years ahead.
+        assert!(take("b", 10 * 366 * 1_440).await && take("a", 2).await);
+        assert!(store.take_turn("", "a", 1, at(0)).await.is_err());
     }
 }
 
@@ -193,7 +308,7 @@ async fn a_job_that_is_begun_never_waits() {
         assert_eq!((standing.is_new, &standing.job), (false, &job), "an equal job is under way");
         assert_eq!(store.heartbeat(&job.lease().unwrap(), MINUTE_MS, at(0)).await, Ok(Signal::Continue));
 
-        assert_eq!(store.expire_leases(at(1)).await.unwrap()[0].state, JobState::Interrupted);
+        assert_eq!(store.expire_leases(0, &[], at(1)).await.unwrap()[0].state, JobState::Interrupted);
         assert!(store.begin_job(&twin, "there", MINUTE_MS, at(2)).await.unwrap().is_new);
         let nobody = store.begin_job(&NewJob::new("c", "train", json!({})), "", MINUTE_MS, at(2)).await;
         assert!(matches!(nobody, Err(MetaError::Invalid { field: "owner", .. })));

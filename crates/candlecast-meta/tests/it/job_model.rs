@@ -1,7 +1,9 @@
 //! The job queue against a model in memory, over random sequences of calls.
 
 use candlecast_core::Timestamp;
-use candlecast_meta::{Cancelled, JobLimits, JobState, JobStore, Lease, MetaError, NewJob, Outcome, Signal, SqlStore};
+use candlecast_meta::{
+    Cancelled, JobLimits, JobState, JobStore, Lease, MetaError, NewJob, Outcome, Signal, SqlStore, WantedKind,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::json;
@@ -34,7 +36,7 @@ fn call() -> impl Strategy<Value = Call> {
         4 => (1..50u64).prop_map(|ms| Call::Lease { ms }),
         2 => (0..8usize, 1..50u64).prop_map(|(job, ms)| Call::LeaseThis { job, ms }),
         2 => (0..8usize, 1..50u64).prop_map(|(lease, ms)| Call::Heartbeat { lease, ms }),
-        3 => (0..8usize, 0..5u8).prop_map(|(lease, how)| Call::Finish { lease, how }),
+        3 => (0..8usize, 0..7u8).prop_map(|(lease, how)| Call::Finish { lease, how }),
         2 => (0..8usize).prop_map(|job| Call::Cancel { job }),
         2 => (0..8usize).prop_map(|job| Call::Retry { job }),
         2 => Just(Call::Expire),
@@ -152,7 +154,8 @@ impl World<'_> {
 
     async fn lease(&mut self, ms: u64) -> Checked {
         let owner = format!("w{}", self.leases.len());
-        let leased = self.store.lease_job(&owner, std::slice::from_ref(&self.prefix), ms, self.now).await.unwrap();
+        let wanted = [WantedKind::up_to(self.prefix.as_str(), 1)];
+        let leased = self.store.lease_job(&owner, &wanted, ms, self.now).await.unwrap();
         let until = self.now.plus_ms(ms as i64);
         // `max_by_key` keeps the last of equals, so the queue is walked backwards.
         let first = self.jobs.iter_mut().rev().filter(|j| j.state == JobState::Queued).max_by_key(|j| j.priority);
@@ -214,16 +217,22 @@ impl World<'_> {
             1 => (Outcome::Failed("e".into()), JobState::Failed),
             2 => (Outcome::Cancelled, JobState::Cancelled),
             3 => (Outcome::Interrupted("i".into()), JobState::Interrupted),
-            _ => (Outcome::GivenBack, JobState::Queued),
+            4 => (Outcome::GivenBack, JobState::Queued),
+            5 => (Outcome::Unreadable("u".into()), JobState::Queued),
+            _ => (Outcome::PutOff { error: "p".into(), delay_ms: 0 }, JobState::Queued),
         };
         let before = self.store.job(&lease.job_id).await.unwrap();
         let answer = self.store.finish_job(lease, &outcome, self.now).await;
         let job = self.jobs.iter_mut().find(|job| job.id == lease.job_id).unwrap();
         if job.is_held(lease) {
             prop_assert_eq!(answer, Ok(()));
-            let given_back = outcome == Outcome::GivenBack;
-            job.attempts_left += u32::from(given_back);
-            job.end(if given_back && job.cancel_asked { JobState::Cancelled } else { state });
+            job.attempts_left += u32::from(matches!(outcome, Outcome::GivenBack | Outcome::Unreadable(_)));
+            let is_last = !job.resumable || job.attempts_left == 0;
+            job.end(match (state, &outcome) {
+                (JobState::Queued, _) if job.cancel_asked => JobState::Cancelled,
+                (JobState::Queued, Outcome::PutOff { .. }) if is_last => JobState::Failed,
+                _ => state,
+            });
         } else {
             // Either the very same end, once more, or no longer this worker's business; nothing changes.
             prop_assert!(matches!(answer, Ok(()) | Err(MetaError::LeaseLost { .. })), "{answer:?}");
@@ -271,7 +280,7 @@ impl World<'_> {
     }
 
     async fn expire(&mut self) -> Checked {
-        let expired = self.store.expire_leases(self.now).await.unwrap();
+        let expired = self.store.expire_leases(0, &[], self.now).await.unwrap();
         let mut found: Vec<_> = expired.into_iter().map(|job| (job.id, job.state)).collect();
         let mut expected = Vec::new();
         let now = self.now;
@@ -323,7 +332,7 @@ fn agree(runtime: &tokio::runtime::Runtime, store: &SqlStore, cases: u32) {
                 outcome = world.compare().await;
             }
             // A lease left behind would expire in the next sequence.
-            store.expire_leases(Timestamp(i64::MAX)).await.unwrap();
+            store.expire_leases(0, &[], Timestamp(i64::MAX)).await.unwrap();
             outcome
         })
     });
@@ -336,10 +345,10 @@ fn agree(runtime: &tokio::runtime::Runtime, store: &SqlStore, cases: u32) {
 fn the_queue_does_what_its_model_does() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let store = runtime.block_on(SqlStore::open_in(dir.path(), T0)).unwrap();
+    let store = runtime.block_on(SqlStore::open_in(dir.path(), T0)).unwrap().by_callers_clock();
     agree(&runtime, &store, 96);
     if let Some(url) = runtime.block_on(postgres_url("job_model")) {
-        let store = runtime.block_on(SqlStore::connect(&url, T0)).unwrap();
+        let store = runtime.block_on(SqlStore::connect(&url, T0)).unwrap().by_callers_clock();
         agree(&runtime, &store, 24);
     }
 }

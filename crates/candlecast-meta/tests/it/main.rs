@@ -2,12 +2,17 @@
 //!
 //! PostgreSQL takes part when `CANDLECAST_TEST_POSTGRES` names a server (`postgres://user@host/database`); every
 //! test keeps to a schema of its own there. A second server that a test may stop is told of by the program that
-//! `CANDLECAST_TEST_POSTGRES_CTL` names (`url`, `stop`, `start`). `cargo xtask test` starts both.
+//! `CANDLECAST_TEST_POSTGRES_CTL` names (`url`, `stop`, `start`). A third one takes encrypted connections only:
+//! `CANDLECAST_TEST_POSTGRES_TLS` is its URL, `CANDLECAST_TEST_POSTGRES_TLS_CERTIFICATES` a folder of authorities.
+//! `cargo xtask test` starts all three.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod backends;
+mod commits;
+mod deadlines;
 mod dump_laws;
+mod encryption;
 mod fixtures;
 mod job_laws;
 mod job_model;
@@ -16,6 +21,7 @@ mod migrations;
 mod model_laws;
 mod outage;
 mod prediction_laws;
+mod proxy;
 mod run_laws;
 mod study_laws;
 mod workers;

@@ -1,9 +1,10 @@
 //! The schema over time.
 
 use candlecast_meta::{
-    JobFilter, JobState, JobStore, Ledger, LogLevel, MetaError, Model, ModelFilter, ModelStatus, ModelStore,
+    JobFilter, JobState, JobStore, Ledger, LogLevel, MetaError, Model, ModelFilter, ModelStatus, ModelStore, NewJob,
     PRICE_TASK, PageRequest, PredictionFilter, PredictionStore, RunFilter, RunStore, SqlStore, StudyStore,
 };
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 
 use crate::backends::postgres_url;
@@ -47,6 +48,64 @@ async fn a_database_of_schema_1_opens_with_all_it_holds() {
     assert_eq!(store.trials("study-1").await.unwrap()[0].value, Some(0.125));
     assert_eq!(store.folds("study-1", 0).await.unwrap()[0].duration_ms, 1_500);
     assert_eq!(store.ledger(None, page).await.unwrap().items[0].sharpe, Some(0.05));
+}
+
+#[tokio::test]
+async fn a_database_that_is_opened_as_it_is_keeps_its_schema_and_can_be_dumped() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("old.db");
+    sqlite(&file, FORMAT_1).await;
+    let store = SqlStore::open_file_as_it_is(&file).await.unwrap().unwrap();
+    let mut pieces = Vec::new();
+    let dump = store
+        .dump(|piece| {
+            pieces.push(Ok::<_, MetaError>(piece));
+            Ok::<_, MetaError>(())
+        })
+        .await
+        .unwrap();
+    store.close().await;
+    assert_eq!(dump.schema, 1, "it was not brought up to date");
+    assert_eq!(
+        SqlStore::open_file_as_it_is(&file).await.unwrap().unwrap().dump(|_| Ok::<_, MetaError>(())).await,
+        Ok(dump.clone())
+    );
+    let restored = dir.path().join("new.db");
+    SqlStore::load_file(&restored, T0, &dump, pieces).await.unwrap();
+    let store = SqlStore::open_file(&restored, T0).await.unwrap();
+    assert_eq!(store.job("job-1").await.unwrap().payload_version, 1);
+
+    let empty = dir.path().join("empty.db");
+    sqlite(&empty, "CREATE TABLE other (a BIGINT)").await;
+    assert!(SqlStore::open_file_as_it_is(&empty).await.unwrap().is_none());
+    sqlite(&file, "INSERT INTO candlecast_schema VALUES (999, 'later', 'x', 0)").await;
+    let newer = SqlStore::open_file_as_it_is(&file).await.unwrap_err();
+    assert!(matches!(newer, MetaError::Newer { found: 999, .. }), "{newer}");
+
+    let Some(url) = postgres_url("as_it_is").await else { return };
+    assert!(SqlStore::connect_as_it_is(&url).await.unwrap().is_none());
+    SqlStore::connect(&url, T0).await.unwrap().close().await;
+    assert!(SqlStore::connect_as_it_is(&url).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_older_program_takes_no_jobs_once_the_schema_is_newer() {
+    let newer = "INSERT INTO candlecast_schema VALUES (999, 'later', 'x', 0)";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("newer.db");
+    let store = SqlStore::open_file(&file, T0).await.unwrap();
+    store.enqueue(&NewJob::new("a", "train", json!({})), T0).await.unwrap();
+    sqlite(&file, newer).await;
+    let error = store.lease_job("old", &[], 60_000, T0).await.unwrap_err();
+    assert!(matches!(error, MetaError::Newer { found: 999, .. }), "{error}");
+    assert_eq!(store.job("a").await.unwrap().state, JobState::Queued);
+
+    let Some(url) = postgres_url("newer_lease").await else { return };
+    let store = SqlStore::connect(&url, T0).await.unwrap();
+    store.enqueue(&NewJob::new("a", "train", json!({})), T0).await.unwrap();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    (&mut connection).execute(newer).await.unwrap();
+    assert!(matches!(store.lease_job("old", &[], 60_000, T0).await, Err(MetaError::Newer { found: 999, .. })));
 }
 
 #[tokio::test]

@@ -105,13 +105,15 @@ async fn lost_connections_cost_time_and_nothing_else() {
         })
     };
     let mut admin = PgConnection::connect(&url).await.unwrap();
+    let mut n_lost = 0;
     while !working.is_finished() {
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                    WHERE application_name = 'candlecast-outage' AND pid <> pg_backend_pid()";
-        (&mut admin).execute(sql).await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        n_lost += (&mut admin).execute(sql).await.unwrap().rows_affected();
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     working.await.unwrap();
+    assert!(n_lost > 0, "no connection was there to be lost");
     let page = PageRequest::first(1_000);
     let all = JobFilter::default();
     let jobs = Retry::default().run(|| store.jobs(&all, page)).await.unwrap();

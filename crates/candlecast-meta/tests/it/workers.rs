@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use candlecast_meta::{JobState, JobStore, ModelFilter, ModelStatus, ModelStore, NewJob, Outcome, PageRequest, Retry};
+use candlecast_meta::{
+    JobState, JobStore, ModelFilter, ModelStatus, ModelStore, NewJob, Outcome, PageRequest, Retry, SqlStore,
+};
+use candlecast_testkit::assert_lease_laws;
 use serde_json::json;
 
-use crate::backends::backends;
-use crate::fixtures::{at, model};
+use crate::backends::{backends, postgres_url};
+use crate::fixtures::{T0, at, model};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn eight_workers_take_each_of_500_jobs_once() {
@@ -42,6 +45,18 @@ async fn eight_workers_take_each_of_500_jobs_once() {
             assert_eq!((job.state, job.attempt), (JobState::Succeeded, 1));
         }
     }
+}
+
+/// Opened as the program opens them, by two processes whose clocks are a minute apart.
+#[tokio::test]
+async fn clocks_that_differ_take_no_job_from_anybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, ahead) =
+        (SqlStore::open_in(dir.path(), T0).await.unwrap(), SqlStore::open_in(dir.path(), T0).await.unwrap());
+    assert_lease_laws(&one, &ahead, T0).await;
+    let Some(url) = postgres_url("lease_laws").await else { return };
+    let (one, ahead) = (SqlStore::connect(&url, T0).await.unwrap(), SqlStore::connect(&url, T0).await.unwrap());
+    assert_lease_laws(&one, &ahead, T0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -10,11 +10,12 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::decode::{PARALLEL_ROWS, decode};
 use super::partition::{Loaded, Partition};
-use super::rewrite::{self, Address};
-use super::{layout, lock, survey};
+use super::rewrite::Address;
+use super::view::View;
+use super::{layout, live, lock, survey};
 use crate::crop::crop;
 use crate::nearest::nearest;
-use crate::overlay::{changed_range, union};
+use crate::overlay::{changed_range, overlay, union};
 use crate::{Coverage, StoreError, years};
 
 /// Reads and writes the files of a lake; every call blocks.
@@ -23,6 +24,8 @@ pub(super) struct Engine {
     pub(super) root: PathBuf,
     pub(super) pool: ThreadPool,
     pub(super) lock_wait: Duration,
+    /// Candles that a segment may hold.
+    pub(super) segment_rows: usize,
     /// Queues this program's writers, so that only one of them at a time polls the lock file.
     pub(super) writers: Mutex<()>,
 }
@@ -33,7 +36,10 @@ impl Engine {
         let mut changed = None;
         for (year, newer) in parts {
             let at = Address { root: &self.root, key, year: *year };
-            changed = union(changed, self.locked(|| rewrite::upsert(at, newer, &self.pool))?);
+            let laid = self.locked(|| live::upsert(at, newer, self.segment_rows, &self.pool));
+            // The years before are stored.
+            let laid = laid.map_err(|e| e.after(changed_range(changed, key.interval)))?;
+            changed = union(changed, laid);
         }
         Ok(changed_range(changed, key.interval))
     }
@@ -42,9 +48,22 @@ impl Engine {
         let mut deleted = 0;
         for year in self.years_within(key, range)? {
             let at = Address { root: &self.root, key, year };
-            deleted += self.locked(|| rewrite::delete(at, range, &self.pool))?;
+            deleted += self.locked(|| live::delete(at, range, &self.pool))?;
         }
         Ok(deleted)
+    }
+
+    /// Puts what lies in segments into the files of the years; returns how many candles that were.
+    pub(super) fn compact(&self, key: &SeriesKey) -> Result<usize, StoreError> {
+        let mut compacted = 0;
+        for year in self.years(key)? {
+            // Where there is nothing to do, a lake that cannot be written to will do.
+            if layout::segment_path(&self.root, key, year).exists() {
+                let at = Address { root: &self.root, key, year };
+                compacted += self.locked(|| live::compact(at, &self.pool))?;
+            }
+        }
+        Ok(compacted)
     }
 
     /// Stored years that overlap `range`.
@@ -56,15 +75,32 @@ impl Engine {
 
     /// The candles of `years` that open within `range`.
     pub(super) fn read(&self, key: &SeriesKey, years: &[i32], range: TimeRange) -> Result<CandleSeries, StoreError> {
-        let mut partitions = Vec::with_capacity(years.len());
+        let mut views = Vec::with_capacity(years.len());
         for &year in years {
             // A partition may have been deleted since its folder was listed.
-            partitions.extend(Partition::open(&self.root, key, year)?);
+            views.extend(View::open(&self.root, key, year)?);
         }
-        let loaded = self.load(&partitions, range)?;
-        let mut columns = decode(&loaded, &self.pool)?;
+        let segments = views.iter().filter_map(|view| view.segment.as_ref());
+        let newer = segments.fold(Columns::default(), |all, s| overlay(all, &s.between(range)).columns);
+        let files: Vec<&Partition> = views.iter().filter_map(|view| view.partition.as_ref()).collect();
+        let loaded = self.load(&files, range)?;
+        let mut columns = overlay(decode(&loaded, &self.pool)?, &newer).columns;
+        crop(&mut columns, range);
+        CandleSeries::new(key.clone(), columns).map_err(|e| self.blame(key, &loaded, range, &e))
+    }
+
+    /// Names the file in which a series breaks the rules of candles. Those of segments were checked when they were
+    /// read, so it is among `loaded`; read again, they tell which.
+    fn blame(&self, key: &SeriesKey, loaded: &[Loaded<'_>], range: TimeRange, error: &SeriesError) -> StoreError {
+        let mut columns = match decode(loaded, &self.pool) {
+            Ok(columns) => columns,
+            Err(damage) => return damage,
+        };
         let cut = crop(&mut columns, range);
-        CandleSeries::new(key.clone(), columns).map_err(|e| invalid(&loaded, cut, &e))
+        match CandleSeries::new(key.clone(), columns) {
+            Err(error) => invalid(loaded, cut, &error),
+            Ok(_) => invalid(loaded, 0, error),
+        }
     }
 
     pub(super) fn list(&self) -> Result<Vec<Coverage>, StoreError> {
@@ -91,9 +127,9 @@ impl Engine {
         Ok(years)
     }
 
-    fn load<'a>(&self, partitions: &'a [Partition], range: TimeRange) -> Result<Vec<Loaded<'a>>, StoreError> {
-        let wanted: Vec<(&Partition, usize)> =
-            partitions.iter().flat_map(|p| p.groups_within(range).map(move |i| (p, i))).collect();
+    fn load<'a>(&self, files: &[&'a Partition], range: TimeRange) -> Result<Vec<Loaded<'a>>, StoreError> {
+        let wanted: Vec<(&'a Partition, usize)> =
+            files.iter().flat_map(|&p| p.groups_within(range).map(move |i| (p, i))).collect();
         let rows: usize = wanted.iter().map(|(p, i)| p.groups[*i].rows).sum();
         if rows < PARALLEL_ROWS {
             return wanted.iter().map(|(p, i)| p.load(*i)).collect();

@@ -96,6 +96,11 @@ pub(super) fn checksum(bytes: &[u8]) -> u64 {
     XxHash3_64::oneshot(bytes)
 }
 
+/// Checksum that holds for bytes in one place only, which `seed` stands for.
+pub(super) fn seeded_checksum(seed: u64, bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot_with_seed(seed, bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

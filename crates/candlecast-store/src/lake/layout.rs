@@ -1,4 +1,6 @@
-//! Where a lake keeps what: `venue=binance/symbol=BTCUSDT/interval=1h/year=2023.parquet`.
+//! Where a lake keeps what: `venue=binance/symbol=BTCUSDT/interval=1h/year=2023.parquet`, and beside it
+//! `_segment-2023.log`, where candles wait that were stored a few at a time. Readers of Parquet folders skip names that
+//! begin with `_` (Spark only if there is no `=` in them).
 //!
 //! Every path is made of the parts of a [`SeriesKey`] and a year, never of other text.
 
@@ -11,6 +13,9 @@ use candlecast_files::of_temp_name;
 
 use crate::StoreError;
 use crate::years::{FIRST_YEAR, LAST_YEAR};
+
+const SEGMENT_PREFIX: &str = "_segment-";
+const SEGMENT_SUFFIX: &str = ".log";
 
 /// The folder of a series.
 pub(super) fn series_folder(root: &Path, key: &SeriesKey) -> PathBuf {
@@ -29,16 +34,27 @@ pub(super) fn partition_file(year: i32) -> String {
     format!("year={year}.parquet")
 }
 
+/// The file that holds what is not compacted into the file of its year yet.
+pub(super) fn segment_path(root: &Path, key: &SeriesKey, year: i32) -> PathBuf {
+    series_folder(root, key).join(segment_file(year))
+}
+
+/// The name of that file.
+pub(super) fn segment_file(year: i32) -> String {
+    format!("{SEGMENT_PREFIX}{year}{SEGMENT_SUFFIX}")
+}
+
 /// The hidden neighbour in which the next version of a partition is written. Readers of folders skip it.
 #[cfg(test)]
 pub(super) fn temporary_path(folder: &Path, year: i32) -> PathBuf {
     folder.join(candlecast_files::temp_name(&partition_file(year)))
 }
 
-/// Years of which a partition exists, in order; empty for a series that is not stored.
+/// Years of which a partition exists, its file or a segment, in order; empty for a series that is not stored.
 pub(super) fn years(root: &Path, key: &SeriesKey) -> Result<Vec<i32>, StoreError> {
     let mut years: Vec<i32> = names(&series_folder(root, key))?.iter().filter_map(|n| year_of(n)).collect();
     years.sort_unstable();
+    years.dedup();
     Ok(years)
 }
 
@@ -58,7 +74,7 @@ pub(super) fn remove_leftovers(root: &Path) -> Result<(), StoreError> {
     for key in key_folders(root)? {
         let folder = series_folder(root, &key);
         for name in names(&folder)? {
-            if of_temp_name(&name).is_some_and(|file| file.starts_with("year=") && file.ends_with(".parquet")) {
+            if of_temp_name(&name).and_then(year_of).is_some() {
                 let path = folder.join(name);
                 fs::remove_file(&path).map_err(|e| StoreError::io(&path, e))?;
             }
@@ -92,8 +108,10 @@ fn parts<T: ToString>(folder: &Path, label: &str, read: impl Fn(&str) -> Option<
     Ok(names(folder)?.iter().filter_map(read_exact).collect())
 }
 
+/// The year of a partition's file or segment.
 fn year_of(name: &str) -> Option<i32> {
-    let text = name.strip_prefix("year=")?.strip_suffix(".parquet")?;
+    let between = |prefix: &str, suffix: &str| name.strip_prefix(prefix)?.strip_suffix(suffix);
+    let text = between("year=", ".parquet").or_else(|| between(SEGMENT_PREFIX, SEGMENT_SUFFIX))?;
     let year: i32 = text.parse().ok()?;
     ((FIRST_YEAR..=LAST_YEAR).contains(&year) && year.to_string() == text).then_some(year)
 }
@@ -128,17 +146,21 @@ mod tests {
         {
             fs::write(folder.join(name), b"").unwrap();
         }
-        fs::write(temporary_path(&folder, 2023), b"").unwrap();
+        for name in ["_segment-2023.log", "_segment-2024.log", "_segment-02020.log", "segment-2019.log"] {
+            fs::write(folder.join(name), b"").unwrap();
+        }
+        let leftovers = [temporary_path(&folder, 2023), folder.join("._segment-2024.log.tmp")];
+        leftovers.iter().for_each(|path| fs::write(path, b"").unwrap());
         for other in
             ["venue=binance/symbol=btcusdt/interval=1h", "venue=Bad_Venue", "venue=binance/symbol=ETHUSDT/interval=1h"]
         {
             fs::create_dir_all(root.path().join(other)).unwrap();
         }
-        assert_eq!(years(root.path(), &key).unwrap(), [2021, 2023]);
+        assert_eq!(years(root.path(), &key).unwrap(), [2021, 2023, 2024]);
         assert_eq!(keys(root.path()).unwrap(), std::slice::from_ref(&key));
         remove_leftovers(root.path()).unwrap();
-        assert!(!temporary_path(&folder, 2023).exists());
-        assert!(folder.join("notes.txt").exists());
+        assert!(leftovers.iter().all(|path| !path.exists()));
+        assert!(folder.join("notes.txt").exists() && segment_path(root.path(), &key, 2023).exists());
         assert!(keys(&root.path().join("nowhere")).unwrap().is_empty());
     }
 }

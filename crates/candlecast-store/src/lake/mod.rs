@@ -1,4 +1,5 @@
-//! [`ParquetLake`]: candles in Parquet files, one a series and year, that other programs read in place.
+//! [`ParquetLake`]: candles in Parquet files, one a series and year, that other programs read in place; the newest
+//! beside them, in segments.
 //!
 //! A sync engine does the work on the file system, on the blocking threads of the async runtime; this module puts
 //! the async contract on top. Decoding runs on a pool of the lake's own, so that it never queues behind training.
@@ -10,12 +11,15 @@ mod encode;
 mod engine;
 mod format;
 mod layout;
+mod live;
 mod lock;
 mod partition;
 mod rewrite;
 mod seal;
+mod segment;
 mod span;
 mod survey;
+mod view;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,11 +42,14 @@ pub struct LakeConfig {
     pub lock_wait: Duration,
     /// Threads that decode; the number of cores by default, at most one a column.
     pub threads: Option<usize>,
+    /// Candles that a segment holds at most before it is compacted into the file of its year; 4,096 by default. With 0
+    /// there are no segments, and each upsert rewrites the file.
+    pub segment_rows: usize,
 }
 
 impl Default for LakeConfig {
     fn default() -> Self {
-        Self { lock_wait: Duration::from_secs(10), threads: None }
+        Self { lock_wait: Duration::from_secs(10), threads: None, segment_rows: 4_096 }
     }
 }
 
@@ -52,11 +59,17 @@ impl Default for LakeConfig {
 /// null), `quote_volume` (f64), `trades` (i64), `taker_buy_base` (f64), null where missing. The folder names are
 /// Hive partitions for readers that know them.
 ///
-/// Writing replaces a partition whole (write, fsync, rename, fsync of the folder): after a crash at any moment it is
-/// the old one or the new one. One writer at a time, across programs, by a lock that is held for one partition;
+/// A few candles at a time, up to 512 of a year that is there, go into a segment beside the file, `_segment-2023.log`,
+/// with one write and one fsync. Whatever reads the lake through this type lays them over the file; other programs do
+/// not see them until the segment is compacted. That happens with the first candle of another day (UTC), when the
+/// segment is long, before any larger change of the year, and by [`CandleStore::compact`].
+///
+/// All other writing replaces a file whole (write, fsync, rename, fsync of the folder): after a crash at any moment it
+/// is the old one or the new one. One writer at a time, across programs, by a lock that is held for one partition;
 /// readers never wait and see one version of each partition. The last, partial row group and the candles after
 /// the earliest change are encoded anew, the full row groups before are copied; an upsert that changes nothing
-/// leaves the file as it is. Checksums of the footer and of every column chunk are verified whenever they are read.
+/// leaves the files as they are. Checksums of the footer, of every column chunk and of segments are verified whenever
+/// they are read.
 ///
 /// Cloning gives another handle on the same lake.
 #[derive(Debug, Clone)]
@@ -81,7 +94,8 @@ impl ParquetLake {
             .thread_name(|i| format!("lake-{i}"))
             .build()
             .map_err(|e| StoreError::io(&root, io::Error::other(e)))?;
-        let engine = Engine { root, pool, lock_wait: config.lock_wait, writers: Mutex::new(()) };
+        let LakeConfig { lock_wait, segment_rows, .. } = *config;
+        let engine = Engine { root, pool, lock_wait, segment_rows, writers: Mutex::new(()) };
         Ok(Self { engine: Arc::new(engine) })
     }
 
@@ -149,6 +163,11 @@ impl CandleStore for ParquetLake {
     async fn delete(&self, key: &SeriesKey, range: TimeRange) -> Result<usize, StoreError> {
         let key = key.clone();
         self.blocking(move |engine| engine.delete(&key, range)).await
+    }
+
+    async fn compact(&self, key: &SeriesKey) -> Result<usize, StoreError> {
+        let key = key.clone();
+        self.blocking(move |engine| engine.compact(&key)).await
     }
 }
 

@@ -1,4 +1,5 @@
-//! Changing a partition: read what is affected, merge, write the next version.
+//! Changing the file of a year: read what is affected, merge, write the next version. No segment may be beside it, but
+//! the one that is being compacted.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +12,7 @@ use super::damage::guarded;
 use super::decode::decode;
 use super::encode::encode;
 use super::format::{GROUP_ROWS, N_COLUMNS};
-use super::layout::partition_path;
+use super::layout::{partition_file, partition_path};
 use super::partition::{Loaded, Partition};
 use crate::StoreError;
 use crate::crop::without;
@@ -25,8 +26,8 @@ pub(super) struct Address<'a> {
     pub(super) year: i32,
 }
 
-/// Lays `newer`, not empty and all of the partition's year, over the partition. Returns the first and the last
-/// changed open time; the file is not touched when there is none. For the holder of the lake's lock.
+/// Lays `newer`, not empty and all of the partition's year, over the file. Returns the first and the last changed open
+/// time; the file is not touched when there is none. For the holder of the lake's lock.
 pub(super) fn upsert(at: Address<'_>, newer: &Columns, pool: &ThreadPool) -> Result<Option<(i64, i64)>, StoreError> {
     let ends = newer.open_time.first().copied().zip(newer.open_time.last().copied());
     let Some((first, _)) = ends else { return Ok(None) };
@@ -42,13 +43,13 @@ pub(super) fn upsert(at: Address<'_>, newer: &Columns, pool: &ThreadPool) -> Res
     Ok(overlaid.changed)
 }
 
-/// Removes the candles of `range` and returns how many there were. For the holder of the lake's lock.
+/// Removes the candles of `range` from the file and returns how many there were. For the holder of the lake's lock.
 pub(super) fn delete(at: Address<'_>, range: TimeRange, pool: &ThreadPool) -> Result<usize, StoreError> {
     let Some(partition) = Partition::open(at.root, at.key, at.year)? else { return Ok(0) };
     let (kept, stored) = parted(&partition, range.from.0, pool)?;
     let (rest, deleted) = without(&stored, range);
     if deleted > 0 && deleted == partition.rows() {
-        commit::remove(at.root, at.key, at.year)?;
+        commit::remove(at.root, at.key, &partition_file(at.year))?;
     } else if deleted > 0 {
         write(at, &kept, &rest)?;
     }
@@ -75,5 +76,5 @@ fn parted<'a>(
 fn write(at: Address<'_>, kept: &[Loaded<'_>], rest: &Columns) -> Result<(), StoreError> {
     let bytes = encode(at.key, kept, rest)
         .map_err(|e| StoreError::io(&partition_path(at.root, at.key, at.year), io::Error::other(e)))?;
-    commit::replace(at.root, at.key, at.year, &bytes)
+    commit::replace_partition(at.root, at.key, at.year, &bytes)
 }

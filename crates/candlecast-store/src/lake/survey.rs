@@ -1,4 +1,4 @@
-//! What a lake holds of a series, from the footers of its files.
+//! What a lake holds of a series, from the footers of its files and from its segments.
 
 use std::path::Path;
 
@@ -6,10 +6,12 @@ use candlecast_core::{Gaps, Interval, SeriesKey, TimeRange, Timestamp};
 
 use super::decode::decode_times;
 use super::partition::Partition;
+use super::view::View;
 use crate::{Coverage, StoreError};
 
-/// Coverage of the partitions of `years`. Reads the footers, and the open times of those row groups only in which
-/// candles are missing. A partition that cannot be read is named in `damaged` and not counted.
+/// Coverage of the partitions of `years`. Reads segments and footers, and the open times of those row groups only in
+/// which candles are missing or over which a segment lies. A partition that cannot be read is named in `damaged` and
+/// not counted.
 pub(super) fn coverage(root: &Path, key: &SeriesKey, years: &[i32]) -> Result<Coverage, StoreError> {
     let mut survey = Survey::new(key);
     for &year in years {
@@ -36,37 +38,71 @@ impl Survey {
     }
 
     fn add(&mut self, root: &Path, year: i32) -> Result<(), StoreError> {
-        let Some(partition) = Partition::open(root, &self.coverage.key, year)? else { return Ok(()) };
-        let interval = self.coverage.key.interval;
-        let (gaps, first, last) = gaps_of(&partition, interval)?;
-        let before = self.last.map_or_else(Gaps::default, |t| Gaps::of(&[t, first], interval));
-        self.last = Some(last);
-        let c = &mut self.coverage;
-        c.rows += partition.rows();
-        c.bytes += partition.bytes;
-        c.gaps = joined(joined(c.gaps, before), gaps);
-        let from = c.range.map_or(Timestamp(first), |r| r.from);
-        c.range = Some(TimeRange { from, to: Timestamp(last + interval.ms()) });
+        let Some(view) = View::open(root, &self.coverage.key, year)? else { return Ok(()) };
+        // All of it before any of it counts: what comes later may turn out to be damaged.
+        let runs = runs_of(&view, self.coverage.key.interval)?;
+        for run in runs {
+            self.count(run);
+        }
+        self.coverage.bytes += view.partition.map_or(0, |file| file.bytes) + view.segment.map_or(0, |s| s.end);
         Ok(())
+    }
+
+    fn count(&mut self, run: Run) {
+        let interval = self.coverage.key.interval;
+        let before = self.last.map_or_else(Gaps::default, |t| Gaps::of(&[t, run.first], interval));
+        self.last = Some(run.last);
+        let c = &mut self.coverage;
+        c.rows += run.rows;
+        c.gaps = joined(joined(c.gaps, before), run.gaps);
+        let from = c.range.map_or(Timestamp(run.first), |r| r.from);
+        c.range = Some(TimeRange { from, to: Timestamp(run.last + interval.ms()) });
     }
 }
 
-/// Gaps of a partition, and its first and last open time.
-fn gaps_of(partition: &Partition, interval: Interval) -> Result<(Gaps, i64, i64), StoreError> {
-    let mut gaps = Gaps::default();
-    let mut last = None;
-    for (i, group) in partition.groups.iter().enumerate() {
-        if let Some(last) = last {
-            gaps = joined(gaps, Gaps::of(&[last, group.first], interval));
-        }
-        if (group.last - group.first) / interval.ms() + 1 != group.rows as i64 {
-            let times = decode_times(&[partition.load_times(i)?])?;
-            gaps = joined(gaps, Gaps::of(&times, interval));
-        }
-        last = Some(group.last);
+/// Candles that follow each other in time.
+struct Run {
+    rows: usize,
+    first: i64,
+    last: i64,
+    gaps: Gaps,
+}
+
+impl Run {
+    /// `None` without candles. Open times must increase.
+    fn of(times: &[i64], interval: Interval) -> Option<Self> {
+        let (&first, &last) = times.first().zip(times.last())?;
+        Some(Self { rows: times.len(), first, last, gaps: Gaps::of(times, interval) })
     }
-    let first = partition.groups.first().map_or(0, |g| g.first);
-    Ok((gaps, first, last.unwrap_or(first)))
+}
+
+/// The candles of a partition, in time order.
+fn runs_of(view: &View, interval: Interval) -> Result<Vec<Run>, StoreError> {
+    let newer = view.segment.as_ref().map(|s| s.columns.open_time.as_slice()).unwrap_or_default();
+    let mut runs = Vec::new();
+    let mut overlaid = Vec::new();
+    if let Some(file) = &view.partition {
+        let border = newer.first().map_or(file.groups.len(), |&t| file.groups.partition_point(|g| g.last < t));
+        for i in 0..border {
+            runs.push(run_of_group(file, i, interval)?);
+        }
+        let loaded = (border..file.groups.len()).map(|i| file.load_times(i)).collect::<Result<Vec<_>, _>>()?;
+        overlaid = decode_times(&loaded)?;
+    }
+    overlaid.extend_from_slice(newer);
+    overlaid.sort_unstable();
+    overlaid.dedup();
+    runs.extend(Run::of(&overlaid, interval));
+    Ok(runs)
+}
+
+fn run_of_group(file: &Partition, index: usize, interval: Interval) -> Result<Run, StoreError> {
+    let group = &file.groups[index];
+    let (rows, first, last) = (group.rows, group.first, group.last);
+    let is_without_gaps = (last - first) / interval.ms() + 1 == rows as i64;
+    let gaps =
+        if is_without_gaps { Gaps::default() } else { Gaps::of(&decode_times(&[file.load_times(index)?])?, interval) };
+    Ok(Run { rows, first, last, gaps })
 }
 
 fn joined(a: Gaps, b: Gaps) -> Gaps {

@@ -7,7 +7,7 @@ use candlecast_core::{CandleSeries, Interval, TimeRange};
 use candlecast_store::{CandleStore, ParquetLake, StoreError};
 use candlecast_testkit::assert_same_candles;
 
-use crate::fixtures::{file_of, hours, key, wait};
+use crate::fixtures::{file_of, hours, key, segment_of, wait};
 
 #[track_caller]
 fn assert_corrupt<T: std::fmt::Debug>(result: Result<T, StoreError>, path: &Path) {
@@ -75,8 +75,68 @@ fn a_damaged_row_group_is_not_copied_into_the_next_version() {
     bytes[200] ^= 1;
     fs::write(&path, &bytes).unwrap();
     // The upsert touches the last row group only.
-    assert_corrupt(wait(lake.upsert(&minutes(70_000, 70_001))), &path);
+    assert_corrupt(wait(lake.upsert(&minutes(70_000, 70_600))), &path);
     assert_eq!(fs::read(&path).unwrap(), bytes);
+    // A single candle is appended beside the file, and waits there until the file is whole again.
+    assert_eq!(wait(lake.upsert(&minutes(70_000, 70_001))).unwrap(), minutes(70_000, 70_001).range());
+    assert_corrupt(wait(lake.compact(&key)), &path);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    bytes[200] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(wait(lake.compact(&key)).unwrap(), 1);
+    assert_same_candles(&wait(lake.scan(&key, TimeRange::ALL)).unwrap(), &minutes(0, 70_001));
+}
+
+#[test]
+fn every_flipped_byte_of_a_segment_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let btc = key("BTCUSDT", Interval::H1);
+    let whole = hours(&btc, -30, 33);
+    let lake = lake_of(folder.path(), &hours(&btc, -30, 31));
+    for hour in [1, 2] {
+        wait(lake.upsert(&hours(&btc, hour, 1))).unwrap();
+    }
+    let path = segment_of(folder.path(), "BTCUSDT", "1h", 2023);
+    let good = fs::read(&path).unwrap();
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x15;
+        fs::write(&path, &bad).unwrap();
+        assert_corrupt(wait(lake.scan(&btc, TimeRange::ALL)), &path);
+        if at % 50 == 0 {
+            assert_corrupt(wait(lake.upsert(&hours(&btc, 3, 1))), &path);
+            assert_corrupt(wait(lake.compact(&btc)), &path);
+            assert_eq!(fs::read(&path).unwrap(), bad, "a damaged file is not overwritten");
+        }
+    }
+    // The other year is read, and the remedy is told.
+    let last_year = hours(&btc, -30, 30);
+    assert_same_candles(&wait(lake.scan(&btc, last_year.range().unwrap())).unwrap(), &last_year);
+    let coverage = wait(lake.list()).unwrap().remove(0);
+    assert_eq!((coverage.rows, coverage.range), (30, last_year.range()));
+    assert!(coverage.damaged[0].contains("_segment-2023.log"), "{:?}", coverage.damaged);
+    assert!(coverage.damaged[0].contains("fetch the newest candles of 2023 again"), "{:?}", coverage.damaged);
+    fs::write(&path, &good).unwrap();
+    assert_same_candles(&wait(lake.scan(&btc, TimeRange::ALL)).unwrap(), &whole);
+    // What the remedy says: moved away, and brought in again.
+    fs::remove_file(&path).unwrap();
+    wait(lake.upsert(&hours(&btc, 1, 2))).unwrap();
+    assert_same_candles(&wait(lake.scan(&btc, TimeRange::ALL)).unwrap(), &whole);
+}
+
+#[test]
+fn a_segment_outlives_the_file_of_its_year() {
+    let folder = tempfile::tempdir().unwrap();
+    let btc = key("BTCUSDT", Interval::H1);
+    let lake = lake_of(folder.path(), &hours(&btc, 0, 10));
+    wait(lake.upsert(&hours(&btc, 10, 1))).unwrap();
+    // The remedy for a damaged year.
+    fs::remove_file(file_of(folder.path(), "BTCUSDT", "1h", 2023)).unwrap();
+    assert_same_candles(&wait(lake.scan(&btc, TimeRange::ALL)).unwrap(), &hours(&btc, 10, 1));
+    assert_eq!(wait(lake.coverage(&btc)).unwrap().rows, 1);
+    assert_eq!(wait(lake.upsert(&hours(&btc, 0, 11))).unwrap(), hours(&btc, 0, 10).range());
+    assert_same_candles(&wait(lake.scan(&btc, TimeRange::ALL)).unwrap(), &hours(&btc, 0, 11));
+    assert!(!segment_of(folder.path(), "BTCUSDT", "1h", 2023).exists());
 }
 
 #[test]

@@ -23,6 +23,17 @@ pub(crate) fn file_of(root: &Path, symbol: &str, interval: &str, year: i32) -> P
     root.join(format!("venue=binance/symbol={symbol}/interval={interval}/year={year}.parquet"))
 }
 
+/// Where the newest candles of that year wait.
+pub(crate) fn segment_of(root: &Path, symbol: &str, interval: &str, year: i32) -> PathBuf {
+    file_of(root, symbol, interval, year).with_file_name(format!("_segment-{year}.log"))
+}
+
+/// `n` candles from minute `first` of 2023 on.
+pub(crate) fn minutes(key: &SeriesKey, first: i64, n: i64) -> CandleSeries {
+    let start = Timestamp::year_start(2023).ms();
+    series_of(key, (first..first + n).map(|m| (start + m * 60_000, 100.0 + (m.rem_euclid(500)) as f64)))
+}
+
 pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap().block_on(work)
 }

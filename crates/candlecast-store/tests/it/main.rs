@@ -5,7 +5,9 @@
 mod crash;
 mod damage;
 mod fixtures;
+mod fsync_order;
 mod lake_files;
 mod laws;
 mod real_data;
+mod segments;
 mod space;

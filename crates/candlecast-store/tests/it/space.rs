@@ -1,6 +1,7 @@
 //! Folders that cannot be written to, and full disks.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use candlecast_core::{Interval, Seed, TimeRange, Timestamp};
@@ -68,4 +69,23 @@ fn fill_the_disk(folder: &Path) {
     fs::remove_file(folder.join("filler")).unwrap();
     wait(lake.upsert(&minutes(5_000, 12_000))).unwrap();
     assert_same_candles(&wait(lake.scan(&key, TimeRange::ALL)).unwrap(), &minutes(0, 12_000));
+
+    let one_more = |n: usize| wait(lake.upsert(&minutes(n, n + 1)));
+    one_more(12_000).unwrap();
+    let mut filler = fs::File::create(folder.join("filler")).unwrap();
+    while filler.write_all(&[1; 4_096]).is_ok() {}
+    // The last page of the segment has room for some candles.
+    let mut stored = 12_001;
+    let error = loop {
+        match one_more(stored) {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
+    let reopened = ParquetLake::open(folder).unwrap();
+    assert_same_candles(&wait(reopened.scan(&key, TimeRange::ALL)).unwrap(), &minutes(0, stored));
+    fs::remove_file(folder.join("filler")).unwrap();
+    one_more(stored).unwrap();
+    assert_same_candles(&wait(lake.scan(&key, TimeRange::ALL)).unwrap(), &minutes(0, stored + 1));
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use candlecast_app::data::{check, resample};
-use candlecast_app::doc::{CheckDoc, CoverageDoc};
-use candlecast_core::{Interval, Problem};
+use candlecast_app::data::{check, compact, resample};
+use candlecast_app::doc::{CheckDoc, CompactDoc, CoverageDoc};
+use candlecast_core::{Interval, Problem, Symbol};
 use candlecast_host::Host;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -28,7 +28,7 @@ enum DataCommand {
     Check {
         /// Only this symbol
         #[arg(long, short)]
-        symbol: Option<candlecast_core::Symbol>,
+        symbol: Option<Symbol>,
     },
     /// Write candles to a CSV or Parquet file
     Export {
@@ -48,6 +48,12 @@ enum DataCommand {
         #[arg(long)]
         to: Interval,
     },
+    /// Put the newest candles of streams into the Parquet files, where other programs find them
+    Compact {
+        /// Only this symbol
+        #[arg(long, short)]
+        symbol: Option<Symbol>,
+    },
 }
 
 pub(crate) async fn run(args: DataArgs, app: &Host, output: Output) -> Result<(), Problem> {
@@ -63,12 +69,7 @@ pub(crate) async fn run(args: DataArgs, app: &Host, output: Output) -> Result<()
                     docs.push(CheckDoc::from(&check(app, &coverage.key).await?));
                 }
             }
-            if let Some(symbol) = symbol.filter(|_| docs.is_empty()) {
-                return Err(Problem::data(
-                    "unknown-series",
-                    format!("nothing is stored for {symbol}: see `candlecast data list`"),
-                ));
-            }
+            expect_some(symbol.as_ref(), docs.len())?;
             output.result(&docs, || tables::checks(&docs))?;
             match docs.iter().flat_map(|d| &d.damaged).next() {
                 Some(reason) => Err(Problem::data("corrupt-file", reason.clone())),
@@ -90,5 +91,31 @@ pub(crate) async fn run(args: DataArgs, app: &Host, output: Output) -> Result<()
             });
             output.result(&doc, || format!("{rows} candles stored as {made}; {incomplete} incomplete ones left out"))
         }
+        DataCommand::Compact { symbol } => compact_series(app, symbol.as_ref(), output).await,
+    }
+}
+
+async fn compact_series(app: &Host, symbol: Option<&Symbol>, output: Output) -> Result<(), Problem> {
+    let (mut docs, mut failures) = (Vec::new(), Vec::new());
+    let all = compact(app, symbol).await?;
+    expect_some(symbol, all.len())?;
+    for series in all {
+        match series.candles {
+            Ok(candles) => docs.push(CompactDoc::new(&series.key, candles)),
+            Err(e) => failures.push(e),
+        }
+    }
+    output.result(&docs, || tables::compacted(&docs))?;
+    Problem::joined(&failures, docs.len() + failures.len(), "series").map_or(Ok(()), Err)
+}
+
+/// An error where nothing is stored of a symbol that was named.
+fn expect_some(symbol: Option<&Symbol>, n_series: usize) -> Result<(), Problem> {
+    match symbol {
+        Some(symbol) if n_series == 0 => {
+            let detail = format!("nothing is stored for {symbol}: see `candlecast data list`");
+            Err(Problem::data("unknown-series", detail))
+        }
+        _ => Ok(()),
     }
 }

@@ -196,6 +196,10 @@ impl Listener for Printer {
             }
             StreamEvent::Connected => self.output.remark("connected"),
             StreamEvent::Disconnected { reason } => self.output.remark(&format!("connection lost: {reason}")),
+            StreamEvent::Missing { .. }
+            | StreamEvent::Retrying { .. }
+            | StreamEvent::Healed { .. }
+            | StreamEvent::Unlogged { .. } => self.output.remark(&trouble_text(event)),
         }
         Ok(())
     }
@@ -208,6 +212,22 @@ impl Printer {
         let history = text::count(opened.history, "candle");
         self.output.remark(&format!("{}: {with}, {history} of history", opened.key));
         opened.remarks.iter().for_each(|remark| self.output.remark(remark));
+    }
+}
+
+/// What went wrong, and what became of it; nothing of other events.
+fn trouble_text(event: &StreamEvent) -> String {
+    match event {
+        StreamEvent::Missing { range, candles } => {
+            let n = text::count(usize::try_from(*candles).unwrap_or(usize::MAX), "candle");
+            format!("{n} from {} missing: the exchange has none", minute(range.from))
+        }
+        StreamEvent::Retrying { part, reason } => format!("{}: {reason}; trying again", part.as_str()),
+        StreamEvent::Healed { part, tries, seconds } => {
+            format!("{} works again after {seconds:.0} s, {tries} attempts had failed", part.as_str())
+        }
+        StreamEvent::Unlogged { forecasts, reason } => format!("{forecasts} forecasts are not logged: {reason}"),
+        _ => String::new(),
     }
 }
 
@@ -269,8 +289,17 @@ fn summary_text(s: &StreamSummary) -> String {
     if s.too_late > 0 {
         text.push_str(&format!("\n  {} forecasts not logged: made when their first target was known", s.too_late));
     }
+    if s.unlogged > 0 {
+        text.push_str(&format!("\n  {} forecasts not logged: the log failed", s.unlogged));
+    }
+    if s.missing > 0 {
+        text.push_str(&format!("\n  {} candles missing: the exchange has none", s.missing));
+    }
     if s.disconnects > 0 {
         text.push_str(&format!("\n  the connection was lost {} times", s.disconnects));
+    }
+    if s.retries > 0 {
+        text.push_str(&format!("\n  {} attempts failed and were made again", s.retries));
     }
     if s.validated > 0 {
         text.push_str("\n  how good they were: candlecast predictions accuracy");
@@ -280,7 +309,8 @@ fn summary_text(s: &StreamSummary) -> String {
 
 #[cfg(test)]
 mod tests {
-    use candlecast_core::Move;
+    use candlecast_core::{Move, TimeRange};
+    use candlecast_live::Part;
 
     use super::*;
 
@@ -298,6 +328,20 @@ mod tests {
             calibrated: true,
         };
         assert_eq!(step_text(&step), "+24 DOWN 100.0000 [98.0000 to 102.0000] 56 %");
+    }
+
+    #[test]
+    fn trouble_is_told_with_what_became_of_it() {
+        let told = |event: StreamEvent| trouble_text(&event);
+        let range = TimeRange { from: Timestamp(1_704_067_200_000), to: Timestamp(1_704_067_320_000) };
+        let missing = told(StreamEvent::Missing { range, candles: 2 });
+        assert_eq!(missing, "2 candles from 2024-01-01 00:00 missing: the exchange has none");
+        let retrying = told(StreamEvent::Retrying { part: Part::Store, reason: "no space is left".into() });
+        assert_eq!(retrying, "store: no space is left; trying again");
+        let healed = told(StreamEvent::Healed { part: Part::Log, tries: 3, seconds: 7.4 });
+        assert_eq!(healed, "log works again after 7 s, 3 attempts had failed");
+        let unlogged = told(StreamEvent::Unlogged { forecasts: 5, reason: "the stream ended".into() });
+        assert_eq!(unlogged, "5 forecasts are not logged: the stream ended");
     }
 
     #[test]

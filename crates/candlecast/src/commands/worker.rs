@@ -44,11 +44,12 @@ pub(crate) async fn run(args: &WorkerArgs, app: &Host, output: Output) -> Result
     let worked = work(app, &JOBS, &options, Arc::new(Remarks(output))).await?;
     output.result(&worked, || {
         format!(
-            "{} done, {} failed, {} cancelled, {} given back",
+            "{} done, {} failed, {} cancelled, {} given back, {} put off",
             text::count(usize::try_from(worked.succeeded).unwrap_or(usize::MAX), "job"),
             worked.failed,
             worked.cancelled,
-            worked.given_back
+            worked.given_back,
+            worked.put_off
         )
     })?;
     if worked.computing > 0 {

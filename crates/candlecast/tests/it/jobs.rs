@@ -82,7 +82,9 @@ fn a_queued_training_is_done_by_a_worker_as_it_would_be_here() {
 
     let id = id_of(&queued);
     let worked = program.json(&line(&[&["worker", "--once"], NOW]));
-    let expected = json!({ "succeeded": 1, "failed": 0, "cancelled": 0, "givenBack": 0, "lost": 0, "computing": 0 });
+    let expected = json!({
+        "succeeded": 1, "failed": 0, "cancelled": 0, "givenBack": 0, "putOff": 0, "lost": 0, "computing": 0
+    });
     assert_eq!(worked, expected);
     let listed = program.json(&["jobs", "list"]);
     assert_eq!(listed["next"], Value::Null);

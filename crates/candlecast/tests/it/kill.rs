@@ -93,6 +93,44 @@ fn a_training_that_is_killed_leaves_only_complete_models() {
     program.json(&["data", "check"]);
 }
 
+#[test]
+fn candles_of_a_killed_stream_are_read_backed_up_and_compacted() {
+    let program = Program::new();
+    let file = program.write("BTCUSDT-1m.csv", csv(&rows(600, 60_000, 3)));
+    // Ten candles a second, the first of which begins the file of the year.
+    let mut child = program.spawn(&["stream", "BTCUSDT", "1m", "--replay", &file, "--speed", "600"]);
+    let folder = program.data_dir().join("candles/venue=replay-binance/symbol=BTCUSDT/interval=1m");
+    let segment = folder.join("_segment-2024.log");
+    while fs::metadata(&segment).map_or(0, |found| found.len()) < 500 {
+        assert!(child.try_wait().unwrap().is_none(), "the stream ended by itself");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(segment.is_file() && folder.join("year=2024.parquet").is_file());
+
+    let answers = |dir: &str| {
+        let ask = |args: &[&str]| program.json(&line(&[&["--data-dir", dir], args]));
+        let series = ["--symbol", "BTCUSDT", "--interval", "1m", "--venue", "replay-binance"];
+        let (list, check) = (ask(&["data", "list"]), ask(&["data", "check"]));
+        ask(&line(&[&["data", "export", "--output", "stored.csv"], &series]));
+        let rows = list[0]["rows"].as_u64().unwrap();
+        assert_eq!((check[0]["rows"].as_u64(), check[0]["gaps"]["count"].as_u64()), (Some(rows), Some(0)));
+        (rows, fs::read_to_string(program.folder().join("stored.csv")).unwrap())
+    };
+    let before = answers("data");
+    assert!(before.0 >= 5 && before.1.lines().count() as u64 == before.0 + 1, "{before:?}");
+    assert_eq!(program.json(&["backup", "all.tar.zst"])["candleFiles"], 2);
+    program.json(&["--data-dir", "new", "restore", "all.tar.zst"]);
+    assert_eq!(answers("new"), before);
+
+    let compacted = program.json(&["data", "compact"]);
+    assert!(compacted[0]["candles"].as_u64().unwrap() >= 4, "{compacted}");
+    assert!(!segment.exists());
+    assert_eq!(answers("data"), before);
+    assert_eq!(program.json(&["data", "compact"])[0]["candles"], 0);
+}
+
 /// The model is listed as whole, and both of its files are documents.
 fn assert_complete(model: &Value) {
     assert_ne!(model["status"], "corrupt", "{model}");

@@ -64,6 +64,7 @@ fn a_replayed_file_is_stored_apart_forecast_and_validated() {
         "event": "summary", "venue": "replay-binance", "symbol": "BTCUSDT", "interval": "1m", "ended": "exhausted",
         "candles": PLAYED, "backfilled": 0, "forecasts": PLAYED + 1, "logged": logged, "seenFuture": 0, "tooLate": 0,
         "validated": logged - 6, "unscorable": 0, "disconnects": 0,
+        "missing": 0, "unlogged": 0, "retries": 0,
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&summary[name], value, "{name}");

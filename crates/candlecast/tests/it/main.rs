@@ -8,6 +8,7 @@ mod config;
 mod contract;
 mod demo;
 mod determinism;
+mod fsync_order;
 mod jobs;
 mod kill;
 mod live;

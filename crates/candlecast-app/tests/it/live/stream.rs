@@ -8,15 +8,15 @@ use std::time::Duration;
 use candlecast_core::{CandleSeries, Columns, Interval, NoProgress, Problem, Seed, TimeRange};
 use candlecast_exchange::faults::{FaultPlan, Market};
 use candlecast_host::Host;
-use candlecast_live::{Ended, LogSteps, StreamEvent, StreamRequest, StreamSource, StreamSummary};
+use candlecast_live::{Ended, Listener, LogSteps, StreamEvent, StreamRequest, StreamSource, StreamSummary};
 
 use super::{Recorder, minutes};
 use crate::scene::{Scene, key, seeds};
 use crate::world::{store, world};
 
-const RETRIES: u32 = 12;
+pub(super) const RETRIES: u32 = 12;
 
-fn request(scene: &Scene, book: bool) -> StreamRequest {
+pub(super) fn request(scene: &Scene, book: bool) -> StreamRequest {
     let key = scene.server.market().series.key().clone();
     StreamRequest {
         task: "price".into(),
@@ -31,8 +31,12 @@ fn request(scene: &Scene, book: bool) -> StreamRequest {
     }
 }
 
-async fn stream(app: &Host, request: StreamRequest, recorder: &Arc<Recorder>) -> Result<StreamSummary, Problem> {
-    let listener = Arc::clone(recorder);
+pub(super) async fn stream(
+    app: &Host,
+    request: StreamRequest,
+    listener: &Arc<impl Listener + 'static>,
+) -> Result<StreamSummary, Problem> {
+    let listener = Arc::clone(listener);
     tokio::time::timeout(Duration::from_secs(120), candlecast_live::stream(app, request, listener, &NoProgress))
         .await
         .expect("the stream should have ended")
@@ -112,6 +116,8 @@ async fn a_stream_that_cannot_begin_says_why() {
     assert_eq!(none.code, "model-not-trained");
     let never = refused(StreamRequest { predict_every: 0, ..request(&scene, false) }).await;
     assert_eq!((never.code, never.exit_code()), ("bad-predict-every", 2));
+    let nowhere = refused(StreamRequest { symbol: "NOSUCH".parse().unwrap(), ..request(&scene, false) }).await;
+    assert!(nowhere.exit_code() == 1 && nowhere.detail.contains("Invalid symbol"), "{}", nowhere.detail);
     let silent = Market::generated(key("kraken", "BTCUSD", Interval::M5), Seed(1), 50, 20, 0);
     let kraken = Scene::new(silent, FaultPlan::none(), RETRIES).await;
     let no_stream = refused(request(&kraken, false)).await;

@@ -102,7 +102,8 @@ fn kline(data: &Value) -> Result<Wire, Misread> {
         taker_buy_base: Some(number(field(k, "V")?)?),
     };
     let closed = field(k, "x")?.as_bool().ok_or_else(|| Misread::Unreadable("x is neither true nor false".into()))?;
-    Ok(Wire::Kline { symbol: symbol(field(k, "s")?)?, interval: interval(field(k, "i")?)?, candle, closed })
+    let sent = data.get("E").map(time_ms).transpose()?;
+    Ok(Wire::Kline { symbol: symbol(field(k, "s")?)?, interval: interval(field(k, "i")?)?, candle, closed, sent })
 }
 
 fn depth(data: &Value) -> Result<Wire, Misread> {
@@ -142,9 +143,10 @@ mod tests {
             "c":"0.35280000","h":"0.35280000","l":"0.35220000","v":"25877.00000000","n":30,"x":false,
             "q":"9116.04600000","V":"58.00000000","Q":"20.46240000","B":"0"}}}"#;
         match Binance::Spot.read_message(kline) {
-            Ok(Some(Wire::Kline { symbol, interval, candle, closed: false })) => {
+            Ok(Some(Wire::Kline { symbol, interval, candle, closed: false, sent })) => {
                 assert_eq!((symbol.as_str(), interval, candle.low), ("NKNUSDT", Interval::M1, 0.3522));
                 assert_eq!(candle.open_time, Timestamp(1_633_998_480_000));
+                assert_eq!(sent, Some(Timestamp(1_633_998_523_963)));
             }
             other => panic!("{other:?}"),
         }

@@ -124,6 +124,24 @@ fn resampling_tells_what_it_left_out() {
 }
 
 #[test]
+fn compacting_tells_what_was_put_into_the_files() {
+    let program = Program::with_candles();
+    let series = json!({ "venue": "binance", "symbol": "BTCUSDT", "interval": "1h", "candles": 0 });
+    assert_eq!(program.json(&["data", "compact"]), json!([series]), "an import compacts by itself");
+    assert_eq!(program.json(&["data", "compact", "--symbol", "BTC-USDT"]), json!([series]));
+    program.refuse(&["data", "compact", "-s", "ETHUSDT"], 1, "unknown-series", &["ETHUSDT", "data list"]);
+    assert_eq!(Program::new().json(&["data", "compact"]), json!([]));
+    // A few candles behind those that are there go the same way as a stream's.
+    let more = rows(N_CANDLES + 3, HOUR_MS, 1);
+    let file = program.write("more/BTCUSDT-1h.csv", csv(&more[N_CANDLES..]));
+    assert_eq!(program.json(&["import", &file])[0]["changed"], true);
+    let folder = program.data_dir().join("candles/venue=binance/symbol=BTCUSDT/interval=1h");
+    let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["year=2024.parquet"]);
+    assert_eq!(program.json(&["data", "list"])[0]["rows"], N_CANDLES + 3);
+}
+
+#[test]
 fn doctor_says_what_is_in_order() {
     let program = Program::with_candles();
     let run = program.run(&["--json", "doctor"]);

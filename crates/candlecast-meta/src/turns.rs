@@ -1,0 +1,22 @@
+//! Turns: work that one process at a time does, on whatever host.
+
+use async_trait::async_trait;
+use candlecast_core::Timestamp;
+
+use crate::MetaError;
+
+/// Longest time that a turn is held for, ms: an hour. One that lasts longer was taken by a clock that was wrong, and is
+/// free.
+pub const MAX_TURN_MS: u64 = 3_600_000;
+
+/// Who does what only one is to do.
+#[async_trait]
+pub trait TurnStore: Send + Sync {
+    /// Takes the turn called `name`, or keeps it, for `for_ms` (at most [`MAX_TURN_MS`]) from now on: true where
+    /// `owner` has it then, false where somebody else does. Goes by the clock of the database; `now` is only looked at
+    /// where leases go by the caller's.
+    async fn take_turn(&self, name: &str, owner: &str, for_ms: u64, now: Timestamp) -> Result<bool, MetaError>;
+
+    /// Lets go of the turn, so that another may have it at once. Nothing where `owner` does not have it.
+    async fn end_turn(&self, name: &str, owner: &str) -> Result<(), MetaError>;
+}
