@@ -7,8 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use candlecast_config::Settings;
 use candlecast_core::{
-    Blame, CandleSeries, FilledSeries, Interval, Problem, ProgressSink, Seed, SeriesKey, Symbol, TimeRange, Timestamp,
-    Venue,
+    CandleSeries, FilledSeries, Interval, Problem, ProgressSink, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue,
 };
 use candlecast_learn::Market;
 use candlecast_learn::walk_forward::Hooks;
@@ -18,6 +17,8 @@ use candlecast_store::{CandleStore, ParquetLake};
 use tokio::sync::OnceCell;
 
 use crate::checkpoints::Checkpoints;
+use crate::computing::Computing;
+use crate::memory_budget::{MemoryBudget, ReservedMemory};
 
 /// Everything a use case needs. A clone shares all of it.
 #[derive(Debug, Clone)]
@@ -32,7 +33,8 @@ pub struct Host {
     pub seed: Seed,
     clock: Clock,
     metadata: Arc<OnceCell<Arc<dyn MetadataStore>>>,
-    pool: Arc<rayon::ThreadPool>,
+    computing: Computing,
+    memory: MemoryBudget,
     cancel: Arc<AtomicBool>,
 }
 
@@ -41,7 +43,7 @@ pub struct Host {
 pub struct HostOptions {
     /// Root of all randomness.
     pub seed: Seed,
-    /// Threads for computation; all cores if `None`.
+    /// Threads for long computations; all cores if `None`. Beside them there are half as many for short ones.
     pub threads: Option<usize>,
     /// "Now".
     pub clock: Clock,
@@ -73,7 +75,8 @@ impl Host {
     pub fn open(settings: Settings, options: HostOptions) -> Result<Self, Problem> {
         let store = ParquetLake::open(settings.data_dir.join("candles"))?;
         let registry = Registry::open(settings.models_dir.clone())?;
-        let pool = pool(options.threads.unwrap_or_else(all_cores))?;
+        let computing = Computing::new(options.threads.unwrap_or_else(all_cores))?;
+        let memory = MemoryBudget::new(settings.max_memory);
         Ok(Self {
             settings,
             store: Arc::new(store),
@@ -81,7 +84,8 @@ impl Host {
             seed: options.seed,
             clock: options.clock,
             metadata: Arc::new(OnceCell::new()),
-            pool,
+            computing,
+            memory,
             cancel: options.cancel,
         })
     }
@@ -114,9 +118,9 @@ impl Host {
         Self { seed, cancel, ..self.clone() }
     }
 
-    /// The same platform with computation threads of its own, for a job that may use fewer.
+    /// The same platform with threads of its own for long computations, for a job that may use fewer.
     pub fn with_threads(&self, threads: usize) -> Result<Self, Problem> {
-        Ok(Self { pool: pool(threads)?, ..self.clone() })
+        Ok(Self { computing: self.computing.with_threads(threads)?, ..self.clone() })
     }
 
     /// Set to ask the work to stop.
@@ -124,20 +128,40 @@ impl Host {
         &self.cancel
     }
 
-    /// Threads for computation.
+    /// Threads for long computations.
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.computing.threads()
     }
 
-    /// Runs `work` on the computation pool, off the caller's async threads.
+    /// Runs `work` that somebody waits for, such as a forecast, off the caller's async threads. It never queues behind
+    /// [`compute_long`](Self::compute_long).
     pub async fn compute<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let pool = Arc::clone(&self.pool);
-        tokio::task::spawn_blocking(move || pool.install(work))
-            .await
-            .map_err(|e| Problem::data("computation-failed", format!("the computation ended abnormally: {e}")))?
+        self.computing.short(work).await
+    }
+
+    /// Runs `work` that takes long, such as a training, off the caller's async threads. At most as many as there are
+    /// [`threads`](Self::threads) run side by side in this process; the others wait in the order in which they came, tell
+    /// `watch` so, and end with a problem once this host is cancelled.
+    pub async fn compute_long<T: Send + 'static>(
+        &self,
+        watch: &dyn ProgressSink,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.computing.long(&self.cancel, watch, work).await
+    }
+
+    /// Memory that the long computations of this process share.
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.memory
+    }
+
+    /// Reserves `bytes` of [`memory`](Self::memory) for a computation, as [`MemoryBudget::reserve`] does, until this host
+    /// is cancelled.
+    pub async fn reserve_memory(&self, bytes: u64, watch: &dyn ProgressSink) -> Result<ReservedMemory, Problem> {
+        self.memory.reserve(bytes, &self.cancel, watch).await
     }
 
     /// Where interrupted runs leave what they finished.
@@ -153,7 +177,7 @@ impl Host {
     /// An error once the run was cancelled.
     pub fn check_cancelled(&self) -> Result<(), Problem> {
         if self.cancel.load(Ordering::Relaxed) {
-            return Err(Problem::new("cancelled", 499, Blame::Cancelled, "cancelled"));
+            return Err(Problem::cancelled());
         }
         Ok(())
     }
@@ -220,14 +244,6 @@ pub fn system_time() -> Timestamp {
 /// Cores of this machine that this process may use.
 pub fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn pool(threads: usize) -> Result<Arc<rayon::ThreadPool>, Problem> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.clamp(1, 256))
-        .build()
-        .map(Arc::new)
-        .map_err(|e| Problem::data("no-threads", format!("the computation threads could not be started: {e}")))
 }
 
 /// A series as a request names it.

@@ -1,15 +1,19 @@
-//! [`Host`]: the stores, the registry, the clock, the cancellation and the computation pool that all use cases share.
+//! [`Host`]: the stores, the registry, the clock, the cancellation, the memory and the computation threads that all use
+//! cases share.
 //!
 //! No use case lives here: those are free functions over a `&Host`, in the crates above.
 
 mod candles;
 mod checkpoints;
+mod computing;
 mod content_hash;
 mod deadline;
 mod host;
 mod id;
+mod memory_budget;
 mod owner;
 mod program;
+mod waiting;
 
 pub use candles::{Upserted, compact_candles, may_have_predictions, stored_candles, target_times, upsert_candles};
 pub use checkpoints::Checkpoints;
@@ -17,5 +21,6 @@ pub use content_hash::content_hash;
 pub use deadline::briefly;
 pub use host::{Clock, Host, HostOptions, RunHooks, SeriesQuery, all_cores, system_time};
 pub use id::{job_id, set_id, tag};
+pub use memory_budget::{MemoryBudget, ReservedMemory};
 pub use owner::{Owner, TaskOwner};
 pub use program::{LOCAL, PROGRAM};
