@@ -6,8 +6,6 @@ use candlecast_core::{Problem, file_problem};
 use candlecast_files::NewFile;
 use serde::Serialize;
 
-use crate::export::part_path;
-
 /// Refuses an output file that would be refused after the work.
 pub fn check_document_path(path: &Path) -> Result<(), Problem> {
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
@@ -16,12 +14,12 @@ pub fn check_document_path(path: &Path) -> Result<(), Problem> {
     Err(Problem::usage("bad-output", "output", format!("{}: end the file name in .json", path.display())))
 }
 
-/// Writes `doc` as JSON to `path`, whole or not at all.
+/// Writes `doc` as JSON to `path`, whole or not at all. Blocks on the disk.
 pub fn write_document<T: Serialize>(doc: &T, path: &Path) -> Result<(), Problem> {
     check_document_path(path)?;
     let mut text = serde_json::to_vec_pretty(doc).map_err(|e| Problem::data("output-failed", e.to_string()))?;
     text.push(b'\n');
-    let written = NewFile::create(&part_path(path)).and_then(|new| {
+    let written = NewFile::for_user(path).and_then(|new| {
         new.write_all(&text)?;
         new.persist(path)
     });

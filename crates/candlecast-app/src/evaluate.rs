@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::defaults::with_model_defaults;
 use crate::doc::EvaluationDoc;
 use crate::pool::{markets_of, with_pool};
-use crate::records::{RunRecord, recorder};
+use crate::records::{RunRecord, clear, recorder};
 use crate::text;
 
 /// Models to be scored beside the naive forecasts.
@@ -158,8 +158,8 @@ async fn evaluate_on_record(
             return Err(error);
         }
     };
-    recorder.succeeded(&record, &[&evaluation.report], &[], host.now()).await;
-    hooks.done();
+    recorder.succeeded(host, &record, &[&evaluation.report], &[], None).await;
+    clear(host, hooks).await;
     Ok(evaluation)
 }
 

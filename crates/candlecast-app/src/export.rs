@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampMillisecondArray};
@@ -34,7 +34,7 @@ pub fn write(series: &CandleSeries, path: &Path) -> Result<(), Problem> {
 }
 
 /// Writes `table` to `path`: Parquet where it ends in `.parquet`, else CSV. The file appears whole: it is written
-/// beside its place and renamed.
+/// beside its place under a name of its own and renamed. Blocks on the disk.
 pub fn write_table(table: &Table<'_>, path: &Path) -> Result<(), Problem> {
     let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     let fill: fn(&Table<'_>, &Path, &File) -> Result<(), Problem> = match ending.as_deref() {
@@ -45,20 +45,12 @@ pub fn write_table(table: &Table<'_>, path: &Path) -> Result<(), Problem> {
             return Err(Problem::usage("bad-output", "output", detail));
         }
     };
-    let part = part_path(path);
-    let new = NewFile::create(&part)?;
-    fill(table, &part, new.file())?;
+    let new = NewFile::for_user(path)?;
+    fill(table, path, new.file())?;
     Ok(new.persist(path)?)
 }
 
-/// The name of a user's file while it is being written.
-pub(crate) fn part_path(path: &Path) -> PathBuf {
-    let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
-    name.push(".part");
-    path.with_file_name(name)
-}
-
-/// Writes `table` to `file`, which lies at `path`.
+/// Writes `table` to `file`, which becomes `path`.
 fn write_csv(table: &Table<'_>, path: &Path, file: &File) -> Result<(), Problem> {
     let failed = |e: io::Error| file_problem(path, &e);
     let mut out = BufWriter::new(file);

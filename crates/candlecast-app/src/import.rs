@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use candlecast_core::{Problem, ProgressSink, SeriesKey, TimeRange};
-use candlecast_host::{Host, compact_candles, upsert_candles};
+use candlecast_host::{Host, blocking, compact_candles, upsert_candles};
 use candlecast_ingest::{ImportOptions, IngestError, QualityReport};
 use candlecast_monitor::after_candles;
 
@@ -33,7 +33,9 @@ pub async fn import_file(
     watch: &dyn ProgressSink,
 ) -> Result<Imported, Problem> {
     let name = path.display();
-    let mut import = candlecast_ingest::open(path, options).map_err(|e| of_file(path, e))?;
+    let (file, how) = (path.to_owned(), options.clone());
+    let opened = blocking(host, move |_| candlecast_ingest::open(&file, &how).map_err(|e| of_file(&file, e)));
+    let mut import = opened.await?;
     let label = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     let total = import.bytes_total();
     let mut changed: Option<TimeRange> = None;

@@ -2,11 +2,14 @@
 //!
 //! The files of the registry are the truth. The metadata database has an index of them ([`index`]) that follows each
 //! change; what it misses is mended by the next change of the same model, or by `models reindex`.
+//!
+//! Files are read and written, and other writers waited for, within [`blocking`].
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use candlecast_core::{Blame, Interval, Problem, ProgressSink, Symbol, Venue};
-use candlecast_host::Host;
+use candlecast_host::{Host, blocking};
 use candlecast_monitor::{load_version, read_serving};
 use candlecast_pipeline::SavedModel;
 use candlecast_pipeline::catalog;
@@ -32,14 +35,18 @@ mod stale;
 mod validate;
 
 /// Every stored model, damaged ones included as far as the small files and the sizes tell.
-pub fn models(host: &Host) -> Result<Vec<Listed>, Problem> {
-    Ok(host.registry.list()?)
+pub async fn models(host: &Host) -> Result<Vec<Listed>, Problem> {
+    blocking(host, |host| Ok(host.registry.list()?)).await
 }
 
 /// Reads every stored model whole and compares it with its digests: those that are damaged, each in words with
 /// the remedy, and how many models there are.
-pub fn verify_models(host: &Host, watch: &dyn ProgressSink) -> Result<(usize, Vec<String>), Problem> {
-    let listed = models(host)?;
+pub async fn verify_models(host: &Host, watch: Arc<dyn ProgressSink>) -> Result<(usize, Vec<String>), Problem> {
+    blocking(host, move |host| verify_now(host, watch.as_ref())).await
+}
+
+fn verify_now(host: &Host, watch: &dyn ProgressSink) -> Result<(usize, Vec<String>), Problem> {
+    let listed = host.registry.list()?;
     let mut damaged: Vec<String> = Vec::new();
     for (done, model) in listed.iter().enumerate() {
         host.check_cancelled()?;
@@ -67,15 +74,23 @@ pub fn model_path(host: &Host, name: &ModelName) -> std::path::PathBuf {
 }
 
 /// One model by its id (`BTCUSDT_LINEAR_1.0.0`), its files checked.
-pub fn model(host: &Host, id: &str) -> Result<(ModelManifest, SavedModel), Problem> {
+pub async fn model(host: &Host, id: &str) -> Result<(ModelManifest, SavedModel), Problem> {
     let name = parse_id(id)?;
-    let loaded = load_version(&host.registry, &name.family, name.version)?;
-    Ok((loaded.manifest, loaded.payload))
+    blocking(host, move |host| {
+        let loaded = load_version(&host.registry, &name.family, name.version)?;
+        Ok((loaded.manifest, loaded.payload))
+    })
+    .await
 }
 
 /// The one family that `wanted` names; what it leaves open must not matter. A family whose versions were all deleted
 /// is meant only where there is no other.
-pub fn find_family(host: &Host, wanted: &FamilyQuery) -> Result<Family, Problem> {
+pub async fn find_family(host: &Host, wanted: &FamilyQuery) -> Result<Family, Problem> {
+    let wanted = wanted.clone();
+    blocking(host, move |host| find_family_now(host, &wanted)).await
+}
+
+fn find_family_now(host: &Host, wanted: &FamilyQuery) -> Result<Family, Problem> {
     let model = catalog::canonical(&wanted.model)?;
     let mut families = host.registry.families()?;
     families.retain(|family| wanted.fits(family, model));
@@ -106,10 +121,11 @@ pub fn find_family(host: &Host, wanted: &FamilyQuery) -> Result<Family, Problem>
 }
 
 /// The one slot of the family that `wanted` names, at `horizon` where that is given: a duration or a number of steps.
-pub fn find_slot(host: &Host, wanted: &FamilyQuery, horizon: Option<&str>) -> Result<Slot, Problem> {
-    let family = find_family(host, wanted)?;
+pub async fn find_slot(host: &Host, wanted: &FamilyQuery, horizon: Option<&str>) -> Result<Slot, Problem> {
+    let family = find_family(host, wanted).await?;
     let asked = horizon.map(|text| family.key().interval.horizon_steps(text)).transpose()?;
-    let mut slots = host.registry.slots(&family)?;
+    let of = family.clone();
+    let mut slots = blocking(host, move |host| Ok(host.registry.slots(&of)?)).await?;
     let all: Vec<String> = slots.iter().map(|slot| slot.horizon.to_string()).collect();
     let all = all.join(", ");
     slots.retain(|slot| asked.is_none_or(|steps| steps == slot.horizon));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candlecast_core::{Action, Blame, Forecast, Move, Outlook, Problem, Timestamp};
-use candlecast_host::{Host, LOCAL};
+use candlecast_host::{Host, LOCAL, blocking};
 use candlecast_learn::Market;
 use candlecast_monitor::{MadeForecast, identity, load_serving, log_forecasts};
 use candlecast_pipeline::doc::pass_share;
@@ -139,9 +139,12 @@ pub async fn predict_in_detail(
     detail: &Detail,
 ) -> Result<Predicted, Problem> {
     detail.check(family.task())?;
-    let slot = host.registry.reaching(family, horizon);
-    let loaded = slot.and_then(|slot| load_serving(host, &slot, LOCAL)).map_err(|e| not_trained(e, family))?;
-    let Loaded { manifest, payload, fell_back } = loaded;
+    let of = family.clone();
+    let loaded = blocking(host, move |host| {
+        let slot = host.registry.reaching(&of, horizon);
+        slot.and_then(|slot| load_serving(host, &slot, LOCAL)).map_err(|e| not_trained(e, &of))
+    });
+    let Loaded { manifest, payload, fell_back } = loaded.await?;
     let market = host.market(family.key(), max_fill(&payload)).await?;
     let now = host.now();
     let stale = is_stale(host, &manifest, now);

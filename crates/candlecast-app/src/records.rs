@@ -1,12 +1,16 @@
 //! What a run leaves on record: the run itself, an entry in the ledger for every model that was tried, and the row of
 //! the model that was saved. The files of a model are the truth: what cannot be recorded is warned of, and never
-//! costs a result.
+//! costs a result. What was tried must not be forgotten, though, since later results would look better than they are:
+//! what cannot be recorded of it before a model is saved is noted beside the models, and recorded later ([`pending`]).
+
+pub(crate) mod pending;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use candlecast_core::{Blame, Problem, Seed, SeriesKey, TimeRange, Timestamp, hex, open_range};
-use candlecast_host::{Host, PROGRAM, content_hash};
+use candlecast_files::Note;
+use candlecast_host::{Host, PROGRAM, RunHooks, blocking, content_hash};
 use candlecast_jobs::Attempt;
 use candlecast_learn::{Forecaster, Market, ModelReport, Recipe, Report};
 use candlecast_meta::{LedgerEntry, MetaError, MetadataStore, NewRun, Retry, RunState};
@@ -19,6 +23,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::models::index::{index_follows, row_of};
+use crate::records::pending::{EndedRun, PendingRecord, replay_pending};
 
 /// How long the record of a run that failed or was stopped is tried for, ms: nothing hangs on it.
 const FAILED_BUDGET_MS: u64 = 5_000;
@@ -201,9 +206,12 @@ pub(crate) struct RunRecorder {
     attempt: Attempt,
 }
 
-/// The record of `attempt`. Fails where the metadata database cannot be opened, before anything is computed.
+/// The record of `attempt`, after what earlier runs could not record was recorded. Fails where the metadata database
+/// cannot be opened, before anything is computed.
 pub(crate) async fn recorder(host: &Host, attempt: Attempt) -> Result<RunRecorder, Problem> {
-    Ok(RunRecorder { store: Arc::clone(host.metadata().await?), attempt })
+    let store = Arc::clone(host.metadata().await?);
+    replay_pending(host).await;
+    Ok(RunRecorder { store, attempt })
 }
 
 impl RunRecorder {
@@ -212,21 +220,35 @@ impl RunRecorder {
     }
 
     /// Puts on record what a run tried, before anything is saved of it, and says by series how much has been scored on
-    /// candles of its test part by now. `None` where the records cannot be asked: that costs no result.
-    pub(crate) async fn tried(&self, facts: &RunRecord, reports: &[&Report], now: Timestamp) -> Vec<Option<Tries>> {
-        let entries = facts.tries(reports, &self.attempt.id, now);
-        let retry = self.retry(FAILED_BUDGET_MS);
-        let written = retry.run(|| self.store.record_tries(&entries)).await.map(|_| ());
-        let recorded = warn(written, &self.attempt.id, "what was tried is not on record yet");
+    /// candles of its test part by now. `None` where the records cannot be asked: that costs no result. Then what was
+    /// tried is noted, to be recorded later, and the note is returned. An error where that cannot be done either.
+    pub(crate) async fn tried(
+        &self,
+        host: &Host,
+        facts: &RunRecord,
+        reports: &[&Report],
+    ) -> Result<(Vec<Option<Tries>>, Option<Note>), Problem> {
+        let entries = facts.tries(reports, &self.attempt.id, host.now());
+        let note = self.record_or_note(host, entries).await?;
         let mut tries = Vec::with_capacity(reports.len());
         for (series, report) in facts.series.iter().zip(reports) {
-            let period = scored_range(report).filter(|_| recorded);
+            let period = scored_range(report).filter(|_| note.is_none());
             tries.push(match period {
                 Some(period) => self.tries_on(series, period, &facts.task).await,
                 None => None,
             });
         }
-        tries
+        Ok((tries, note))
+    }
+
+    /// Records `tries`; where that cannot be done they are noted, and the note is returned.
+    async fn record_or_note(&self, host: &Host, tries: Vec<LedgerEntry>) -> Result<Option<Note>, Problem> {
+        let written = self.retry(FAILED_BUDGET_MS).run(|| self.store.record_tries(&tries)).await.map(|_| ());
+        if warn(written, &self.attempt.id, "what was tried is not on record yet") {
+            return Ok(None);
+        }
+        let noted = PendingRecord::of_tries(tries).write(host, &self.attempt.id).await;
+        noted.map(Some).map_err(|e| e.context("what was tried can neither be recorded nor noted, so nothing is saved"))
     }
 
     /// How many configurations other than those of `facts` were tried before on each of its series, over periods that
@@ -257,15 +279,17 @@ impl RunRecorder {
         }
     }
 
-    /// Records that the run succeeded, and what it tried.
+    /// Records that the run succeeded, and what it tried, of which `note` is, if that could not be recorded before.
+    /// What cannot be recorded now either is noted.
     pub(crate) async fn succeeded(
         &self,
+        host: &Host,
         facts: &RunRecord,
         reports: &[&Report],
         saved: &[&ModelManifest],
-        now: Timestamp,
+        note: Option<Note>,
     ) {
-        let run = facts.run(&self.attempt);
+        let (run, now) = (facts.run(&self.attempt), host.now());
         let tries = facts.tries(reports, &run.id, now);
         let result = result(facts, reports, saved);
         let retry = self.retry(Retry::default().budget_ms);
@@ -274,7 +298,15 @@ impl RunRecorder {
             self.store.start_run(&run).await?;
             self.store.finish_run(&run.id, RunState::Succeeded, Some(&result), None, now).await
         });
-        warn(written.await, &run.id, "the run and what it tried are not on record");
+        if warn(written.await, &run.id, "the run and what it tried are not on record yet") {
+            pending::done(host, note).await;
+            return;
+        }
+        let id = run.id.clone();
+        let pending = PendingRecord::of_tries(tries).with_run(EndedRun { asked: run, result, finished_at: now });
+        if let Err(error) = pending.write(host, &self.attempt.id).await {
+            tracing::warn!(%error, id, "nor could the run be noted");
+        }
     }
 
     /// Records that the run failed or was stopped.
@@ -305,6 +337,17 @@ impl RunRecorder {
     fn retry(&self, budget_ms: u64) -> Retry {
         let seed = Seed::default().derive(&self.attempt.id, u64::from(self.attempt.number));
         Retry { budget_ms, seed, ..Retry::default() }
+    }
+}
+
+/// The run of `hooks` is done and on record: nothing is left to go on from.
+pub(crate) async fn clear(host: &Host, hooks: RunHooks) {
+    let cleared = blocking(host, move |_| {
+        hooks.done();
+        Ok(())
+    });
+    if let Err(error) = cleared.await {
+        tracing::warn!(%error, "what the run finished is kept for a while");
     }
 }
 

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use candlecast_config::Settings;
 use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
-use candlecast_host::{Checkpoints, Host};
+use candlecast_files::Note;
+use candlecast_host::{Checkpoints, Host, blocking};
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_learn::{FitSummary, Labels, Market, Report, Task};
 use candlecast_monitor::{family, identity, load_serving};
 use candlecast_pipeline::{
-    LoadedModel, PipelineOptions, SavedModel, Serving, Training, TrainingRequest, WarmStart, catalog,
+    Fitted, LoadedModel, PipelineOptions, SavedModel, Serving, Training, TrainingRequest, WarmStart, catalog,
     check_confidence_threshold, check_memory, run_fingerprint,
 };
 use candlecast_registry::{Activate, Loaded, ModelManifest, Slot};
@@ -24,7 +25,7 @@ use serde_json::Value;
 use crate::defaults::with_model_defaults;
 use crate::doc::TrainDoc;
 use crate::pool::{markets_of, with_pool};
-use crate::records::{RunRecord, recorder};
+use crate::records::{RunRecord, RunRecorder, clear, recorder};
 use crate::text;
 use crate::train::save::{Saving, save};
 use crate::train::warm::warm_start;
@@ -76,12 +77,18 @@ pub(crate) async fn train_on_record(
     attempt: Attempt,
 ) -> Result<Trained, Problem> {
     request.check()?;
-    let recorder = recorder(host, attempt).await?;
-    let Served { slots, takes_over, served } = Served::of(host, request, &recorder.attempt().actor())?;
-    // Kept to the end, so that nobody takes away what the attempts at this job have to agree on.
-    let notes = recorder.attempt().job_id().map(|id| Checkpoints::of_job(&host.checkpoints_dir(), id));
-    let begin = || warm_start(notes.as_ref(), served[0].as_ref(), &slots[0]);
-    let warm = request.warm_start.then(begin).transpose()?;
+    train_recorded(host, request, watch, &recorder(host, attempt).await?).await
+}
+
+/// [`train`], put on record by `recorder`.
+pub(crate) async fn train_recorded(
+    host: &Host,
+    request: &TrainJob,
+    watch: Arc<dyn ProgressSink>,
+    recorder: &RunRecorder,
+) -> Result<Trained, Problem> {
+    // The notes are kept to the end, so that nobody takes away what the attempts at this job have to agree on.
+    let (Served { slots, takes_over, served }, warm, _notes) = begin(host, request, recorder.attempt()).await?;
     let (seed, started_at) = (request.seed, host.now());
     let markets = markets_of(host, &request.series, request.common.max_fill).await?;
     let pool = markets_of(host, &request.pool, request.common.max_fill).await?;
@@ -110,17 +117,12 @@ pub(crate) async fn train_on_record(
     };
     let saved = match fitted {
         Ok((fitted, hooks)) => {
-            let reports: Vec<&Report> = fitted.markets.iter().map(|market| &market.report).collect();
-            let tries = recorder.tried(&record, &reports, host.now()).await;
-            let attempt = recorder.attempt();
-            let saving = Saving { host, request, attempt, slots: &slots, takes_over: &takes_over, tries: &tries };
-            // The ledger may have taken a while.
-            let held = attempt.check_held().await;
-            held.and_then(|()| save(&saving, fitted)).map(|trained| (trained, hooks))
+            let saved = save_fitted(host, request, recorder, &record, &slots, &takes_over, fitted).await;
+            saved.map(|(trained, note)| (trained, note, hooks))
         }
         Err(error) => Err(error),
     };
-    let (trained, hooks) = match saved {
+    let (trained, note, hooks) = match saved {
         Ok(saved) => saved,
         Err(error) => {
             recorder.failed(&record, &error, host.now()).await;
@@ -129,12 +131,53 @@ pub(crate) async fn train_on_record(
     };
     let reports: Vec<&Report> = trained.models.iter().map(|model| &model.report).collect();
     let manifests: Vec<&ModelManifest> = trained.models.iter().map(|model| &model.manifest).collect();
-    recorder.succeeded(&record, &reports, &manifests, host.now()).await;
+    recorder.succeeded(host, &record, &reports, &manifests, note).await;
     for (slot, manifest) in slots.iter().zip(manifests) {
         recorder.indexed(host, &slot.family, manifest).await;
     }
-    hooks.done();
+    clear(host, hooks).await;
     Ok(trained)
+}
+
+/// What serves when a training begins, where a warm fit begins, and the job's notes of that.
+async fn begin(
+    host: &Host,
+    request: &TrainJob,
+    attempt: &Attempt,
+) -> Result<(Served, Option<WarmStart>, Option<Checkpoints>), Problem> {
+    let (request, attempt) = (request.clone(), attempt.clone());
+    blocking(host, move |host| {
+        let served = Served::of(host, &request, &attempt.actor())?;
+        let notes = attempt.job_id().map(|id| Checkpoints::of_job(&host.checkpoints_dir(), id));
+        let begin = || warm_start(notes.as_ref(), served.served[0].as_ref(), &served.slots[0]);
+        let warm = request.warm_start.then(begin).transpose()?;
+        Ok((served, warm, notes))
+    })
+    .await
+}
+
+/// Saves what was fitted, once what was tried is on record. Where the record cannot be reached the note is returned by
+/// which it will be: no model serves without it.
+async fn save_fitted(
+    host: &Host,
+    request: &TrainJob,
+    recorder: &RunRecorder,
+    record: &RunRecord,
+    slots: &[Slot],
+    takes_over: &[Activate],
+    fitted: Fitted,
+) -> Result<(Trained, Option<Note>), Problem> {
+    let reports: Vec<&Report> = fitted.markets.iter().map(|market| &market.report).collect();
+    let (tries, note) = recorder.tried(host, record, &reports).await?;
+    // The ledger may have taken a while.
+    recorder.attempt().check_held().await?;
+    let (request, attempt) = (request.clone(), recorder.attempt().clone());
+    let (slots, takes_over) = (slots.to_vec(), takes_over.to_vec());
+    let saved = blocking(host, move |host| {
+        let (request, attempt, slots) = (&request, &attempt, slots.as_slice());
+        save(&Saving { host, request, attempt, slots, takes_over: &takes_over, tries: &tries }, fitted)
+    });
+    Ok((saved.await?, note))
 }
 
 fn prepared(

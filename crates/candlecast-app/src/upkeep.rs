@@ -7,12 +7,15 @@ use candlecast_host::{Host, system_time};
 use candlecast_jobs::{JobKind, JobOptions, QueuedTrainings, new_job};
 use candlecast_meta::NewJob;
 
+use crate::catch_up::catch_up;
 use crate::models::{StaleModel, queue_retraining};
 use crate::schedule::queue_due;
 use crate::train::TrainJob;
 
-/// Queues every training that has come due, each once, whoever else asks. Nothing where training is switched off.
+/// Brings to its end what programs that are gone could not, and queues every training that has come due, each once,
+/// whoever else asks. Nothing is queued where training is switched off.
 pub async fn queue_upkeep(host: &Host) -> Result<QueuedTrainings, Problem> {
+    catch_up(host).await;
     let mut queued =
         queue_due(host, system_time(), |training, key, pool| scheduled_job(host, training, key, pool)).await?;
     if host.settings.training_enabled {

@@ -10,14 +10,17 @@
 //! manifest.json                   size and SHA-256 of every member before it
 //! ```
 //!
-//! Other programs go on working while a backup is made. Nothing is saved into the model folder from before the
-//! database is read until the models are copied: so every model that the database knows is there, whole and with the
-//! pointer that names it. The database is read in one transaction. Candles come last, so none is older than the records
-//! that speak of it. The files of a series are opened while nobody writes, which takes a moment, and are taken as they
-//! are then: a year's file is replaced by renaming, and the segment over it is read at once.
+//! Other programs go on working while a backup is made. First the model files are pinned, by links to them: for that
+//! moment nothing is saved, so every model is there whole and with the pointer that names it. The database is read
+//! after that, in one transaction: so what was tried for each of these models is on record there, or noted beside it.
+//! Candles come last, so none is older than the records that speak of it. The files of a series are opened while nobody
+//! writes, which takes a moment, and are taken as they are then: a year's file is replaced by renaming, and the segment
+//! over it is read at once.
 //!
 //! A restore unpacks beside the data folder, compares every digest, and only then puts the new folder in the place of
-//! the old one by one renaming.
+//! the old one by one renaming. Where models lie apart there are two: a journal beside the data folder says which, and
+//! whoever opens the folder next brings to its end what a kill has cut off. Nobody else may work on the folders, which
+//! every program marks as in use while it lives.
 
 mod archive;
 mod contents;
@@ -28,11 +31,12 @@ mod folder_lock;
 mod make;
 mod manifest;
 mod member;
+mod pinned;
 mod problem;
 mod restore;
 mod snapshot;
 mod staging;
-mod swap;
+mod temporary;
 mod unpack;
 
 pub use make::{BackedUp, BackupOptions, back_up};

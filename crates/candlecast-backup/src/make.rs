@@ -1,13 +1,13 @@
 //! `backup`: making an archive.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use candlecast_config::Settings;
 use candlecast_core::{Problem, ProgressSink, Timestamp};
-use candlecast_files::{folder_of, sync_folder};
+use candlecast_files::{folder_of, hold_temporary, remove_leftovers, sync_folder};
 use candlecast_host::Host;
 use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
@@ -16,8 +16,14 @@ use crate::archive::{AddError, ArchiveWriter};
 use crate::contents::{Contents, Source};
 use crate::manifest::{FORMAT, Header, count};
 use crate::member::Part;
+use crate::pinned::Pinned;
 use crate::snapshot::Content;
 use crate::{database, folder_lock, problem, snapshot};
+
+/// Beginning and end of the hidden name of an archive while it is written; a killed backup leaves one.
+const TEMPORARY: [&str; 2] = [".candlecast-backup-", ".tmp"];
+/// Times that a temporary file is made anew because it was taken for a leftover.
+const MAX_TRIES: usize = 100;
 
 /// What goes into a backup, and where it may be put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,14 +98,16 @@ impl Making {
         };
         let mut archive = ArchiveWriter::new(self.beside()?, &header).map_err(|e| self.unwritable(&e))?;
 
-        let saving_waits = folder_lock::hold(&self.settings.models_dir, || self.check_cancelled())?;
+        let models = Pinned::take(&self.settings.models_dir, &self.cancel)?;
         let each = |table: &str| self.read_table(table);
         let unwritable = |e: &std::io::Error| self.unwritable(e);
         let records = database::add(&mut archive, &self.settings, runtime, each, unwritable)?;
-        self.add_files(&mut archive, Part::Models, &self.settings.models_dir)?;
-        drop(saving_waits);
+        self.add_files(&mut archive, Part::Models, &self.settings.models_dir, &models.contents)?;
+        drop(models);
         if self.options.candles {
-            self.add_files(&mut archive, Part::Candles, &self.settings.data_dir.join("candles"))?;
+            let folder = self.settings.data_dir.join("candles");
+            let candles = Contents::of(Part::Candles, &folder)?;
+            self.add_files(&mut archive, Part::Candles, &folder, &candles)?;
         }
 
         let (temporary, members) = archive.finish().map_err(|e| self.unwritable(&e))?;
@@ -133,19 +141,31 @@ impl Making {
         Problem::data("file-exists", detail).with_field("file")
     }
 
-    /// A hidden file in the folder of the target.
+    /// A hidden file in the folder of the target, after those were removed that killed backups left there.
     fn beside(&self) -> Result<NamedTempFile, Problem> {
-        let name = self.file.file_name().and_then(|name| name.to_str()).unwrap_or("backup");
+        let [beginning, end] = TEMPORARY;
         let folder = folder_of(&self.file);
-        tempfile::Builder::new()
-            .prefix(&format!(".{name}."))
-            .suffix(".tmp")
-            .tempfile_in(folder)
-            .map_err(|e| problem::of_file(folder, &e))
+        remove_leftovers(folder, |name| name.starts_with(beginning) && name.ends_with(end));
+        for _ in 0..MAX_TRIES {
+            let made = tempfile::Builder::new().prefix(beginning).suffix(end).tempfile_in(folder);
+            let file = made.map_err(|e| problem::of_file(folder, &e))?;
+            if hold_temporary(file.as_file(), file.path()) {
+                return Ok(file);
+            }
+        }
+        Err(problem::of_file(
+            folder,
+            &io::Error::new(ErrorKind::NotFound, "another program removes what is made there"),
+        ))
     }
 
-    fn add_files(&self, archive: &mut ArchiveWriter<NamedTempFile>, part: Part, folder: &Path) -> Result<(), Problem> {
-        let contents = Contents::of(part, folder)?;
+    fn add_files(
+        &self,
+        archive: &mut ArchiveWriter<NamedTempFile>,
+        part: Part,
+        folder: &Path,
+        contents: &Contents,
+    ) -> Result<(), Problem> {
         for path in &contents.left_out {
             self.watch.note(&format!("left out, as its name cannot be one of candlecast's files: {}", path.display()));
         }
@@ -174,7 +194,7 @@ impl Making {
         sources: &'a [Source],
     ) -> Result<Vec<(&'a Source, Content)>, Problem> {
         let _writers_wait = match part {
-            Part::Candles => Some(folder_lock::hold(folder, || self.check_cancelled())?),
+            Part::Candles => folder_lock::hold(folder, &self.cancel)?,
             Part::Models | Part::Database => None,
         };
         snapshot::open(sources)

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use candlecast_config::Settings;
 use candlecast_core::{Blame, Problem, ProgressSink, Timestamp};
+use candlecast_files::FolderSwap;
 use candlecast_host::job_id;
 use candlecast_meta::Loaded;
 use tokio::runtime::Handle;
@@ -13,10 +14,9 @@ use tokio::runtime::Handle;
 use crate::database::UnpackedDump;
 use crate::manifest::count;
 use crate::member::Part;
-use crate::staging::Staging;
-use crate::swap::Placed;
+use crate::staging::{Staging, kept, undone};
 use crate::unpack::{Unpacked, unpack};
-use crate::{folder_lock, problem, staging};
+use crate::{folder_lock, problem};
 
 /// Where the server cannot be asked any more whether the records count.
 const UNKNOWN: &str = "the folders are in their places, and the records are in the database or not: when it answers, \
@@ -55,8 +55,9 @@ pub struct Restored {
 /// Puts what `archive` holds in the place of the data folder of `settings`, and reads its records into the metadata
 /// database, which must hold none: the SQLite file of the restored folder, or `DATABASE_URL`. Everything is unpacked
 /// beside and compared with its digests first; until all is there and durable, nothing is changed. A data folder that
-/// holds something is refused, or set aside under a name with the time `now`. No program may be using it; `cancel` is
-/// set to ask the work to stop.
+/// holds something is refused, or set aside under a name with the time `now`. No program may be using it, and none can
+/// while it is replaced. A restore that was killed while it replaced folders is brought to its end first, as by whoever
+/// opens the data folder. `cancel` is set to ask the work to stop.
 pub async fn restore(
     settings: &Settings,
     archive: &Path,
@@ -86,6 +87,8 @@ impl Restoring {
     fn run(&self, runtime: &Handle) -> Result<Restored, Problem> {
         let staging = Staging::new(&self.settings)?;
         self.expect_free(&staging)?;
+        // Before hours of work rather than after.
+        drop(folder_lock::expect_unused(&self.settings, runtime)?);
         let unpacked = unpack(&self.archive, &staging, |done, of| {
             self.check_cancelled()?;
             self.watch.progress("unpacking and comparing digests", done, of);
@@ -95,8 +98,9 @@ impl Restoring {
         let records = dump.as_ref().map_or(0, UnpackedDump::rows);
         // Held until all is in place.
         let _unused = folder_lock::expect_unused(&self.settings, runtime)?;
-        let placed = self.finish(runtime, &staging, dump)?;
-        Ok(self.restored(&unpacked, records, &placed))
+        let swap = self.put(runtime, &staging, dump)?;
+        let set_aside = swap.finish().map_err(|e| problem::of_file(&e.path, &e.source))?;
+        Ok(self.restored(&unpacked, records, set_aside))
     }
 
     fn expect_free(&self, staging: &Staging) -> Result<(), Problem> {
@@ -115,9 +119,9 @@ impl Restoring {
 
     /// Reads the database in and puts the folders in their places. On a server both count at the same moment; a file
     /// lies in the folder.
-    fn finish(&self, runtime: &Handle, staging: &Staging, dump: Option<UnpackedDump>) -> Result<Vec<Placed>, Problem> {
+    fn put(&self, runtime: &Handle, staging: &Staging, dump: Option<UnpackedDump>) -> Result<FolderSwap, Problem> {
         self.watch.progress("database", 0, 0);
-        let put = || -> Result<Vec<Placed>, Problem> {
+        let put = || -> Result<FolderSwap, Problem> {
             self.check_cancelled()?;
             staging.put(self.now)
         };
@@ -128,23 +132,29 @@ impl Restoring {
                 put()
             }
             (Some(dump), Some(url)) => {
-                let mut placed = Vec::new();
+                let mut swap = None;
                 let before_commit = || -> Result<(), Problem> {
-                    placed = put()?;
+                    swap = Some(put()?);
                     Ok(())
                 };
                 let id = job_id(self.now);
-                match runtime.block_on(dump.into_server(url, self.now, &id, before_commit)) {
-                    Ok(Loaded::Whole) => Ok(placed),
+                let loaded = runtime.block_on(dump.into_server(url, self.now, &id, before_commit));
+                match (loaded, swap) {
+                    (Ok(Loaded::Whole), Some(swap)) => Ok(swap),
+                    (Ok(Loaded::Whole), None) => put(),
                     // The folders stay: put back, they would be without the records if those count.
-                    Ok(Loaded::Unknown(why)) => Err(Problem::from(why).context(UNKNOWN)),
-                    Err(e) => Err(staging::undo(&placed).map_or(e.clone(), |failed| e.context(failed))),
+                    (Ok(Loaded::Unknown(why)), swap) => {
+                        let problem = Problem::from(why).context(UNKNOWN);
+                        Err(swap.map_or(problem.clone(), |swap| kept(swap, problem)))
+                    }
+                    (Err(e), Some(swap)) => Err(undone(swap, e)),
+                    (Err(e), None) => Err(e),
                 }
             }
         }
     }
 
-    fn restored(&self, unpacked: &Unpacked, records: u64, placed: &[Placed]) -> Restored {
+    fn restored(&self, unpacked: &Unpacked, records: u64, set_aside: Vec<PathBuf>) -> Restored {
         Restored {
             data_dir: self.settings.data_dir.clone(),
             program: unpacked.header.program.clone(),
@@ -154,7 +164,7 @@ impl Restoring {
             candle_files: count(&unpacked.members, Part::Candles),
             model_files: count(&unpacked.members, Part::Models),
             records,
-            set_aside: placed.iter().filter_map(|one| one.aside().map(Path::to_owned)).collect(),
+            set_aside,
         }
     }
 

@@ -1,37 +1,43 @@
 //! [`Staging`]: where an archive is unpacked, beside the folders whose places it will take.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io, path};
 
 use candlecast_config::Settings;
 use candlecast_core::{Problem, Timestamp};
-use candlecast_files::create_folder;
+use candlecast_files::{FolderSwap, SwapStep, create_folder, is_bare, resolved};
+use candlecast_host::{recover_restore, restore_journal, tag};
 use candlecast_meta::DATABASE_FILE;
-use tempfile::TempDir;
 
 use crate::member::Part;
-use crate::swap::Placed;
-use crate::{problem, swap};
+use crate::problem;
+use crate::temporary::{HeldFolder, remove_leftovers};
 
-/// Beginning of the name of a temporary folder; a killed restore leaves one.
-const PREFIX: &str = ".candlecast-restore-";
+/// Beginning of the name of a temporary folder; a killed restore leaves one. Older programs, which do not hold theirs,
+/// have another.
+const PREFIX: &str = ".candlecast-restoring-";
+/// The file of a temporary folder that names the journal of its restore.
+const JOURNAL: &str = "journal";
 
 /// A folder beside the one that it will replace. It is removed when this is dropped.
 #[derive(Debug)]
 struct Staged {
-    temporary: TempDir,
+    temporary: HeldFolder,
     target: PathBuf,
 }
 
 impl Staged {
-    fn beside(target: PathBuf) -> Result<Self, Problem> {
+    /// Makes the folder for a restore that writes down in `journal` what it is about to do, after what killed restores
+    /// left there was removed.
+    fn beside(target: PathBuf, journal: &Path) -> Result<Self, Problem> {
         let parent = target.parent().unwrap_or(Path::new("/"));
-        let made = create_folder(parent)
-            .map_err(io::Error::from)
-            .and_then(|()| tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent))
-            // The temporary folder is its owner's alone; what will be the data folder has the usual rights.
-            .and_then(|temporary| fs::create_dir(temporary.path().join("new")).map(|()| temporary));
-        let temporary = made.map_err(|e| problem::of_file(parent, &e))?;
+        create_folder(parent).map_err(|e| problem::of_file(&e.path, &e.source))?;
+        remove_leftovers(parent, PREFIX, is_needed);
+        let temporary = HeldFolder::new(parent, PREFIX).map_err(|e| problem::of_file(parent, &e))?;
+        // The temporary folder is its owner's alone; what will be the data folder has the usual rights.
+        fs::create_dir(temporary.path().join("new"))
+            .and_then(|()| fs::write(temporary.path().join(JOURNAL), journal.as_os_str().as_encoded_bytes()))
+            .map_err(|e| problem::of_file(parent, &e))?;
         Ok(Self { temporary, target })
     }
 
@@ -39,14 +45,17 @@ impl Staged {
         self.temporary.path().join("new")
     }
 
-    fn put(&self, suffix: &str) -> Result<Placed, Problem> {
+    fn step(&self, suffix: &str) -> SwapStep {
         let aside = free_name(&self.target, suffix);
-        swap::sync_folders(&self.new_folder())
-            .and_then(|()| swap::place(&self.new_folder(), &self.target, &aside))
-            .map_err(|e| {
-                problem::of_file(&self.target, &e).context("the restored folder could not be put in its place")
-            })
+        SwapStep { target: self.target.clone(), new: self.new_folder(), aside }
     }
+}
+
+/// True where the journal is there that the restore of the temporary `folder` wrote: it is still to be brought to its
+/// end from there.
+fn is_needed(folder: &Path) -> bool {
+    let written = fs::read_to_string(folder.join(JOURNAL)).unwrap_or_default();
+    !written.is_empty() && Path::new(&written).exists()
 }
 
 /// A name that nothing has, for what is set aside.
@@ -65,12 +74,17 @@ pub(super) struct Staging {
     models_below: PathBuf,
     /// Where models lie apart from it.
     models: Option<Staged>,
+    journal: PathBuf,
 }
 
 impl Staging {
-    /// Makes the temporary folders for a data folder and a model folder.
+    /// Makes the temporary folders for a data folder and a model folder, after a restore that was cut off was brought to
+    /// its end.
     pub(super) fn new(settings: &Settings) -> Result<Self, Problem> {
-        let (data, models) = (resolved(&settings.data_dir)?, resolved(&settings.models_dir)?);
+        let journal = restore_journal(&settings.data_dir)?;
+        recover_restore(&journal)?;
+        let found = |folder: &Path| resolved(folder).map_err(|e| problem::of_file(&e.path, &e.source));
+        let (data, models) = (found(&settings.data_dir)?, found(&settings.models_dir)?);
         if data.starts_with(&models) {
             let detail = format!(
                 "the model folder {} holds the data folder {}: neither can be replaced alone; set the one apart",
@@ -81,15 +95,15 @@ impl Staging {
         }
         let (models_below, models) = match models.strip_prefix(&data) {
             Ok(below) => (below.to_owned(), None),
-            Err(_) => (PathBuf::new(), Some(Staged::beside(models)?)),
+            Err(_) => (PathBuf::new(), Some(Staged::beside(models, &journal)?)),
         };
-        Ok(Self { data: Staged::beside(data)?, models_below, models })
+        Ok(Self { data: Staged::beside(data, &journal)?, models_below, models, journal })
     }
 
     /// The first of the folders to be replaced that holds something.
     pub(super) fn occupied(&self) -> Result<Option<&Path>, Problem> {
         for staged in std::iter::once(&self.data).chain(&self.models) {
-            if !swap::is_bare(&staged.target).map_err(|e| problem::of_file(&staged.target, &e))? {
+            if !is_bare(&staged.target).map_err(|e| problem::of_file(&staged.target, &e))? {
                 return Ok(Some(&staged.target));
             }
         }
@@ -116,46 +130,41 @@ impl Staging {
         self.data.new_folder().join(DATABASE_FILE)
     }
 
-    /// Puts the new folders in their places, models first; what was there is set aside under a name with the time
-    /// `now`. After an error everything is as it was.
-    pub(super) fn put(&self, now: Timestamp) -> Result<Vec<Placed>, Problem> {
+    /// Writes down that the new folders are to take their places, the data folder first. What is there will be set aside
+    /// under a name with the time `now`.
+    pub(super) fn begin_swap(&self, now: Timestamp) -> Result<FolderSwap, Problem> {
         let suffix = format!("before-restore-{}", now.to_string().replace(['-', ':'], ""));
-        let mut placed = Vec::new();
-        for staged in self.models.iter().chain(std::iter::once(&self.data)) {
-            match staged.put(&suffix) {
-                Ok(done) => placed.push(done),
-                Err(e) => return Err(undo(&placed).map_or(e.clone(), |failed| e.context(failed))),
+        let steps = std::iter::once(&self.data).chain(&self.models).map(|staged| staged.step(&suffix)).collect();
+        FolderSwap::begin(&self.journal, &tag(), steps).map_err(|e| problem::of_file(&e.path, &e.source))
+    }
+
+    /// Puts the new folders in their places. They count once the swap is finished; after an error everything is as it
+    /// was.
+    pub(super) fn put(&self, now: Timestamp) -> Result<FolderSwap, Problem> {
+        let mut swap = self.begin_swap(now)?;
+        match swap.place_all() {
+            Ok(()) => Ok(swap),
+            Err(e) => {
+                let failed = problem::of_file(&e.path, &e.source);
+                Err(undone(swap, failed.context("the restored folder could not be put in its place")))
             }
         }
-        Ok(placed)
     }
 }
 
-/// Puts everything back, the last first; what could not be put back, in words.
-pub(super) fn undo(placed: &[Placed]) -> Option<String> {
-    let failed: Vec<String> = placed
-        .iter()
-        .rev()
-        .filter_map(|one| one.undo().err().map(|e| format!("{one:?} could not be undone ({e})")))
-        .collect();
-    (!failed.is_empty()).then(|| failed.join("; "))
+/// Leaves everything in its place although `failed` happened; says so where that could not be made durable.
+pub(super) fn kept(swap: FolderSwap, failed: Problem) -> Problem {
+    match swap.finish() {
+        Ok(_) => failed,
+        Err(e) => failed.context(e.to_string()),
+    }
 }
 
-/// The folder that a path stands for, links followed as far as it exists, so that the folder itself is replaced and
-/// not a link to it.
-fn resolved(folder: &Path) -> Result<PathBuf, Problem> {
-    let broken = |e: io::Error| problem::of_file(folder, &e);
-    let absolute = path::absolute(folder).map_err(broken)?;
-    let (mut existing, mut missing) = (absolute.as_path(), Vec::new());
-    loop {
-        match (fs::canonicalize(existing), existing.parent(), existing.file_name()) {
-            (Ok(real), _, _) => return Ok(missing.iter().rev().fold(real, |path, name| path.join(name))),
-            (Err(e), Some(parent), Some(name)) if e.kind() == io::ErrorKind::NotFound => {
-                missing.push(name);
-                existing = parent;
-            }
-            (Err(e), _, _) => return Err(broken(e)),
-        }
+/// Puts everything back, which `failed` is the reason for; says so where not all could be.
+pub(super) fn undone(swap: FolderSwap, failed: Problem) -> Problem {
+    match swap.undo() {
+        Some(left) => failed.context(left),
+        None => failed,
     }
 }
 
@@ -185,9 +194,9 @@ mod tests {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(&file, "x").unwrap();
             assert_eq!(staging.occupied().unwrap(), None);
-            let placed = staging.put(Timestamp(0)).unwrap();
+            let aside = staging.put(Timestamp(0)).unwrap().finish().unwrap();
             assert!(expected.join("x.json").is_file());
-            assert!(placed.iter().all(|one| one.aside().is_none()));
+            assert!(aside.is_empty());
             drop(staging);
             let left = fs::read_dir(dir.path()).unwrap().flatten();
             assert!(left.map(|e| e.file_name()).all(|name| !name.to_string_lossy().starts_with('.')));
@@ -204,12 +213,93 @@ mod tests {
             fs::write(data.join("mine"), "old").unwrap();
             let staging = Staging::new(&settings(&data, None)).unwrap();
             assert!(staging.occupied().unwrap().is_some());
-            let placed = staging.put(Timestamp(0)).unwrap();
-            let aside = placed[0].aside().unwrap();
+            let aside = staging.put(Timestamp(0)).unwrap().finish().unwrap().remove(0);
             assert_eq!(aside.file_name().unwrap(), expected);
             assert_eq!(fs::read_to_string(aside.join("mine")).unwrap(), "old");
             assert!(!data.join("mine").exists());
         }
+    }
+
+    /// A data folder and models apart from it, of one restore, and what is new for both.
+    fn apart(root: &Path) -> (Settings, Staging) {
+        let (data, models) = (root.join("data"), root.join("models"));
+        for folder in [&data, &models] {
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join("a.json"), "old").unwrap();
+        }
+        let settings = settings(&data, Some(models.as_path()));
+        let staging = Staging::new(&settings).unwrap();
+        fs::write(staging.data.new_folder().join("a.json"), "new").unwrap();
+        fs::write(staging.path(Part::Models, Path::new("a.json")), "new").unwrap();
+        (settings, staging)
+    }
+
+    fn contents(root: &Path) -> [String; 2] {
+        ["data", "models"].map(|name| fs::read_to_string(root.join(name).join("a.json")).unwrap())
+    }
+
+    /// As a kill would: nothing is removed and nothing put back.
+    fn killed(staging: Staging) {
+        let Staging { data, models, .. } = staging;
+        for Staged { temporary: HeldFolder { folder, .. }, .. } in std::iter::once(data).chain(models) {
+            drop(folder.keep());
+        }
+    }
+
+    fn open(settings: &Settings) -> candlecast_host::Host {
+        let cancel = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let clock = candlecast_host::Clock::Fixed(Timestamp(0));
+        let options = candlecast_host::HostOptions { seed: candlecast_core::Seed(1), threads: Some(1), clock, cancel };
+        candlecast_host::Host::open(settings.clone(), options).unwrap()
+    }
+
+    fn temporary_folders(root: &Path) -> usize {
+        let names = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with(PREFIX)).count()
+    }
+
+    #[test]
+    fn a_kill_between_the_renamings_of_data_and_models_leaves_both_new_or_both_old() {
+        for n_placed in 0..3 {
+            let dir = tempfile::tempdir().unwrap();
+            let (settings, staging) = apart(dir.path());
+            let mut swap = staging.begin_swap(Timestamp(0)).unwrap();
+            for _ in 0..n_placed {
+                swap.place_next().unwrap();
+            }
+            drop(swap);
+            killed(staging);
+            let expected = if n_placed == 0 { "old" } else { "new" };
+            drop(open(&settings));
+            assert_eq!(contents(dir.path()), [expected, expected], "{n_placed} were in their places");
+            // The next restore removes what the killed one left.
+            let next = Staging::new(&settings).unwrap();
+            assert_eq!(temporary_folders(dir.path()), 2);
+            drop(next);
+            assert_eq!(temporary_folders(dir.path()), 0);
+        }
+    }
+
+    #[test]
+    fn the_next_restore_sees_to_one_that_was_killed_and_takes_nothing_from_one_at_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let (settings, staging) = apart(dir.path());
+        let mut swap = staging.begin_swap(Timestamp(0)).unwrap();
+        swap.place_next().unwrap();
+        assert_eq!(Staging::new(&settings).unwrap_err().code, "folder-in-use");
+        // A restore of another folder, beside this one.
+        let other = Staging::new(&self::settings(&dir.path().join("other"), None)).unwrap();
+        assert_eq!(temporary_folders(dir.path()), 3);
+        drop(swap);
+        killed(staging);
+        drop(other);
+        let other = Staging::new(&self::settings(&dir.path().join("other"), None)).unwrap();
+        assert_eq!(temporary_folders(dir.path()), 3, "they are still needed");
+        drop(other);
+        let next = Staging::new(&settings).unwrap();
+        assert_eq!(contents(dir.path()), ["new", "new"]);
+        assert_eq!(temporary_folders(dir.path()), 2);
+        drop(next);
     }
 
     #[test]

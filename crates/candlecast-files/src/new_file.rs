@@ -2,13 +2,19 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::folder::{folder_of, sync_folder};
+use crate::leftovers::{hold_temporary, remove_leftovers};
 use crate::{FileError, temp_name};
+
+/// End of the hidden names of files that have names of their own.
+const ENDING: &str = ".tmp";
+/// Times that a temporary file is made anew because it was taken for a leftover.
+const MAX_TRIES: usize = 100;
 
 /// A file that is being written. It is removed when this is dropped, unless it was given its name.
 #[derive(Debug)]
@@ -31,17 +37,35 @@ impl NewFile {
     /// Begins a file in the folder of `target` under a hidden name of its own, for targets that several may write at
     /// once. Only its owner may read it.
     pub fn beside(target: &Path) -> Result<Self, FileError> {
-        let folder = folder_of(target);
-        let mut prefix = OsString::from(".");
-        prefix.push(target.file_name().unwrap_or_default());
-        prefix.push(".");
-        let file = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".tmp")
-            .tempfile_in(folder)
-            .map_err(FileError::at("create a file in", folder))?;
-        let temp = file.path().to_owned();
-        Ok(Self { file, temp })
+        Self::hidden(target, false)
+    }
+
+    /// The same for a file of the user's: it has the rights that files usually get, and what killed writers of the same
+    /// target left is taken away.
+    pub fn for_user(target: &Path) -> Result<Self, FileError> {
+        let beginning = beginning(target);
+        if let Some(beginning) = beginning.to_str() {
+            remove_leftovers(folder_of(target), |name| is_beside(name, beginning));
+        }
+        Self::hidden(target, true)
+    }
+
+    fn hidden(target: &Path, is_users: bool) -> Result<Self, FileError> {
+        let (folder, beginning) = (folder_of(target), beginning(target));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&beginning).suffix(ENDING);
+        if is_users {
+            usual_rights(&mut builder);
+        }
+        for _ in 0..MAX_TRIES {
+            let file = builder.tempfile_in(folder).map_err(FileError::at("create a file in", folder))?;
+            let temp = file.path().to_owned();
+            if hold_temporary(file.as_file(), &temp) {
+                return Ok(Self { file, temp });
+            }
+        }
+        let always_removed = io::Error::new(io::ErrorKind::NotFound, "another program removes what is made there");
+        Err(FileError::at("create a file in", folder)(always_removed))
     }
 
     /// Begins what is to become `file` in `folder`, under its [`temp_name`].
@@ -74,6 +98,30 @@ impl NewFile {
         }
     }
 }
+
+/// How the hidden names of files begin that are to become `target`.
+fn beginning(target: &Path) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(".");
+    name
+}
+
+/// True for a hidden name that begins so: one random part lies between beginning and end.
+fn is_beside(name: &str, beginning: &str) -> bool {
+    let random = name.strip_prefix(beginning).and_then(|rest| rest.strip_suffix(ENDING));
+    random.is_some_and(|random| !random.is_empty() && random.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// Temporary files are their owner's alone unless told otherwise. The user's mask still applies.
+#[cfg(unix)]
+fn usual_rights(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt as _;
+    builder.permissions(std::fs::Permissions::from_mode(0o666));
+}
+
+#[cfg(not(unix))]
+fn usual_rights(_: &mut tempfile::Builder<'_, '_>) {}
 
 #[cfg(test)]
 mod tests {
@@ -131,6 +179,40 @@ mod tests {
         assert_eq!(fs::read(&target).unwrap(), b"one");
         other.persist(&target).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"other");
+    }
+
+    #[test]
+    fn a_file_of_the_users_takes_away_what_killed_writers_of_it_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.csv");
+        let left = [".x.csv.abcDEF.tmp", ".x.csv.a.b.tmp", ".y.csv.abcdef.tmp", "x.csv.tmp"];
+        for name in left {
+            fs::write(dir.path().join(name), b"left").unwrap();
+        }
+        let (one, other) = (NewFile::for_user(&target).unwrap(), NewFile::for_user(&target).unwrap());
+        assert!(one.temp.exists() && other.temp.exists(), "a writer at work is no leftover");
+        let (first, others) = (dir.path().join(left[0]), &left[1..]);
+        assert!(!first.exists() && others.iter().all(|name| dir.path().join(name).exists()));
+        one.write_all(b"one").unwrap();
+        one.persist(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"one");
+        drop(other);
+        assert_eq!(names(dir.path()).len(), 4, "{:?}", names(dir.path()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_the_users_has_the_usual_rights() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let (usual, written) = (dir.path().join("usual"), dir.path().join("written"));
+        fs::write(&usual, b"x").unwrap();
+        NewFile::for_user(&written).unwrap().persist(&written).unwrap();
+        assert_eq!(mode(&written), mode(&usual));
+        let alone = dir.path().join("alone");
+        NewFile::beside(&alone).unwrap().persist(&alone).unwrap();
+        assert_eq!(mode(&alone) & 0o077, 0);
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! Candles that change: predictions that were set beside them wait for their outcome again.
 
 use candlecast_core::{CandleSeries, Problem, SeriesKey, TimeRange};
-use candlecast_meta::DATABASE_FILE;
 use candlecast_store::{Coverage, StoreError};
 
-use crate::deadline::briefly;
 use crate::host::Host;
+use crate::reopen::{done, noted, reopen_after_change};
 
 /// What laying candles over the stored ones did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +17,14 @@ pub struct Upserted {
 
 /// Lays candles over the stored ones, and reopens the settled predictions that changed candles are the outcome of.
 /// Every candle that the platform stores comes this way. `candlecast_monitor::after_candles` settles them.
+///
+/// Before candles may change that predictions have met, a note says so, which goes when they are reopened: after a kill
+/// in between, [`replay_reopenings`](crate::replay_reopenings) does that.
 pub async fn upsert_candles(host: &Host, series: &CandleSeries) -> Result<Upserted, StoreError> {
+    let note = match series.range() {
+        Some(range) => noted(host, series.key(), range).await?,
+        None => None,
+    };
     let outcome = host.store.upsert(series).await;
     let changed = match &outcome {
         Ok(changed) => *changed,
@@ -26,8 +32,11 @@ pub async fn upsert_candles(host: &Host, series: &CandleSeries) -> Result<Upsert
         Err(_) => series.range(),
     };
     let reopened = match changed {
-        Some(range) => reopen_after_change(host, series.key(), range).await,
-        None => 0,
+        Some(range) => reopen_after_change(host, series.key(), range, note).await,
+        None => {
+            done(host, note).await;
+            0
+        }
     };
     Ok(Upserted { changed: outcome?, reopened })
 }
@@ -52,30 +61,4 @@ pub async fn stored_candles(host: &Host, key: &SeriesKey) -> Result<Option<Cover
         Err(StoreError::UnknownSeries { .. }) => Ok(None),
         Err(other) => Err(other.into()),
     }
-}
-
-/// False where there is no database yet: then nothing was logged, and none has to be made.
-pub fn may_have_predictions(host: &Host) -> bool {
-    host.settings.database_url.is_some() || host.settings.data_dir.join(DATABASE_FILE).exists()
-}
-
-/// How many predictions wait again since candles of `changed` have changed. Never fails: the candles are stored,
-/// and the reason is logged.
-async fn reopen_after_change(host: &Host, key: &SeriesKey, changed: TimeRange) -> u64 {
-    if !may_have_predictions(host) {
-        return 0;
-    }
-    briefly(reopen(host, key, target_times(changed))).await.unwrap_or_else(|error| {
-        tracing::warn!(series = %key, %error, "candles changed {changed}, predictions keep the outcomes they had; `candlecast predictions validate --again` sets them right");
-        0
-    })
-}
-
-async fn reopen(host: &Host, key: &SeriesKey, target: TimeRange) -> Result<u64, Problem> {
-    Ok(host.metadata().await?.reopen_predictions(key, target).await?)
-}
-
-/// Target times of the candles of a range that begins with an open and ends with a close: a target is a close.
-pub fn target_times(range: TimeRange) -> TimeRange {
-    TimeRange { from: range.from.plus_ms(1), to: range.to.plus_ms(1) }
 }

@@ -9,6 +9,7 @@ use candlecast_config::Settings;
 use candlecast_core::{
     CandleSeries, FilledSeries, Interval, Problem, ProgressSink, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue,
 };
+use candlecast_files::create_folder;
 use candlecast_learn::Market;
 use candlecast_learn::walk_forward::Hooks;
 use candlecast_meta::{MetadataStore, SqlStore};
@@ -16,8 +17,10 @@ use candlecast_registry::Registry;
 use candlecast_store::{CandleStore, ParquetLake};
 use tokio::sync::OnceCell;
 
+use crate::blocking::blocking;
 use crate::checkpoints::Checkpoints;
 use crate::computing::Computing;
+use crate::folders::FoldersInUse;
 use crate::memory_budget::{MemoryBudget, ReservedMemory};
 
 /// Everything a use case needs. A clone shares all of it.
@@ -27,7 +30,8 @@ pub struct Host {
     pub settings: Settings,
     /// Candles.
     pub store: Arc<dyn CandleStore>,
-    /// Models.
+    /// Models. Its calls block: async code makes them within [`blocking`]. Waiting for other writers ends when this host
+    /// is cancelled.
     pub registry: Registry,
     /// Root of all randomness.
     pub seed: Seed,
@@ -36,6 +40,8 @@ pub struct Host {
     computing: Computing,
     memory: MemoryBudget,
     cancel: Arc<AtomicBool>,
+    /// Let go of with the last clone.
+    _in_use: Arc<FoldersInUse>,
 }
 
 /// What the caller decides about a run.
@@ -71,10 +77,12 @@ impl Clock {
 }
 
 impl Host {
-    /// Opens the stores of `settings`.
+    /// Opens the stores of `settings`, and marks their folders as in use until the last clone is gone. A restore that was
+    /// killed is brought to its end, or taken back, first. Blocks for some calls to the file system.
     pub fn open(settings: Settings, options: HostOptions) -> Result<Self, Problem> {
+        let in_use = Arc::new(FoldersInUse::mark(&settings.data_dir, &settings.models_dir)?);
         let store = ParquetLake::open(settings.data_dir.join("candles"))?;
-        let registry = Registry::open(settings.models_dir.clone())?;
+        let registry = Registry::open(settings.models_dir.clone())?.stopped_by(Arc::clone(&options.cancel));
         let computing = Computing::new(options.threads.unwrap_or_else(all_cores))?;
         let memory = MemoryBudget::new(settings.max_memory);
         Ok(Self {
@@ -87,6 +95,7 @@ impl Host {
             computing,
             memory,
             cancel: options.cancel,
+            _in_use: in_use,
         })
     }
 
@@ -103,9 +112,8 @@ impl Host {
                 let store = if let Some(url) = &self.settings.database_url {
                     SqlStore::connect(url, self.now()).await?
                 } else {
-                    let dir = &self.settings.data_dir;
-                    std::fs::create_dir_all(dir).map_err(|e| candlecast_core::file_problem(dir, &e))?;
-                    SqlStore::open_in(dir, self.now()).await?
+                    blocking(self, |host| Ok(create_folder(&host.settings.data_dir)?)).await?;
+                    SqlStore::open_in(&self.settings.data_dir, self.now()).await?
                 };
                 Ok(Arc::new(store) as Arc<dyn MetadataStore>)
             })
@@ -115,7 +123,8 @@ impl Host {
     /// The same platform with a seed and a cancellation of its own, for one job among several.
     #[must_use]
     pub fn with(&self, seed: Seed, cancel: Arc<AtomicBool>) -> Self {
-        Self { seed, cancel, ..self.clone() }
+        let registry = self.registry.stopped_by(Arc::clone(&cancel));
+        Self { seed, cancel, registry, ..self.clone() }
     }
 
     /// The same platform with threads of its own for long computations, for a job that may use fewer.

@@ -137,7 +137,8 @@ async fn models_asked(host: &Host, feed: &Feed, request: &StreamRequest) -> Resu
     let venue = request.model_venue.clone().unwrap_or_else(|| feed.source.venue.clone());
     let key = SeriesKey { venue, ..feed.source.clone() };
     let families: Vec<Family> = if request.models.iter().any(|name| name == "all") {
-        let active = active_models(host, |of| *of == key)?;
+        let mut active = active_models(host).await?;
+        active.retain(|family| *family.key() == key);
         if active.is_empty() {
             let detail = format!("no model of {key} is active: run `candlecast train` first");
             return Err(Problem::data("model-not-trained", detail).with_field("model"));

@@ -3,12 +3,14 @@
 
 use async_trait::async_trait;
 use candlecast_core::{SeriesKey, TimeRange, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{MetaError, Page, PageRequest};
 
 /// A configuration that was tried.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LedgerEntry {
     /// Identity, given by the caller, so that recording twice records once.
     pub id: String,

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use candlecast_core::{Seed, SeriesKey, TimeRange, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::named::named;
@@ -24,7 +25,8 @@ named! {
 }
 
 /// What a run works on and how.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewRun {
     /// Identity, given by the caller; starting twice starts once.
     pub id: String,

@@ -25,5 +25,6 @@ pub use log::{MadeForecast, log_forecasts, rows_of};
 pub use outcome::{Outcome, outcome};
 pub use serving::{active_models, family, identity, load_active, load_serving, load_version, read_serving};
 pub use settle::{
-    LATE_CANDLES, Settlement, after_candles, count_pending_predictions, revalidate_predictions, validate_predictions,
+    LATE_CANDLES, Settlement, after_candles, count_pending_predictions, revalidate_predictions, settle_reopened,
+    validate_predictions,
 };

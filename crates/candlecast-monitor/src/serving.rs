@@ -1,10 +1,18 @@
 //! The models that serve: which slot answers, and the one way from its files to a model.
+//!
+//! What is not async here reads files, and may wait for writers of models: async code calls it within
+//! [`blocking`](candlecast_host::blocking).
+
+use std::time::Duration;
 
 use candlecast_core::{Problem, SeriesKey};
-use candlecast_host::{Host, LOCAL};
+use candlecast_host::{Host, LOCAL, blocking};
 use candlecast_learn::task_kind;
 use candlecast_pipeline::{LoadedModel, ModelIdentity, SavedModel, catalog, migrate_saved_model};
 use candlecast_registry::{Change, Family, Loaded, ModelManifest, Registry, RegistryError, Slot, Version, Why};
+
+/// Longest wait for writers of models before a note of what answers is given up: whoever asked has the answer already.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What restoring a saved model has to know of its manifest.
 pub fn identity(manifest: &ModelManifest) -> ModelIdentity {
@@ -43,7 +51,7 @@ pub fn read_serving(registry: &Registry, slot: &Slot) -> Result<Loaded<SavedMode
 pub fn load_serving(host: &Host, slot: &Slot, by: &str) -> Result<Loaded<SavedModel>, RegistryError> {
     let loaded = read_serving(&host.registry, slot)?;
     if !is_on_record(&host.registry, slot, &loaded)
-        && let Err(error) = host.registry.record_serving(slot, Change { at: host.now(), by })
+        && let Err(error) = host.registry.waiting(PATIENCE).record_serving(slot, Change { at: host.now(), by })
     {
         tracing::warn!(%slot, %error, "the serving history does not show which version answers");
     }
@@ -64,20 +72,19 @@ fn is_on_record(registry: &Registry, slot: &Slot, loaded: &Loaded<SavedModel>) -
 
 /// Of the active models of `family` the one that reaches farthest, restored.
 pub async fn load_active(host: &Host, family: &Family) -> Result<LoadedModel, Problem> {
-    let slot = host.registry.reaching(family, None)?;
-    let reader = host.clone();
-    host.compute(move || {
-        let Loaded { manifest, payload, fell_back } = load_serving(&reader, &slot, LOCAL)?;
-        Ok(LoadedModel { fell_back, ..LoadedModel::restore(payload, &identity(&manifest))? })
-    })
-    .await
+    let family = family.clone();
+    let loaded = blocking(host, move |host| {
+        let slot = host.registry.reaching(&family, None)?;
+        Ok(load_serving(host, &slot, LOCAL)?)
+    });
+    let Loaded { manifest, payload, fell_back } = loaded.await?;
+    host.compute(move || Ok(LoadedModel { fell_back, ..LoadedModel::restore(payload, &identity(&manifest))? })).await
 }
 
-/// Every series, type and task of which a model should serve, among those whose series `wanted` selects, each once
-/// whatever the horizons. One whose files are damaged is among them: asking it brings the version before, or an error
-/// that names the damage.
-pub fn active_models(host: &Host, wanted: impl Fn(&SeriesKey) -> bool) -> Result<Vec<Family>, Problem> {
-    let mut found: Vec<Family> = host.registry.serving_families()?.into_iter().filter(|f| wanted(f.key())).collect();
+/// Every series, type and task of which a model should serve, in order, each once whatever the horizons. One whose files
+/// are damaged is among them: asking it brings the version before, or an error that names the damage.
+pub async fn active_models(host: &Host) -> Result<Vec<Family>, Problem> {
+    let mut found = blocking(host, |host| Ok(host.registry.serving_families()?)).await?;
     found.sort();
     Ok(found)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use candlecast_core::{CandleSeries, Problem, SeriesKey, TimeRange, Timestamp};
-use candlecast_host::{Host, may_have_predictions};
+use candlecast_host::{Host, may_have_predictions, replay_reopenings};
 use candlecast_meta::{LoggedPrediction, MAX_PAGE, NewPrediction, PageRequest, PredictionsOf, Settled};
 
 use crate::outcome::{Outcome, first_open, outcome};
@@ -55,6 +55,7 @@ enum Target {
 /// Settles predictions whose target candle is stored and has closed, at most about `limit` of them: those of a series
 /// from the oldest target on. A series that cannot be read is named and keeps no other from being looked at.
 pub async fn validate_predictions(host: &Host, limit: u64) -> Result<Settlement, Problem> {
+    replay_reopenings(host).await;
     let mut done = Settlement::default();
     for key in series_with_due_predictions(host).await? {
         let left = limit.saturating_sub(done.settled());
@@ -79,6 +80,22 @@ pub async fn after_candles(host: &Host, key: &SeriesKey) -> Settlement {
     if !may_have_predictions(host) {
         return Settlement::default();
     }
+    replay_reopenings(host).await;
+    settle_or_warn(host, key).await
+}
+
+/// To be called when a program begins, and now and then while it goes on: sets predictions beside their outcome anew
+/// whose candles changed when the log could not follow, as when a program was killed between storing candles and
+/// reopening what had met them. Never fails, as [`after_candles`].
+pub async fn settle_reopened(host: &Host) -> Settlement {
+    let mut done = Settlement::default();
+    for key in replay_reopenings(host).await {
+        done.add(settle_or_warn(host, &key).await);
+    }
+    done
+}
+
+async fn settle_or_warn(host: &Host, key: &SeriesKey) -> Settlement {
     settle_stored(host, key, u64::MAX).await.unwrap_or_else(|error| {
         tracing::warn!(series = %key, %error, "predictions were not set beside the new candles; the next import or `candlecast predictions validate` does it");
         Settlement::default()

@@ -1,6 +1,8 @@
 //! Durable files with failures in the registry's words, and the lock that its writers share.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use candlecast_files::{self as files, FileLock, LOCK_FILE};
 pub(crate) use candlecast_files::{ReadError, of_temp_name, read_bounded as read};
@@ -14,10 +16,10 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Waits for the lock of `root`, which is made if it is missing.
-    pub(crate) fn take(root: &Path) -> Result<Self, RegistryError> {
+    /// Waits for the lock of `root`, which is made if it is missing: at most for `longest`, and not once `stop` is set.
+    pub(crate) fn take(root: &Path, longest: Duration, stop: Option<&AtomicBool>) -> Result<Self, RegistryError> {
         create_folder(root)?;
-        Ok(Self { _lock: FileLock::exclusive(&root.join(LOCK_FILE))? })
+        Ok(Self { _lock: FileLock::exclusive_within(&root.join(LOCK_FILE), longest, stop)? })
     }
 }
 
@@ -51,9 +53,9 @@ mod tests {
     fn a_file_in_the_place_of_the_folder_is_named() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("models"), b"x").unwrap();
-        let text = Lock::take(&dir.path().join("models").join("binance")).unwrap_err().to_string();
-        assert!(text.contains("move it away"), "{text}");
-        let text = Lock::take(&dir.path().join("models")).unwrap_err().to_string();
-        assert!(text.contains("move it away"), "{text}");
+        for folder in ["models/binance", "models"] {
+            let text = Lock::take(&dir.path().join(folder), Duration::ZERO, None).unwrap_err().to_string();
+            assert!(text.contains("move it away"), "{text}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use candlecast_files::FileError;
+use candlecast_files::{FileError, LockError, who_holds};
 
 /// Why a model could not be saved, found, read or switched.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,25 @@ pub enum RegistryError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// Another program kept the lock of the model folder for too long.
+    #[error(
+        "models cannot be changed: `{}` was held by {who} for {waited_s} s: wait until that program has saved its model, or end it, and try again",
+        .path.display()
+    )]
+    Locked {
+        /// The lock's file.
+        path: PathBuf,
+        /// Who holds it, in words.
+        who: String,
+        /// Time waited, in seconds.
+        waited_s: u64,
+    },
+    /// The wait for the lock of the model folder was ended from outside.
+    #[error("cancelled while another program held `{}`; no model was changed", .path.display())]
+    Stopped {
+        /// The lock's file.
+        path: PathBuf,
     },
     /// Truncated, altered, or not what its name says.
     #[error("model file `{}` is damaged ({reason}): restore it from a backup, let another version serve with `candlecast models promote ID`, or train again", .file.display())]
@@ -164,6 +183,18 @@ impl From<FileError> for RegistryError {
     }
 }
 
+impl From<LockError> for RegistryError {
+    fn from(e: LockError) -> Self {
+        match e {
+            LockError::Held { path, waited, holders } => {
+                Self::Locked { path, who: who_holds(&holders), waited_s: waited.as_secs() }
+            }
+            LockError::Stopped { path } => Self::Stopped { path },
+            LockError::File(e) => e.into(),
+        }
+    }
+}
+
 fn steps(n: &usize) -> String {
     if *n == 1 { "1 step".into() } else { format!("{n} steps") }
 }
@@ -185,6 +216,10 @@ impl From<crate::RegistryError> for candlecast_core::Problem {
     fn from(e: crate::RegistryError) -> Self {
         use crate::RegistryError as R;
         let (code, status, field) = match e {
+            R::Stopped { .. } => {
+                return Self::new("cancelled", 499, candlecast_core::Blame::Cancelled, e.to_string());
+            }
+            R::Locked { .. } => ("registry-locked", 503, None),
             R::NoneActive { .. } | R::NoVersion { .. } => ("model-not-trained", 404, None),
             R::HorizonTooLong { .. } => ("horizon-too-long", 409, Some("horizon")),
             R::Corrupt { .. } | R::Unreadable { .. } | R::UnknownFormat { .. } => ("corrupt-model", 500, None),
@@ -217,6 +252,17 @@ mod tests {
             assert_eq!(problem.field.as_deref(), Some("horizon"));
             assert!(problem.detail.contains(words) && problem.detail.contains("--horizon"), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_lock_that_was_not_had_names_its_file_and_who_holds_it() {
+        let (path, waited) = (PathBuf::from("models/.lock"), std::time::Duration::from_secs(60));
+        let held = LockError::Held { path: path.clone(), waited, holders: vec![4242] };
+        let problem = candlecast_core::Problem::from(RegistryError::from(held));
+        assert_eq!((problem.code, problem.status, problem.exit_code()), ("registry-locked", 503, 1));
+        assert!(problem.detail.contains("`models/.lock` was held by process 4242 for 60 s"), "{problem}");
+        let stopped = candlecast_core::Problem::from(RegistryError::from(LockError::Stopped { path }));
+        assert_eq!((stopped.code, stopped.exit_code()), ("cancelled", 130));
     }
 
     #[test]

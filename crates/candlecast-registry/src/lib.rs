@@ -38,7 +38,8 @@
 //! # Guarantees
 //! - Every file is written to a temporary name, synced and renamed; the payload first, the meta after it, the
 //!   pointer last. A kill at any point leaves what was there or the new state, never a mixture.
-//! - Writers of all processes take turns by a lock of the operating system; readers need no lock.
+//! - Writers of all processes take turns by a lock of the operating system, each waiting at most a minute unless told
+//!   otherwise ([`Registry::waiting`], [`Registry::stopped_by`]); readers need no lock.
 //! - The meta holds the SHA-256 of the payload; meta and pointer carry a seal, the SHA-256 of their own content.
 //!   Whatever does not agree is refused, and the last good version of the slot serves.
 //! - Every change of what serves is recorded in the pointer ([`ServingChange`]), in the same write as the change.

@@ -1,6 +1,5 @@
 //! Changing what serves, and deleting.
 
-use crate::durable::Lock;
 use crate::family::{Family, Slot};
 use crate::history::{Change, ServingChange, Why};
 use crate::manifest::ModelManifest;
@@ -17,7 +16,7 @@ impl Registry {
         change: Change<'_>,
     ) -> Result<ModelManifest, RegistryError> {
         change.check()?;
-        let _lock = Lock::take(self.root())?;
+        let _lock = self.lock()?;
         let horizon = self.verify(family, version)?.horizon_steps;
         let mut state = FamilyState::read(self.root(), family)?.writable()?;
         state.pointer.activate(horizon, version, Why::Promoted, change);
@@ -27,7 +26,7 @@ impl Registry {
     /// Makes the version serve that served in `slot` before the active one; damaged and deleted ones are passed over.
     pub fn rollback(&self, slot: &Slot, change: Change<'_>) -> Result<ModelManifest, RegistryError> {
         change.check()?;
-        let _lock = Lock::take(self.root())?;
+        let _lock = self.lock()?;
         let mut state = FamilyState::read(self.root(), &slot.family)?.writable()?;
         let previous = state.pointer.previous(slot.horizon);
         let whole = |version: &Version| self.verify_in(slot, *version).is_ok();
@@ -49,7 +48,7 @@ impl Registry {
     /// recorded. The active version stays the one that should serve.
     pub fn record_serving(&self, slot: &Slot, change: Change<'_>) -> Result<Option<ServingChange>, RegistryError> {
         change.check()?;
-        let _lock = Lock::take(self.root())?;
+        let _lock = self.lock()?;
         let mut state = FamilyState::read(self.root(), &slot.family)?.writable()?;
         if state.pointer.active(slot.horizon).is_none() {
             return Ok(None);
@@ -65,7 +64,7 @@ impl Registry {
 
     /// Deletes one version, whole or damaged, that is not the active one of a slot. Its number is not given again.
     pub fn delete(&self, family: &Family, version: Version) -> Result<(), RegistryError> {
-        let _lock = Lock::take(self.root())?;
+        let _lock = self.lock()?;
         let mut state = self.state_with(family, version)?;
         if state.pointer.active_in(version).is_some() {
             return Err(RegistryError::DeletesActive { id: family.at(version).to_string() });
@@ -84,7 +83,7 @@ impl Registry {
         change: Change<'_>,
     ) -> Result<Option<Version>, RegistryError> {
         change.check()?;
-        let _lock = Lock::take(self.root())?;
+        let _lock = self.lock()?;
         let mut state = self.state_with(family, version)?;
         let of = state.horizon_of(version);
         if let Some(horizon) = state.pointer.active_in(version) {
@@ -111,7 +110,7 @@ impl Registry {
     /// Deletes the versions beyond `keep_versions` in each slot of `family`, as saving does in one, and says which. The
     /// active one and the newest of a slot stay, whatever the number.
     pub fn prune(&self, family: &Family, keep_versions: usize) -> Result<Vec<Version>, RegistryError> {
-        let _lock = Lock::take(self.root())?;
+        let _lock = self.lock()?;
         let mut state = FamilyState::read(self.root(), family)?.writable()?;
         let gone = surplus(&state, keep_versions);
         for version in &gone {
@@ -142,7 +141,7 @@ impl Registry {
     /// Deletes every version of `family`, the active ones included, and says how many there were.
     pub fn delete_all(&self, family: &Family, change: Change<'_>) -> Result<usize, RegistryError> {
         change.check()?;
-        let _lock = Lock::take(self.root())?;
+        let _lock = self.lock()?;
         let mut state = FamilyState::read(self.root(), family)?.writable()?;
         if state.manifests.is_empty() {
             return Ok(0);

@@ -1,7 +1,11 @@
 //! [`Registry`]: the model folder, and everything that reads it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
+use crate::durable::Lock;
 use crate::family::{Family, ModelName, Slot};
 use crate::history::ServingChange;
 use crate::manifest::{ModelManifest, Status};
@@ -9,11 +13,17 @@ use crate::pointer::Pointer;
 use crate::state::{FamilyState, read_manifest, read_payload};
 use crate::{RegistryError, Version, folder};
 
+/// Longest wait for another writer, unless told otherwise: writing a large model to a slow disk takes seconds.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+
 /// A folder of models. Cheap to make and to clone; every call reads the disk, so instances in any number of
-/// threads and processes see each other's work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// threads and processes see each other's work. Every call may block: on the disk, and those that change something on
+/// other writers, too.
+#[derive(Debug, Clone)]
 pub struct Registry {
     root: PathBuf,
+    lock_wait: Duration,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 /// A version in a list.
@@ -48,7 +58,24 @@ impl Registry {
             let source = std::io::ErrorKind::NotADirectory.into();
             return Err(RegistryError::io("open folder", &root)(source));
         }
-        Ok(Self { root })
+        Ok(Self { root, lock_wait: LOCK_WAIT, stop: None })
+    }
+
+    /// The same, waiting at most for `longest` for other writers; 60 s unless told otherwise.
+    #[must_use]
+    pub fn waiting(&self, longest: Duration) -> Self {
+        Self { lock_wait: longest, ..self.clone() }
+    }
+
+    /// The same, whose waiting for other writers ends once `stop` is set.
+    #[must_use]
+    pub fn stopped_by(&self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop: Some(stop), ..self.clone() }
+    }
+
+    /// Waits until nobody else writes here.
+    pub(crate) fn lock(&self) -> Result<Lock, RegistryError> {
+        Lock::take(&self.root, self.lock_wait, self.stop.as_deref())
     }
 
     /// Its folder.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::durable::{self, Lock};
+use crate::durable;
 use crate::family::{Family, ModelName};
 use crate::folder::Folder;
 use crate::history::{Change, Why};
@@ -51,7 +51,7 @@ impl Registry {
         let bytes = payload::encode(&new.program_version, payload)?;
         let sha256 = seal::sha256_hex(&bytes);
 
-        let _lock = Lock::take(self.root())?;
+        let _lock = self.lock()?;
         durable::create_folder(&family.folder(self.root()))?;
         let folder = Folder::of(self.root(), family)?;
         folder.clear_leftovers(self.root(), family);
@@ -133,10 +133,15 @@ fn write_manifest(root: &Path, name: &ModelName, manifest: &ModelManifest) -> Re
 }
 
 /// Removes a model that could not be made known, unless the pointer names it already (its rename was done and only
-/// its sync failed).
+/// its sync failed), or may do so: one that cannot be read just now, or not all of it, says nothing. Then the model
+/// stays, as a candidate that nobody was told of at worst.
 fn withdraw(root: &Path, name: &ModelName) {
-    let stored = Pointer::read(root, &name.family).ok().flatten();
-    if stored.and_then(|(pointer, _)| pointer.active_in(name.version)).is_none() {
+    let is_named = match Pointer::read(root, &name.family) {
+        Ok(Some((pointer, None))) => pointer.active_in(name.version).is_some(),
+        Ok(Some((_, Some(_)))) | Err(_) => true,
+        Ok(None) => false,
+    };
+    if !is_named {
         // What cannot be removed is a candidate that nobody was told of, or is cleared away by the next save.
         let _ = remove_files(root, name);
     }
@@ -147,4 +152,48 @@ pub(crate) fn remove_files(root: &Path, name: &ModelName) -> Result<(), Registry
     durable::remove(&name.meta_path(root))?;
     durable::remove(&name.payload_path(root))?;
     durable::sync_folder(&name.family.folder(root))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use candlecast_core::{Interval, SeriesKey, Symbol, Timestamp, Venue};
+
+    use super::*;
+
+    #[test]
+    fn only_a_pointer_that_was_read_and_names_another_lets_a_model_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let key = SeriesKey::new(Venue::binance(), Symbol::new("BTCUSDT").unwrap(), Interval::H1);
+        let family = Family::new(key, "lstm", "price").unwrap();
+        let name = family.at(Version::FIRST);
+        let pointer = root.join(family.pointer_file());
+        let withdrawn = || {
+            for file in [name.payload_path(root), name.meta_path(root)] {
+                fs::write(file, b"{}").unwrap();
+            }
+            withdraw(root, &name);
+            let left = [name.payload_path(root), name.meta_path(root)].map(|file| file.exists());
+            assert_eq!(left[0], left[1]);
+            !left[0]
+        };
+        assert!(withdrawn(), "there is no pointer");
+        // A folder in its place cannot be read as a file, whoever asks.
+        fs::create_dir(&pointer).unwrap();
+        assert!(!withdrawn(), "it may name the model");
+        fs::remove_dir(&pointer).unwrap();
+        fs::write(&pointer, b"{\"format\":2,").unwrap();
+        assert!(!withdrawn(), "it is damaged: what it named is not known");
+
+        let change = Change { at: Timestamp(0), by: "local" };
+        let mut stored = Pointer::recover(&family, &std::collections::BTreeMap::new());
+        stored.activate(24, Version { patch: 1, ..Version::FIRST }, Why::Saved, change);
+        stored.write(root, &family).unwrap();
+        assert!(withdrawn(), "another one serves");
+        stored.activate(24, Version::FIRST, Why::Saved, change);
+        stored.write(root, &family).unwrap();
+        assert!(!withdrawn(), "it serves already");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use candlecast_core::Problem;
-use candlecast_host::Host;
+use candlecast_host::{Host, blocking};
 use candlecast_registry::{Change, Exported, Family, ModelManifest, ModelName, RegistryError, Slot};
 
 use crate::models::index::index_follows;
@@ -24,14 +24,18 @@ pub struct Deleted {
 /// Lets a version serve in its slot, after its files were found whole. `by` goes on record as who did it.
 pub async fn promote_model(host: &Host, id: &str, by: &str) -> Result<ModelManifest, Problem> {
     let name = parse_id(id)?;
-    let manifest = host.registry.promote(&name.family, name.version, now(host, by))?;
-    index_follows(host, &name.family).await;
+    let (family, by) = (name.family.clone(), by.to_owned());
+    let promoted = blocking(host, move |host| Ok(host.registry.promote(&name.family, name.version, now(host, &by))?));
+    let manifest = promoted.await?;
+    index_follows(host, &family).await;
     Ok(manifest)
 }
 
 /// Lets the version serve that served in `slot` before the active one.
 pub async fn roll_back_model(host: &Host, slot: &Slot, by: &str) -> Result<ModelManifest, Problem> {
-    let manifest = host.registry.rollback(slot, now(host, by)).map_err(nothing_before)?;
+    let (of, by) = (slot.clone(), by.to_owned());
+    let rolled_back = blocking(host, move |host| host.registry.rollback(&of, now(host, &by)).map_err(nothing_before));
+    let manifest = rolled_back.await?;
     index_follows(host, &slot.family).await;
     Ok(manifest)
 }
@@ -39,21 +43,28 @@ pub async fn roll_back_model(host: &Host, slot: &Slot, by: &str) -> Result<Model
 /// Deletes a version. One that serves only with `force`; then the one before it in its slot serves.
 pub async fn delete_model(host: &Host, id: &str, force: bool, by: &str) -> Result<Deleted, Problem> {
     let name = parse_id(id)?;
-    let family = name.family.clone();
+    let (family, by) = (name.family.clone(), by.to_owned());
+    let deleted = blocking(host, move |host| delete_now(host, name, force, &by)).await?;
+    index_follows(host, &family).await;
+    Ok(deleted)
+}
+
+fn delete_now(host: &Host, name: ModelName, force: bool, by: &str) -> Result<Deleted, Problem> {
+    let family = &name.family;
     let served_in = slot_served_by(host, &name)?;
     let slot = served_in.clone().or_else(|| slot_of(host, &name));
     if force {
-        host.registry.delete_even_active(&family, name.version, now(host, by))?;
+        host.registry.delete_even_active(family, name.version, now(host, by))?;
     } else {
-        host.registry.delete(&family, name.version).map_err(is_active)?;
+        host.registry.delete(family, name.version).map_err(is_active)?;
     }
-    index_follows(host, &family).await;
     // The slot of a damaged version is not known: then whatever serves longest is told.
-    let serves = match slot.or_else(|| host.registry.reaching(&family, None).ok()) {
+    let serves = match slot.or_else(|| host.registry.reaching(family, None).ok()) {
         Some(slot) => host.registry.active(&slot)?,
         None => None,
     };
-    Ok(Deleted { name, served: served_in.is_some(), serves: serves.map(|version| family.at(version)) })
+    let serves = serves.map(|version| family.at(version));
+    Ok(Deleted { served: served_in.is_some(), serves, name })
 }
 
 /// The slot in which the version `name` serves, if it does.
@@ -73,20 +84,24 @@ fn slot_of(host: &Host, name: &ModelName) -> Option<Slot> {
 }
 
 /// The versions beyond the newest `keep` of each slot, in the order in which they would go.
-pub fn surplus_models(host: &Host, keep: usize) -> Result<Vec<ModelName>, Problem> {
-    let mut surplus = Vec::new();
-    for family in stored_families(host)? {
-        surplus.extend(host.registry.surplus(&family, keep)?.into_iter().map(|version| family.at(version)));
-    }
-    Ok(surplus)
+pub async fn surplus_models(host: &Host, keep: usize) -> Result<Vec<ModelName>, Problem> {
+    blocking(host, move |host| {
+        let mut surplus = Vec::new();
+        for family in stored_families(host)? {
+            surplus.extend(host.registry.surplus(&family, keep)?.into_iter().map(|version| family.at(version)));
+        }
+        Ok(surplus)
+    })
+    .await
 }
 
 /// Deletes the versions beyond `keep` of each slot, and says which. The active ones and the newest stay.
 pub async fn keep_versions(host: &Host, keep: usize) -> Result<Vec<ModelName>, Problem> {
     let mut gone = Vec::new();
-    for family in stored_families(host)? {
+    for family in blocking(host, stored_families).await? {
         host.check_cancelled()?;
-        let versions = host.registry.prune(&family, keep)?;
+        let of = family.clone();
+        let versions = blocking(host, move |host| Ok(host.registry.prune(&of, keep)?)).await?;
         if !versions.is_empty() {
             index_follows(host, &family).await;
         }
@@ -96,12 +111,15 @@ pub async fn keep_versions(host: &Host, keep: usize) -> Result<Vec<ModelName>, P
 }
 
 /// Copies the files of a model into `folder`, compared with their digests before and after.
-pub fn download_model(host: &Host, id: &str, folder: &Path) -> Result<Exported, Problem> {
-    let name = parse_id(id)?;
-    host.registry.export(&name.family, name.version, folder).map_err(|e| match e {
-        RegistryError::Taken { .. } => Problem::data("file-exists", e.to_string()).with_field("dir"),
-        e => e.into(),
+pub async fn download_model(host: &Host, id: &str, folder: &Path) -> Result<Exported, Problem> {
+    let (name, folder) = (parse_id(id)?, folder.to_owned());
+    blocking(host, move |host| {
+        host.registry.export(&name.family, name.version, &folder).map_err(|e| match e {
+            RegistryError::Taken { .. } => Problem::data("file-exists", e.to_string()).with_field("dir"),
+            e => e.into(),
+        })
     })
+    .await
 }
 
 fn stored_families(host: &Host) -> Result<BTreeSet<Family>, Problem> {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use candlecast_core::{Problem, ProgressSink, Timestamp};
-use candlecast_host::Host;
+use candlecast_host::{Host, blocking};
 use candlecast_meta::{MAX_PAGE, MetaError, MetadataStore, Model, ModelFilter, ModelStatus, PageRequest};
 use candlecast_registry::{Family, Listed, ModelManifest, Status};
 
@@ -23,7 +23,8 @@ pub struct Indexed {
 
 /// Brings the index of one family in line with its files.
 pub async fn index_family(host: &Host, family: &Family) -> Result<Indexed, Problem> {
-    let listed = host.registry.list_family(family)?;
+    let of = family.clone();
+    let listed = blocking(host, move |host| Ok(host.registry.list_family(&of)?)).await?;
     let store = host.metadata().await?;
     let filter = ModelFilter {
         series: Some(family.key().clone()),
@@ -39,7 +40,8 @@ pub async fn index_family(host: &Host, family: &Family) -> Result<Indexed, Probl
 pub async fn reindex_models(host: &Host, watch: &dyn ProgressSink) -> Result<Indexed, Problem> {
     let store = host.metadata().await?;
     let rows = rows(store.as_ref(), &ModelFilter::default()).await?;
-    let mut families: BTreeSet<Family> = host.registry.names()?.into_iter().map(|name| name.family).collect();
+    let names = blocking(host, |host| Ok(host.registry.names()?)).await?;
+    let mut families: BTreeSet<Family> = names.into_iter().map(|name| name.family).collect();
     let trained = rows.values().filter(|row| row.status != ModelStatus::Created);
     families.extend(trained.filter_map(|row| Family::new(row.series.clone(), &row.model_type, &row.task).ok()));
     let mut done = Indexed::default();

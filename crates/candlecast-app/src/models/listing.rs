@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use candlecast_core::{Interval, Problem, Symbol, Venue};
-use candlecast_host::Host;
+use candlecast_host::{Host, blocking};
 use candlecast_registry::{Family, Listed, ModelName, ServingChange, Status};
 
 /// Versions whose small files are read at once.
@@ -40,7 +40,17 @@ impl ModelQuery {
 
 /// The versions that `wanted` selects, by series, type and version: at most `limit` of those that come after
 /// `after`. No payload is read, and without a wanted status the small files of the page alone.
-pub fn models_page(
+pub async fn models_page(
+    host: &Host,
+    wanted: &ModelQuery,
+    after: Option<&ModelName>,
+    limit: Option<usize>,
+) -> Result<Vec<Listed>, Problem> {
+    let (wanted, after) = (wanted.clone(), after.cloned());
+    blocking(host, move |host| page_now(host, &wanted, after.as_ref(), limit)).await
+}
+
+fn page_now(
     host: &Host,
     wanted: &ModelQuery,
     after: Option<&ModelName>,
@@ -64,7 +74,11 @@ pub fn models_page(
 
 /// The version that serves in each slot, damaged or not, and a problem for each series and type of which it cannot be
 /// told.
-pub fn serving_models(host: &Host) -> Result<(Vec<ModelName>, Vec<Problem>), Problem> {
+pub async fn serving_models(host: &Host) -> Result<(Vec<ModelName>, Vec<Problem>), Problem> {
+    blocking(host, serving_now).await
+}
+
+fn serving_now(host: &Host) -> Result<(Vec<ModelName>, Vec<Problem>), Problem> {
     let slots = host.registry.serving_slots()?;
     let mut serving = Vec::new();
     for slot in &slots {
@@ -80,8 +94,9 @@ pub fn serving_models(host: &Host) -> Result<(Vec<ModelName>, Vec<Problem>), Pro
 }
 
 /// The changes of what serves in the slots of `family`, newest first; the newest hundred are kept.
-pub fn serving_history(host: &Host, family: &Family) -> Result<Vec<ServingChange>, Problem> {
-    let mut changes = host.registry.history(family)?;
+pub async fn serving_history(host: &Host, family: &Family) -> Result<Vec<ServingChange>, Problem> {
+    let family = family.clone();
+    let mut changes = blocking(host, move |host| Ok(host.registry.history(&family)?)).await?;
     changes.reverse();
     Ok(changes)
 }

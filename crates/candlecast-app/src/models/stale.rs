@@ -1,7 +1,7 @@
 //! Models older than their time to live: they go on serving, and are trained again with the configuration they have.
 
 use candlecast_core::{ModelRequest, Problem, SeriesKey, TimeRange, Timestamp};
-use candlecast_host::Host;
+use candlecast_host::{Host, blocking};
 use candlecast_jobs::QueuedTrainings;
 use candlecast_learn::TrainWindow;
 use candlecast_meta::NewJob;
@@ -34,7 +34,11 @@ pub struct StaleModel {
 
 /// The serving models of all slots that are older than their time to live at `now`. Models that cannot be read, or that
 /// this program does not know, are left out: `models list` and `doctor` name them.
-pub fn stale_models(host: &Host, now: Timestamp) -> Result<Vec<StaleModel>, Problem> {
+pub async fn stale_models(host: &Host, now: Timestamp) -> Result<Vec<StaleModel>, Problem> {
+    blocking(host, move |host| stale_at(host, now)).await
+}
+
+fn stale_at(host: &Host, now: Timestamp) -> Result<Vec<StaleModel>, Problem> {
     let mut stale = Vec::new();
     for slot in host.registry.serving_slots()? {
         let Some(manifest) = serving_manifest(host, &slot)? else { continue };
@@ -62,7 +66,7 @@ pub async fn queue_retraining(
         return Ok(outcome);
     }
     let now = host.now();
-    for stale in stale_models(host, now)? {
+    for stale in stale_models(host, now).await? {
         let model_id = stale.model_id.clone();
         let queued = match with_pool_of_now(host, stale).await {
             Ok(stale) => queue_stale(host, &stale, job(&stale), now).await,

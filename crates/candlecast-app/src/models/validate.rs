@@ -22,7 +22,7 @@ pub async fn validate_model(host: &Host, id: &str, days: u32) -> Result<Validate
     if !(1..=3_650).contains(&days) {
         return Err(Problem::usage("bad-days", "days", format!("days {days} is not within 1 to 3650")));
     }
-    let (manifest, saved) = model(host, id)?;
+    let (manifest, saved) = model(host, id).await?;
     let market = host.market(&manifest.key(), max_fill(&saved)).await?;
     let (now, seed) = (host.now(), host.seed);
     host.compute(move || {

@@ -104,10 +104,10 @@ async fn every_model_forecasts_what_it_forecast_then() {
 #[tokio::test]
 async fn what_is_known_of_a_model_is_shown_as_of_a_new_one() {
     let (_world, host) = upgraded().await;
-    assert_eq!(models(&host).unwrap().len(), 4);
-    for listed in models(&host).unwrap() {
+    assert_eq!(models(&host).await.unwrap().len(), 4);
+    for listed in models(&host).await.unwrap() {
         let id = listed.name.to_string();
-        let (manifest, saved) = model(&host, &id).unwrap();
+        let (manifest, saved) = model(&host, &id).await.unwrap();
         let (config, pipeline) = candlecast_app::models::config_and_pipeline(&manifest);
         assert!(config.as_object().is_some_and(|config| !config.is_empty()), "{id}: {config}");
         assert_eq!(pipeline["task"], serde_json::json!({ "kind": "price", "horizon": 2 }), "{id}: {pipeline}");

@@ -286,7 +286,7 @@ async fn a_job_that_is_cancelled_from_elsewhere_stops_and_a_retry_ends_as_if_not
     assert!(error.detail.contains(&format!("candlecast jobs retry {id}")), "{error}");
     let job = newest(&world.app).await;
     assert_eq!((job.state, job.result, job.error), (JobState::Cancelled, None, None));
-    assert!(candlecast_app::models::models(&world.app).unwrap().is_empty());
+    assert!(candlecast_app::models::models(&world.app).await.unwrap().is_empty());
 
     let done = candlecast_jobs::retry_job_here(&again(&world), &JOBS, &id[..12], Arc::new(NoProgress)).await.unwrap();
     assert_eq!(comparable(done.document.clone()), undisturbed().await);

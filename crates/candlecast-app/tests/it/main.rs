@@ -17,6 +17,8 @@ mod prediction_tasks;
 mod predictions;
 mod promotion;
 mod registry;
+mod reopening;
 mod resume;
 mod scene;
+mod waiting;
 mod world;

@@ -103,8 +103,8 @@ async fn train_pooled(app: &Host) -> Trained {
     train(app, pooled_job(app, from_ref(own().key())).await).await
 }
 
-fn saved(app: &Host, trained: &Trained, k: usize) -> SavedModel {
-    saved_model(app, &trained.models[k].manifest.id).unwrap().1
+async fn saved(app: &Host, trained: &Trained, k: usize) -> SavedModel {
+    saved_model(app, &trained.models[k].manifest.id).await.unwrap().1
 }
 
 /// The same models at another time, over another data folder if one is given.
@@ -152,7 +152,7 @@ async fn what_is_saved_forecasts_as_the_last_fold_of_a_pooled_backtest() {
     let alone = world_with(&[own()]).await;
     let market = alone.app.market(own().key(), MAX_FILL).await.unwrap();
     let identity = identity(&trained.models[0].manifest);
-    let model = LoadedModel::restore(saved(&world.app, &trained, 0), &identity).unwrap();
+    let model = LoadedModel::restore(saved(&world.app, &trained, 0).await, &identity).unwrap();
     let panel = FeatureFrames::new(market).panel(&model.forecaster.features()).unwrap();
 
     let pooled = backtest(&world.app, keys(&others())).await;
@@ -199,13 +199,13 @@ async fn nothing_of_the_pool_behind_the_range_is_learnt_from() {
     let again = train_pooled(&other_world.app).await;
     assert_eq!(again.models[0].manifest.pool, names(&changed[1..]));
     assert_eq!(again.models[0].manifest.data_range, trained.models[0].manifest.data_range);
-    let (first, second) = (saved(&world.app, &trained, 0), saved(&other_world.app, &again, 0));
+    let (first, second) = (saved(&world.app, &trained, 0).await, saved(&other_world.app, &again, 0).await);
     assert_eq!((first.trained_to, second.trained_to), (end(), end()));
     assert!(first == second, "weights, calibration and out-of-fold forecasts");
     // What lies before the end is learnt from.
     let shorter = world_with(&[own(), part(&b, 0..LEARNT - 200), c]).await;
     let other = train_pooled(&shorter.app).await;
-    assert!(saved(&shorter.app, &other, 0).forecaster != first.forecaster);
+    assert!(saved(&shorter.app, &other, 0).await.forecaster != first.forecaster);
 }
 
 /// A series that begins after everything has no candle that is learnt from, so its first one is no end of the training.
@@ -225,7 +225,7 @@ async fn a_late_series_in_the_pool_does_not_let_a_warm_start_see_the_future() {
     assert!(refused.detail.contains(&end().to_string()), "{refused}");
     // On the same candles it may begin there, and has seen no more than it did.
     let trained = train(app, TrainJob { range: TimeRange::ALL, ..warm }).await;
-    assert_eq!(saved(app, &trained, 0).trained_to, own().range().unwrap().to);
+    assert_eq!(saved(app, &trained, 0).await.trained_to, own().range().unwrap().to);
 }
 
 #[tokio::test]
@@ -294,7 +294,7 @@ async fn several_series_may_have_a_pool_beside_them() {
             (&names(&[own(), b.clone()]), &names(from_ref(&c)))
         );
     }
-    let [first, second] = [0, 1].map(|k| saved(&world.app, &trained, k));
+    let (first, second) = (saved(&world.app, &trained, 0).await, saved(&world.app, &trained, 1).await);
     assert!(first.forecaster == second.forecaster && first.calibration != second.calibration);
 }
 
@@ -304,7 +304,7 @@ async fn a_stale_model_is_trained_again_with_a_pool_of_what_is_stored_by_then() 
     train_pooled(&world.app).await;
     let ttl_ms = world.app.settings.model_ttl_s * 1_000;
     let late = another(&world, world.app.now().plus_ms(ttl_ms + 1_000), None);
-    let stale = stale_models(&late, late.now()).unwrap();
+    let stale = stale_models(&late, late.now()).await.unwrap();
     assert_eq!((stale.len(), &stale[0].series), (1, &keys(&[own()])));
     assert_eq!(stale[0].pool, keys(&others()));
     let new = series("DDDUSDT", CANDLES, 4);

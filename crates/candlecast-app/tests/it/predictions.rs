@@ -18,22 +18,22 @@ use serde_json::json;
 
 use crate::world::{World, model, store, world};
 
-const HORIZON: usize = 6;
+pub(crate) const HORIZON: usize = 6;
 /// Candles that the model learns from.
-const LEARNT: usize = 1_200;
+pub(crate) const LEARNT: usize = 1_200;
 
 fn common() -> PipelineOptions {
     PipelineOptions { window: TrainWindow::Rolling { days: 100 }, retrain_days: 50, ..PipelineOptions::new(HORIZON) }
 }
 
 /// Candles `rows` of `series`.
-fn part(series: &CandleSeries, rows: std::ops::Range<usize>) -> CandleSeries {
+pub(crate) fn part(series: &CandleSeries, rows: std::ops::Range<usize>) -> CandleSeries {
     let columns: Columns = series.columns().slice(rows);
     CandleSeries::new(series.key().clone(), columns).unwrap()
 }
 
 /// `series` with another close of candle `row`.
-fn corrected(series: &CandleSeries, row: usize, factor: f64) -> CandleSeries {
+pub(crate) fn corrected(series: &CandleSeries, row: usize, factor: f64) -> CandleSeries {
     let mut columns = series.columns().clone();
     let close = columns.close[row] * factor;
     columns.close[row] = close;
@@ -43,7 +43,7 @@ fn corrected(series: &CandleSeries, row: usize, factor: f64) -> CandleSeries {
 }
 
 /// A world whose model `hybrid` has learnt from the first candles of a walk of `n`.
-async fn trained(n: usize) -> (World, CandleSeries, SeriesKey) {
+pub(crate) async fn trained(n: usize) -> (World, CandleSeries, SeriesKey) {
     let world = world();
     // Something to find, so that forecasts differ from the last price; it takes one candle, so few are looked at.
     let walk = random_walk(n, Seed(5), 0.5);
@@ -60,7 +60,7 @@ async fn trained(n: usize) -> (World, CandleSeries, SeriesKey) {
 }
 
 /// The same platform at another time.
-fn at(world: &World, now: Timestamp) -> Host {
+pub(crate) fn at(world: &World, now: Timestamp) -> Host {
     let options = HostOptions {
         seed: Seed(42),
         threads: Some(2),
@@ -80,12 +80,12 @@ async fn just_closed(world: &World, key: &SeriesKey) -> Host {
 }
 
 /// Forecasts from the last candle, in time, and logs it; how many rows are new.
-async fn log(world: &World, key: &SeriesKey) -> u64 {
+pub(crate) async fn log(world: &World, key: &SeriesKey) -> u64 {
     let app = just_closed(world, key).await;
     candlecast_app::predict::log_predicted(&app, &[predict(&app, key).await]).await.unwrap()
 }
 
-async fn logged(app: &Host, status: Option<PredictionStatus>) -> Vec<LoggedPrediction> {
+pub(crate) async fn logged(app: &Host, status: Option<PredictionStatus>) -> Vec<LoggedPrediction> {
     let filter = PredictionFilter { status, ..PredictionFilter::default() };
     candlecast_monitor::predictions(app, &filter, PageRequest::first(1_000)).await.unwrap().items
 }

@@ -29,8 +29,8 @@ fn part(series: &CandleSeries, rows: std::ops::Range<usize>) -> CandleSeries {
     CandleSeries::new(series.key().clone(), series.columns().slice(rows)).unwrap()
 }
 
-fn status(app: &Host, id: &str) -> Status {
-    models(app).unwrap().iter().find(|l| l.name.to_string() == id).unwrap().status
+async fn status(app: &Host, id: &str) -> Status {
+    models(app).await.unwrap().iter().find(|l| l.name.to_string() == id).unwrap().status
 }
 
 async fn train(app: &Host, job: TrainJob) -> TrainedModel {
@@ -61,7 +61,7 @@ async fn another_configuration_serves_once_it_is_no_worse_on_origins_that_neithe
     let why = seeing.active_because.unwrap();
     assert!(why.contains("at least as well as version 1.0.0") && why.contains("300 of them independent"), "{why}");
     let id = seeing.manifest.id;
-    assert_eq!(status(app, &id), Status::Active);
+    assert_eq!(status(app, &id).await, Status::Active);
     // The same configuration again needs no such proof.
     let refit = train_on(app, &key, "log_return_1").await;
     let why = refit.active_because.unwrap();
@@ -71,7 +71,7 @@ async fn another_configuration_serves_once_it_is_no_worse_on_origins_that_neithe
     let blind = train_on(app, &key, "hour_sin").await;
     let why = blind.candidate_because.unwrap();
     assert!(why.contains("does not do as well as version 2.0.2") && why.contains("420 origins"), "{why}");
-    assert_eq!(status(app, &refit.manifest.id), Status::Active);
+    assert_eq!(status(app, &refit.manifest.id).await, Status::Active);
 }
 
 #[tokio::test]

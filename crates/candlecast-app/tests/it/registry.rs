@@ -100,8 +100,8 @@ fn payload(world: &World, id: &str) -> std::path::PathBuf {
     candlecast_app::models::model_path(&world.app, &id.parse().unwrap())
 }
 
-fn status(app: &Host, id: &str) -> Status {
-    models(app).unwrap().iter().find(|l| l.name.to_string() == id).unwrap().status
+async fn status(app: &Host, id: &str) -> Status {
+    models(app).await.unwrap().iter().find(|l| l.name.to_string() == id).unwrap().status
 }
 
 /// Lets another version serve as soon as it hears of progress.
@@ -121,13 +121,13 @@ impl ProgressSink for PromotesMeanwhile {
 async fn a_training_takes_over_only_from_what_it_was_compared_with() {
     let (world, key, [first, second]) = two_versions().await;
     let app = &world.app;
-    assert_eq!(status(app, &second), Status::Active, "equal scores take over");
+    assert_eq!(status(app, &second).await, Status::Active, "equal scores take over");
     let watch = Arc::new(PromotesMeanwhile { app: app.clone(), name: first.parse().unwrap() });
     let request = model("hybrid", json!({ "lookbackWindow": 6 }));
     let trained =
         candlecast_app::train(app, TrainJob::new(vec![key.clone()], request, common(), app.seed), watch).await.unwrap();
     let trained = trained.models.into_iter().next().unwrap();
-    assert_eq!((trained.manifest.status, status(app, &first)), (Status::Candidate, Status::Active));
+    assert_eq!((trained.manifest.status, status(app, &first).await), (Status::Candidate, Status::Active));
     assert!(trained.candidate_because.unwrap().contains("has changed since this training began"));
 }
 
@@ -143,7 +143,7 @@ async fn the_index_follows_every_change() {
     let store = app.metadata().await.unwrap();
     let serving = store.active_model(&key, "hybrid", "price", HORIZON as u32).await.unwrap().unwrap();
     assert!(serving.id == first && serving.run_id.is_some(), "who trained it stays on record");
-    let slot = models(app).unwrap()[0].slot().unwrap();
+    let slot = models(app).await.unwrap()[0].slot().unwrap();
     assert_eq!(roll_back_model(app, &slot, LOCAL).await.unwrap().id, second);
     assert_eq!(index(app).await, both(Archived, Active));
 
@@ -180,13 +180,13 @@ async fn two_horizons_of_a_model_serve_side_by_side() {
     assert_eq!((refused.code, refused.status, refused.field.as_deref()), ("horizon-too-long", 409, Some("horizon")));
     assert!(refused.detail.contains("up to 24 steps ahead") && refused.detail.contains("at most 24"), "{refused}");
 
-    assert_eq!(active_models(app, |_| true).unwrap(), [family(&key, "hybrid", "price").unwrap()], "once");
+    assert_eq!(active_models(app).await.unwrap(), [family(&key, "hybrid", "price").unwrap()], "once");
     assert_eq!(
         load_active(app, &family(&key, "hybrid", "price").unwrap()).await.unwrap().id,
         day.id,
         "the one that reaches farthest"
     );
-    let (serving, problems) = serving_models(app).unwrap();
+    let (serving, problems) = serving_models(app).await.unwrap();
     assert_eq!(serving.iter().map(ToString::to_string).collect::<Vec<_>>(), [short.id.clone(), day.id.clone()]);
     assert!(problems.is_empty(), "{problems:?}");
 }
@@ -203,12 +203,12 @@ async fn a_training_competes_within_its_horizon_only() {
     let expected = [(day.clone(), Active), (short.clone(), Archived), (again.id.clone(), Active)];
     assert_eq!(index(app).await, expected);
 
-    let ambiguous = find_slot(app, &hybrid(&key), None).unwrap_err();
+    let ambiguous = find_slot(app, &hybrid(&key), None).await.unwrap_err();
     assert_eq!((ambiguous.code, ambiguous.field.as_deref()), ("ambiguous-model", Some("horizon")));
     assert!(ambiguous.detail.contains("6, 24"), "{ambiguous}");
-    let missing = find_slot(app, &hybrid(&key), Some("12h")).unwrap_err();
+    let missing = find_slot(app, &hybrid(&key), Some("12h")).await.unwrap_err();
     assert!(missing.code == "model-not-trained" && missing.detail.contains("6, 24"), "{missing}");
-    let slot = find_slot(app, &hybrid(&key), Some("6h")).unwrap();
+    let slot = find_slot(app, &hybrid(&key), Some("6h")).await.unwrap();
     assert_eq!(roll_back_model(app, &slot, LOCAL).await.unwrap().id, short);
     assert_eq!(
         predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap().manifest.id,
@@ -219,7 +219,7 @@ async fn a_training_competes_within_its_horizon_only() {
     // With one horizon left nothing has to be said.
     let deleted = delete_model(app, &day, true, LOCAL).await.unwrap();
     assert_eq!((deleted.served, deleted.serves), (true, None), "what serves six steps does not serve in its place");
-    assert_eq!(find_slot(app, &hybrid(&key), None).unwrap(), slot);
+    assert_eq!(find_slot(app, &hybrid(&key), None).await.unwrap(), slot);
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn every_horizon_that_serves_is_trained_again_for_itself() {
     let (world, _, _) = two_horizons().await;
     let ttl_ms = world.app.settings.model_ttl_s * 1_000;
     let late = another(&world, Timestamp::year_start(2024).plus_ms(ttl_ms + 1_000), None);
-    let stale = stale_models(&late, late.now()).unwrap();
+    let stale = stale_models(&late, late.now()).await.unwrap();
     assert_eq!(stale.iter().map(|model| model.common.horizon).collect::<Vec<_>>(), [6, 24]);
     let job = |stale: &StaleModel| Ok(NewJob::new("overridden", "train", json!({ "horizon": stale.common.horizon })));
     let queued = queue_retraining(&late, true, job).await.unwrap();
@@ -236,9 +236,9 @@ async fn every_horizon_that_serves_is_trained_again_for_itself() {
 }
 
 /// What served, as `6: 1.0.0 to 1.0.1, saved by local`, newest first.
-fn history(app: &Host, key: &SeriesKey) -> Vec<String> {
-    let family = find_family(app, &hybrid(key)).unwrap();
-    let changes = serving_history(app, &family).unwrap();
+async fn history(app: &Host, key: &SeriesKey) -> Vec<String> {
+    let family = find_family(app, &hybrid(key)).await.unwrap();
+    let changes = serving_history(app, &family).await.unwrap();
     assert!(changes.iter().all(|change| change.at == app.now()), "{changes:?}");
     let told = changes.iter().map(|change| {
         let [from, to] = [change.from, change.to].map(|v| v.map_or_else(|| "-".to_owned(), |v| v.to_string()));
@@ -252,7 +252,7 @@ async fn what_served_is_on_record_with_the_reason_and_who_changed_it() {
     let (world, key, [first, second]) = two_versions().await;
     let app = &world.app;
     promote_model(app, &first, "ann").await.unwrap();
-    let slot = find_slot(app, &hybrid(&key), None).unwrap();
+    let slot = find_slot(app, &hybrid(&key), None).await.unwrap();
     roll_back_model(app, &slot, LOCAL).await.unwrap();
     delete_model(app, &second, true, "bob").await.unwrap();
     let request = model("hybrid", json!({ "lookbackWindow": 6 }));
@@ -268,7 +268,7 @@ async fn what_served_is_on_record_with_the_reason_and_who_changed_it() {
         "6: 1.0.0 to 1.0.1, saved by local",
         "6: - to 1.0.0, saved by local",
     ];
-    assert_eq!(history(app, &key), expected);
+    assert_eq!(history(app, &key).await, expected);
 
     // Damage is told once, however often the model is asked, and so is its end.
     let newest = payload(&world, &trained.models[0].manifest.id);
@@ -277,20 +277,20 @@ async fn what_served_is_on_record_with_the_reason_and_who_changed_it() {
     expected.insert(0, "6: 1.0.2 to 1.0.0, fell-back by local");
     for _ in 0..2 {
         assert!(predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap().fell_back.is_some());
-        assert_eq!(history(app, &key), expected);
+        assert_eq!(history(app, &key).await, expected);
     }
     fs::write(&newest, whole).unwrap();
     expected.insert(0, "6: 1.0.0 to 1.0.2, restored by local");
     for _ in 0..2 {
         assert_eq!(predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap().fell_back, None);
-        assert_eq!(history(app, &key), expected);
+        assert_eq!(history(app, &key).await, expected);
     }
 
     for id in [&first, &trained.models[0].manifest.id] {
         delete_model(app, id, true, LOCAL).await.unwrap();
     }
     expected.insert(0, "6: 1.0.2 to -, deleted by local");
-    assert_eq!(history(app, &key), expected, "it outlives the models");
+    assert_eq!(history(app, &key).await, expected, "it outlives the models");
 }
 
 #[tokio::test]
@@ -316,20 +316,20 @@ async fn an_index_that_is_lost_is_built_from_the_files() {
 async fn for_a_damaged_active_model_the_last_good_one_answers_and_nobody_is_silent() {
     let (world, key, [first, second]) = two_versions().await;
     let app = &world.app;
-    assert_eq!(active_models(app, |_| true).unwrap(), [family(&key, "hybrid", "price").unwrap()]);
+    assert_eq!(active_models(app).await.unwrap(), [family(&key, "hybrid", "price").unwrap()]);
     // Another size: lists see it, and once left the model out of what should serve.
     fs::write(payload(&world, &second), b"{}").unwrap();
-    assert_eq!((status(app, &first), status(app, &second)), (Status::Archived, Status::Corrupt));
-    let corrupt = models_page(app, &ModelQuery { status: Some(Status::Corrupt), ..ModelQuery::default() }, None, None);
-    let corrupt = corrupt.unwrap();
+    assert_eq!((status(app, &first).await, status(app, &second).await), (Status::Archived, Status::Corrupt));
+    let wanted = ModelQuery { status: Some(Status::Corrupt), ..ModelQuery::default() };
+    let corrupt = models_page(app, &wanted, None, None).await.unwrap();
     assert!(corrupt.len() == 1 && corrupt[0].reason.as_deref().unwrap().contains("is damaged"), "{corrupt:?}");
-    assert_eq!(active_models(app, |_| true).unwrap(), [family(&key, "hybrid", "price").unwrap()]);
+    assert_eq!(active_models(app).await.unwrap(), [family(&key, "hybrid", "price").unwrap()]);
     let predicted = predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap();
     assert_eq!(predicted.manifest.id, first);
     assert!(predicted.fell_back.unwrap().contains("is damaged"));
 
     fs::write(payload(&world, &first), b"{}").unwrap();
-    assert_eq!(active_models(app, |_| true).unwrap(), [family(&key, "hybrid", "price").unwrap()]);
+    assert_eq!(active_models(app).await.unwrap(), [family(&key, "hybrid", "price").unwrap()]);
     assert_eq!(predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap_err().code, "corrupt-model");
 }
 
@@ -338,33 +338,33 @@ async fn pages_of_models_follow_their_ids() {
     let (world, key, ids) = two_versions().await;
     let app = &world.app;
     let wanted = ModelQuery { symbol: Some(key.symbol.clone()), ..ModelQuery::default() };
-    let page = |wanted: &ModelQuery, after: Option<&str>| -> Vec<String> {
+    let page = async |wanted: &ModelQuery, after: Option<&str>| -> Vec<String> {
         let after: Option<ModelName> = after.map(|id| id.parse().unwrap());
-        let listed = models_page(app, wanted, after.as_ref(), Some(1)).unwrap();
+        let listed = models_page(app, wanted, after.as_ref(), Some(1)).await.unwrap();
         listed.iter().map(|l| l.name.to_string()).collect()
     };
-    assert_eq!(page(&wanted, None), [ids[0].clone()]);
-    assert_eq!(page(&wanted, Some(&ids[0])), [ids[1].clone()]);
-    assert!(page(&wanted, Some(&ids[1])).is_empty());
+    assert_eq!(page(&wanted, None).await, [ids[0].clone()]);
+    assert_eq!(page(&wanted, Some(&ids[0])).await, [ids[1].clone()]);
+    assert!(page(&wanted, Some(&ids[1])).await.is_empty());
     let active = ModelQuery { status: Some(Status::Active), ..wanted.clone() };
-    assert_eq!(page(&active, None), [ids[1].clone()], "what is passed over does not count");
+    assert_eq!(page(&active, None).await, [ids[1].clone()], "what is passed over does not count");
     let other = ModelQuery { model: Some("linear".into()), ..wanted };
-    assert!(page(&other, None).is_empty());
+    assert!(page(&other, None).await.is_empty());
 }
 
 #[tokio::test]
 async fn a_downloaded_model_is_what_its_digest_says() {
     let (world, _, [first, _]) = two_versions().await;
     let folder = tempfile::tempdir().unwrap();
-    let copied = candlecast_app::models::download_model(&world.app, &first, folder.path()).unwrap();
+    let copied = candlecast_app::models::download_model(&world.app, &first, folder.path()).await.unwrap();
     let bytes = fs::read(&copied.payload_path).unwrap();
     let digest = Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     assert_eq!(digest, copied.manifest.sha256);
     assert_eq!(bytes, fs::read(payload(&world, &first)).unwrap());
-    let again = candlecast_app::models::download_model(&world.app, &first, folder.path()).unwrap_err();
+    let again = candlecast_app::models::download_model(&world.app, &first, folder.path()).await.unwrap_err();
     assert_eq!((again.code, again.field.as_deref()), ("file-exists", Some("dir")));
     for hostile in ["../x_1.0.0", "BTCUSDT_HYBRID_1.0.0/../..", ""] {
-        let refused = candlecast_app::models::download_model(&world.app, hostile, folder.path()).unwrap_err();
+        let refused = candlecast_app::models::download_model(&world.app, hostile, folder.path()).await.unwrap_err();
         assert_eq!(refused.code, "bad-model-id", "{hostile}");
     }
 }
@@ -375,7 +375,7 @@ async fn surplus_versions_go_and_what_serves_stays() {
     let app = &world.app;
     promote_model(app, &first, LOCAL).await.unwrap();
     let third = train(app, &key).await.models.remove(0).manifest.id;
-    assert!(surplus_models(app, 3).unwrap().is_empty());
+    assert!(surplus_models(app, 3).await.unwrap().is_empty());
     let gone: Vec<String> = keep_versions(app, 2).await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(gone, [second]);
     let mut left = index(app).await;
@@ -393,7 +393,7 @@ async fn a_stale_model_that_cannot_be_trained_again_holds_up_no_other() {
         .unwrap();
     let ttl_ms = world.app.settings.model_ttl_s * 1_000;
     let late = another(&world, Timestamp::year_start(2024).plus_ms(ttl_ms + 1_000), None);
-    let stale = stale_models(&late, late.now()).unwrap();
+    let stale = stale_models(&late, late.now()).await.unwrap();
     assert_eq!(stale.len(), 2);
     let first = stale[0].model_id.clone();
     let job = |stale: &StaleModel| {
@@ -411,10 +411,10 @@ async fn a_stale_model_that_cannot_be_trained_again_holds_up_no_other() {
 async fn stale_models_are_trained_again_as_they_were() {
     let (world, key, [_, second]) = two_versions().await;
     let now = Timestamp::year_start(2024);
-    assert!(candlecast_app::models::stale_models(&world.app, now).unwrap().is_empty());
+    assert!(candlecast_app::models::stale_models(&world.app, now).await.unwrap().is_empty());
     let ttl_ms = world.app.settings.model_ttl_s * 1_000;
     let late = another(&world, now.plus_ms(ttl_ms + 1_000), None);
-    let stale = stale_models(&late, late.now()).unwrap();
+    let stale = stale_models(&late, late.now()).await.unwrap();
     assert_eq!(stale.len(), 1);
     assert_eq!((&stale[0].model_id, &stale[0].series), (&second, &vec![key.clone()]));
     assert!(predict(&late, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap().stale, "it goes on serving");
@@ -426,13 +426,13 @@ async fn stale_models_are_trained_again_as_they_were() {
     assert!(queued.jobs.len() == 1 && queued.jobs[0].contains(&second), "{queued:?}");
     assert!(queue_retraining(&late, true, job).await.unwrap().jobs.is_empty(), "once in a time to live");
 
-    let before = candlecast_app::models::model(&late, &second).unwrap().0;
+    let before = candlecast_app::models::model(&late, &second).await.unwrap().0;
     let StaleModel { series, request, common, range, .. } = stale[0].clone();
     let job = TrainJob { range, ..TrainJob::new(series, request, common, late.seed) };
     let again = candlecast_app::train(&late, job, Arc::new(NoProgress)).await.unwrap().models.remove(0).manifest;
     assert_eq!((&again.config, &again.pipeline), (&before.config, &before.pipeline));
     assert_eq!((again.version.major, again.version.minor), (before.version.major, before.version.minor));
-    assert!(stale_models(&late, late.now()).unwrap().is_empty());
+    assert!(stale_models(&late, late.now()).await.unwrap().is_empty());
 }
 
 /// Asks at every scored origin, with the clock set to it, what `predict` serves.

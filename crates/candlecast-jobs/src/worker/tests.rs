@@ -157,7 +157,7 @@ async fn world() -> World {
     let cancel = Arc::new(AtomicBool::new(false));
     let mut host = Host::open(settings, HostOptions { seed: Seed(42), threads: Some(1), clock, cancel }).unwrap();
     // Nobody waits ten seconds for a lock here.
-    let config = LakeConfig { lock_wait: Duration::from_millis(20), threads: Some(1) };
+    let config = LakeConfig { lock_wait: Duration::from_millis(20), threads: Some(1), ..LakeConfig::default() };
     host.store = Arc::new(ParquetLake::open_with(folder.path().join("candles"), &config).unwrap());
     let store = queue(&host).await.unwrap();
     World { host, store, notes: Arc::default(), folder }
@@ -347,7 +347,7 @@ async fn leases_are_left_alone_for_a_while_after_the_clock_was_set() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_finds_the_lake_locked_is_done_once_it_is_free() {
     let world = world().await;
-    let lock = FileLock::exclusive(&world.folder.path().join("candles").join(LOCK_FILE)).unwrap();
+    let lock = FileLock::try_exclusive(&world.folder.path().join("candles").join(LOCK_FILE)).unwrap().unwrap();
     let id = world.queued(&Import {}).await;
     let mut worker = world.worker(&JOBS, Arc::clone(&world.store), true);
     worker.runner.backoff = Some(Backoff { first_ms: 3_000, longest_ms: 3_000 });
@@ -372,7 +372,7 @@ async fn a_job_that_finds_the_lake_locked_is_done_once_it_is_free() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_never_passes_fails_on_the_last_attempt_and_here_at_once() {
     let world = world().await;
-    let _lock = FileLock::exclusive(&world.folder.path().join("candles").join(LOCK_FILE)).unwrap();
+    let _lock = FileLock::try_exclusive(&world.folder.path().join("candles").join(LOCK_FILE)).unwrap().unwrap();
     let id = world.queued(&Import {}).await;
     let working = tokio::spawn(run(world.worker(&JOBS, Arc::clone(&world.store), false)));
     world.until_state(&id, JobState::Failed).await;

@@ -347,7 +347,7 @@ fn rights_are_waited_for_where_there_were_some() {
     let io = || std::io::Error::other("EIO");
     let path = || std::path::PathBuf::from("lake");
     assert!(passes(&StoreError::Locked { path: path(), waited_ms: 1 }, false));
-    assert!(passes(&StoreError::DiskFull { path: path(), source: io() }, false));
+    assert!(passes(&StoreError::DiskFull { path: path(), stored: None, source: io() }, false));
     assert!(passes(&StoreError::Io { path: path(), source: io() }, false));
     assert!(passes(&StoreError::NotAllowed { path: path(), source: io() }, true));
     assert!(!passes(&StoreError::NotAllowed { path: path(), source: io() }, false));

@@ -80,7 +80,8 @@ async fn calls_over_a_dead_network_end_and_work_again_after_it() {
         assert!(pings.iter().all(Result::is_ok), "round {round}: {pings:?}");
         retry.run(|| store.heartbeat(&lease, 60_000, at(2))).await.unwrap();
     }
-    let runs = retry.run(|| store.runs(&RunFilter::default(), PageRequest::default())).await.unwrap();
+    let every = RunFilter::default();
+    let runs = retry.run(|| store.runs(&every, PageRequest::default())).await.unwrap();
     assert!(runs.items.len() <= 1);
     timeout(FOREVER, store.close()).await.expect("closing hangs");
 }

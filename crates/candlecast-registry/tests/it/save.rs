@@ -1,6 +1,9 @@
 //! Saving, versions, what is kept.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use candlecast_registry::{Activate, Change, ModelName, NewModel, Registry, RegistryError, Status, Version};
 use serde_json::json;
@@ -240,6 +243,31 @@ fn threads_never_take_the_same_version_and_readers_never_see_half_a_model() {
         assert_eq!(given, expected);
     });
     assert_eq!(stored(dir.path()), ["1.0.24 active"]);
+}
+
+#[test]
+fn a_writer_waits_for_others_for_a_time_or_until_it_is_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path(), 1);
+    let lock = std::fs::File::options().write(true).open(dir.path().join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let impatient = registry(dir.path()).waiting(Duration::from_millis(20));
+    let change = |registry: &Registry| registry.promote(&lstm(), Version::FIRST, now()).unwrap_err();
+    let text = change(&impatient).to_string();
+    assert!(text.contains(".lock") && text.contains("end it"), "{text}");
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let waiting = {
+        let registry = registry(dir.path()).stopped_by(Arc::clone(&stop));
+        std::thread::spawn(move || registry.promote(&lstm(), Version::FIRST, now()).map(drop))
+    };
+    stop.store(true, Ordering::Relaxed);
+    assert!(matches!(waiting.join().unwrap(), Err(RegistryError::Stopped { .. })));
+    // Who reads waits for nobody.
+    assert_eq!(impatient.load::<Tiny>(&day()).unwrap().payload, tiny(1));
+    drop(lock);
+    // What can be done at once is done, also once it was asked to stop.
+    assert!(registry(dir.path()).stopped_by(stop).promote(&lstm(), Version::FIRST, now()).is_ok());
 }
 
 #[test]

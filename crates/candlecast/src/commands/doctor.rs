@@ -1,12 +1,14 @@
 //! `candlecast doctor`.
 
+use std::sync::Arc;
+
 use candlecast_app::data::check;
 use candlecast_app::doc::ConfigDoc;
 use candlecast_app::models::verify_models;
 use candlecast_app::text;
 use candlecast_config::Settings;
 use candlecast_core::{Blame, Problem, ProgressSink};
-use candlecast_host::Host;
+use candlecast_host::{Host, blocking};
 use candlecast_monitor::count_pending_predictions;
 use candlecast_pipeline::instruction_set;
 use clap::Args;
@@ -34,9 +36,10 @@ struct Finding {
 }
 
 pub(crate) async fn run(_: &DoctorArgs, app: &Host, output: Output) -> Result<(), Problem> {
-    let mut findings = vec![folder(app), processor(app), memory(app)];
+    let folder = blocking(app, |app| Ok(folder(app))).await?;
+    let mut findings = vec![folder, processor(app), memory(app)];
     findings.push(candles(app, output).await?);
-    findings.push(models(app, output)?);
+    findings.push(models(app, output).await?);
     findings.push(records(app).await);
     let bad = findings.iter().filter(|f| !f.ok).count();
     let doc = json!({
@@ -167,8 +170,8 @@ async fn records(app: &Host) -> Finding {
 }
 
 /// Reads every model file, so that every digest is compared.
-fn models(app: &Host, output: Output) -> Result<Finding, Problem> {
-    match verify_models(app, &Bar::new(output)) {
+async fn models(app: &Host, output: Output) -> Result<Finding, Problem> {
+    match verify_models(app, Arc::new(Bar::new(output))).await {
         Ok((saved, damaged)) => {
             let detail = if damaged.is_empty() { format!("{saved} saved") } else { damaged.join("; ") };
             Ok(Finding { what: "models", ok: damaged.is_empty(), detail })

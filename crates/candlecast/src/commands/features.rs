@@ -10,7 +10,7 @@ use candlecast_app::rank::rank_features;
 use candlecast_app::{check_document_path, write_document};
 use candlecast_core::{FeatureSet, Problem, Timestamp};
 use candlecast_features::{Engine, FeatureSpec};
-use candlecast_host::Host;
+use candlecast_host::{Host, blocking};
 use candlecast_pipeline::{MAX_FILL, RankOptions, default_rank_model, with_all};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -122,7 +122,8 @@ async fn rank(args: &RankArgs, app: &Host, output: Output) -> Result<(), Problem
     };
     let doc = RankingDoc::new(&ranking, app.seed.0);
     if let Some(path) = &args.output {
-        write_document(&doc, path)?;
+        let (doc, to) = (doc.clone(), path.clone());
+        blocking(app, move |_| write_document(&doc, &to)).await?;
         output.remark(&format!("written: {}", path.display()));
     }
     output.result(&doc, || tables::ranking(&ranking))
@@ -145,9 +146,13 @@ async fn compute(command: FeaturesCommand, app: &Host, output: Output) -> Result
         return Err(Problem::data("outside-data", format!("{key} has no candles {range}")).with_field("from"));
     }
     if let Some(path) = path {
-        let columns = table.names.iter().zip(&table.columns).map(|(n, c)| (n.as_str(), &c[first..end])).collect();
-        let file = Table { open_time: &times[first..end], columns };
-        write_table(&file, &path)?;
+        let to = path.clone();
+        let written = blocking(app, move |_| {
+            let columns = table.names.iter().zip(&table.columns).map(|(n, c)| (n.as_str(), &c[first..end])).collect();
+            write_table(&Table { open_time: &times[first..end], columns }, &to)?;
+            Ok(table)
+        });
+        let table = written.await?;
         let doc = json!({ "file": path, "rows": end - first, "features": table.names });
         return output.result(&doc, || {
             format!("{} features over {} candles of {key} -> {}", table.width(), end - first, path.display())

@@ -35,9 +35,10 @@ pub(crate) fn without_app(command: &Command, output: &Output) -> Option<Result<(
     }
 }
 
-/// Runs a command.
+/// Runs a command, after what programs that are gone could not bring to its end was done.
 pub(crate) async fn run(command: Command, app: &Host, output: &Output) -> Result<(), Problem> {
     let output = *output;
+    candlecast_app::catch_up(app).await;
     match command {
         Command::Demo(args) => demo::run(&args, app, output).await,
         Command::Import(args) => import::run(&args, app, output).await,

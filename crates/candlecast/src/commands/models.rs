@@ -158,10 +158,10 @@ struct ValidateArgs {
 
 pub(crate) async fn run(args: ModelsArgs, app: &Host, output: Output) -> Result<(), Problem> {
     match args.command {
-        ModelsCommand::List(args) => list(&args, app, output),
+        ModelsCommand::List(args) => list(&args, app, output).await,
         ModelsCommand::Show { id } => {
             let name = parse_id(&id)?;
-            let (manifest, _) = model(app, &id)?;
+            let (manifest, _) = model(app, &id).await?;
             let path = model_path(app, &name);
             output.result(&ModelDoc::of(&manifest, &path), || text::model(&manifest, &path))
         }
@@ -172,14 +172,15 @@ pub(crate) async fn run(args: ModelsArgs, app: &Host, output: Output) -> Result<
         }
         ModelsCommand::Rollback(args) => rollback(args, app, output).await,
         ModelsCommand::History(args) => {
-            let changes = serving_history(app, &find_family(app, &args.wanted()?)?)?;
+            let family = find_family(app, &args.wanted()?).await?;
+            let changes = serving_history(app, &family).await?;
             let docs: Vec<ServingChangeDoc> = changes.iter().map(Into::into).collect();
             output.result(&docs, || text::serving_history(&changes))
         }
         ModelsCommand::Delete { id, yes, force } => delete(&id, yes, force, app, output).await,
         ModelsCommand::Validate(args) => validate(&args, app, output).await,
         ModelsCommand::Download { id, dir } => {
-            let copied = download_model(app, &id, &dir)?;
+            let copied = download_model(app, &id, &dir).await?;
             output.result(&DownloadDoc::from(&copied), || {
                 format!("{}\n{}", copied.payload_path.display(), copied.meta_path.display())
             })
@@ -194,7 +195,7 @@ pub(crate) async fn run(args: ModelsArgs, app: &Host, output: Output) -> Result<
     }
 }
 
-fn list(args: &ListArgs, app: &Host, output: Output) -> Result<(), Problem> {
+async fn list(args: &ListArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let model = args.model.as_deref().map(canonical).transpose()?.map(str::to_owned);
     let wanted = ModelQuery {
         symbol: args.symbol.clone(),
@@ -206,7 +207,7 @@ fn list(args: &ListArgs, app: &Host, output: Output) -> Result<(), Problem> {
     };
     let after = args.after.as_deref().map(parse_id).transpose()?;
     let limit = args.limit.map(|limit| limit as usize);
-    let listed = models_page(app, &wanted, after.as_ref(), limit)?;
+    let listed = models_page(app, &wanted, after.as_ref(), limit).await?;
     let docs: Vec<ModelDoc> = listed.iter().map(|l| ModelDoc::listed(l, &model_path(app, &l.name))).collect();
     output.result(&docs, || {
         if listed.is_empty() && (args.is_filtered() || after.is_some()) {
@@ -239,7 +240,7 @@ impl FamilyArgs {
 }
 
 async fn rollback(args: RollbackArgs, app: &Host, output: Output) -> Result<(), Problem> {
-    let slot = find_slot(app, &args.family.wanted()?, args.horizon.as_deref())?;
+    let slot = find_slot(app, &args.family.wanted()?, args.horizon.as_deref()).await?;
     let manifest = roll_back_model(app, &slot, LOCAL).await?;
     let path = model_path(app, &slot.family.at(manifest.version));
     output.result(&ModelDoc::of(&manifest, &path), || format!("{} serves now", manifest.id))
@@ -262,7 +263,7 @@ async fn delete(id: &str, yes: bool, force: bool, app: &Host, output: Output) ->
 
 async fn keep_versions(n: Option<u32>, yes: bool, app: &Host, output: Output) -> Result<(), Problem> {
     let keep = n.map_or(app.settings.keep_versions, |n| n as usize);
-    let surplus: Vec<String> = surplus_models(app, keep)?.iter().map(ToString::to_string).collect();
+    let surplus: Vec<String> = surplus_models(app, keep).await?.iter().map(ToString::to_string).collect();
     if !surplus.is_empty() && !confirmed(yes, output, &format!("delete {}", surplus.join(", ")))? {
         return Ok(());
     }
@@ -302,7 +303,7 @@ async fn validate(args: &ValidateArgs, app: &Host, output: Output) -> Result<(),
 }
 
 async fn validate_all(days: u32, app: &Host, output: Output) -> Result<(), Problem> {
-    let (serving, mut failures) = serving_models(app)?;
+    let (serving, mut failures) = serving_models(app).await?;
     let of = serving.len() + failures.len();
     let mut validations = Vec::new();
     for name in serving {

@@ -125,11 +125,13 @@ async fn all(args: &PredictArgs, app: &Host, output: Output) -> Result<(), Probl
     if let Some(task) = &args.task {
         task_kind(task).map_err(|e| Problem::usage("unknown-task", "task", e))?;
     }
-    let active = active_models(app, |key| {
+    let mut active = active_models(app).await?;
+    active.retain(|family| {
+        let key = family.key();
         args.symbol.as_ref().is_none_or(|s| *s == key.symbol)
             && args.interval.is_none_or(|i| i == key.interval)
             && args.venue.as_ref().is_none_or(|v| *v == key.venue)
-    })?;
+    });
     // A class has no distribution: among others it is told as it is.
     let (detail, plain) = (args.detail()?, Detail::default());
     let (mut predicted, mut failures): (Vec<Predicted>, Vec<Problem>) = (vec![], vec![]);

@@ -50,7 +50,7 @@ impl Listener for OtherProgram {
 fn locked(cancels: bool) -> (World, Arc<OtherProgram>) {
     let mut world = world();
     let folder = world.app.settings.data_dir.join("candles");
-    let config = LakeConfig { lock_wait: Duration::from_millis(20), threads: Some(1) };
+    let config = LakeConfig { lock_wait: Duration::from_millis(20), threads: Some(1), ..LakeConfig::default() };
     world.app.store = Arc::new(ParquetLake::open_with(&folder, &config).unwrap());
     let held = FileLock::try_exclusive(&folder.join(LOCK_FILE)).unwrap().expect("nobody else has it");
     let cancel = cancels.then(|| Arc::clone(&world.cancel));

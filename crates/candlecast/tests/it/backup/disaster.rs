@@ -57,9 +57,11 @@ fn a_restore_that_is_killed_leaves_the_old_folder_or_the_new_one() {
         if left == ["BTCUSDT"] {
             program.json(&line(&[&["--now", NOW, "predict", "--model", "linear"], SERIES]));
         }
-        // What the killed one left behind is in nobody's way.
+        // What the killed one left behind is in nobody's way, and removed.
         program.json(&restore);
         assert_eq!(symbols(&program), ["BTCUSDT"]);
+        let left = names(program.folder());
+        assert!(left.iter().all(|name| !name.starts_with('.')), "{left:?}");
     }
     assert!(n_landed > 0, "every restore was done before it was killed");
 }
@@ -83,6 +85,33 @@ fn a_backup_that_is_killed_is_not_there_under_its_name() {
     }
     assert!(n_landed > 0, "every backup was done before it was killed");
     assert_eq!(program.json(&["--now", NOW, "doctor"])["healthy"], true);
+    // What the killed ones left is removed by the next one.
+    program.json(&["backup", "last.tar.zst"]);
+    let models = program.data_dir().join("models");
+    for folder in [program.folder(), models.as_path()] {
+        let left = names(folder);
+        assert!(left.iter().all(|name| !name.starts_with(".candlecast-backup")), "{left:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_a_program_has_open_is_not_replaced_although_it_writes_nothing() {
+    let program = occupied();
+    let mut worker = program.spawn(&["worker"]);
+    // It makes the database once it has the folder open.
+    let database = program.data_dir().join("candlecast.db");
+    let begun = Instant::now();
+    while !database.exists() {
+        assert!(worker.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE, "the worker does not run");
+        sleep(Duration::from_millis(50));
+    }
+    let restore = ["restore", "good.tar.zst", "--force"];
+    program.refuse(&restore, 1, "folder-in-use", &["works there", "stop it first"]);
+    assert_eq!(names(program.folder()), ["ETHUSDT-1h.csv", "data", "good.tar.zst"]);
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    program.json(&restore);
+    assert_eq!(symbols(&program), ["BTCUSDT"]);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Putting one folder in the place of another, so that at every moment the one or the other is there.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use candlecast_files::{LOCK_FILE, sync_folder};
+use crate::{IN_USE_FILE, LOCK_FILE, sync_folder};
 
 /// A folder that was put in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Placed {
+pub(crate) struct Placed {
     target: PathBuf,
     came_from: PathBuf,
     aside: Option<PathBuf>,
@@ -15,12 +16,12 @@ pub(super) struct Placed {
 
 impl Placed {
     /// Where what was there before is now, if anything was.
-    pub(super) fn aside(&self) -> Option<&Path> {
+    pub(crate) fn aside(&self) -> Option<&Path> {
         self.aside.as_deref()
     }
 
     /// Puts everything back.
-    pub(super) fn undo(&self) -> io::Result<()> {
+    pub(crate) fn undo(&self) -> io::Result<()> {
         match &self.aside {
             None => fs::rename(&self.target, &self.came_from),
             Some(aside) if exchange(aside, &self.target)? => fs::rename(aside, &self.came_from),
@@ -31,7 +32,7 @@ impl Placed {
 
 /// Puts the folder `new` in the place of `target`. What is there is kept as `aside`, unless it is bare. All three lie
 /// in one file system. After an error everything is as it was.
-pub(super) fn place(new: &Path, target: &Path, aside: &Path) -> io::Result<Placed> {
+pub(crate) fn place(new: &Path, target: &Path, aside: &Path) -> io::Result<Placed> {
     let mut placed = Placed { target: target.to_owned(), came_from: new.to_owned(), aside: Some(aside.to_owned()) };
     if is_bare(target)? {
         remove_bare(target)?;
@@ -85,9 +86,9 @@ fn exchange(_: &Path, _: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// True for a folder that holds nothing but locks and empty folders, or is not there. That is what a program leaves
-/// that was started once.
-pub(super) fn is_bare(folder: &Path) -> io::Result<bool> {
+/// True for a folder that holds nothing but locks, marks of use and empty folders, or is not there. That is what a
+/// program leaves that was started once.
+pub fn is_bare(folder: &Path) -> io::Result<bool> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(true),
@@ -95,7 +96,7 @@ pub(super) fn is_bare(folder: &Path) -> io::Result<bool> {
     };
     for entry in entries {
         let entry = entry?;
-        let bare = if entry.file_type()?.is_dir() { is_bare(&entry.path())? } else { entry.file_name() == LOCK_FILE };
+        let bare = if entry.file_type()?.is_dir() { is_bare(&entry.path())? } else { is_mark(&entry.file_name()) };
         if !bare {
             return Ok(false);
         }
@@ -103,7 +104,12 @@ pub(super) fn is_bare(folder: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Removes a bare folder. Only locks and empty folders go: should anything else have come since, this fails.
+/// A file that only programs at work need.
+fn is_mark(name: &OsStr) -> bool {
+    name == LOCK_FILE || name == IN_USE_FILE
+}
+
+/// Removes a bare folder. Only locks, marks and empty folders go: should anything else have come since, this fails.
 fn remove_bare(folder: &Path) -> io::Result<()> {
     if !folder.exists() {
         return Ok(());
@@ -112,7 +118,7 @@ fn remove_bare(folder: &Path) -> io::Result<()> {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             remove_bare(&entry.path())?;
-        } else if entry.file_name() == LOCK_FILE {
+        } else if is_mark(&entry.file_name()) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -120,7 +126,7 @@ fn remove_bare(folder: &Path) -> io::Result<()> {
 }
 
 /// Makes what lies in a folder, and in all folders below it, lie there durably.
-pub(super) fn sync_folders(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folders(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
@@ -170,6 +176,7 @@ mod tests {
         let bare = dir.path().join("data");
         fs::create_dir_all(bare.join("candles/empty")).unwrap();
         fs::write(bare.join("candles/.lock"), "").unwrap();
+        fs::write(bare.join(IN_USE_FILE), "").unwrap();
         for round in 0..2 {
             let new = folder(dir.path(), "new", "new");
             let placed = place(&new, &bare, &dir.path().join("aside")).unwrap();
