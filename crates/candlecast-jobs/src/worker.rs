@@ -107,10 +107,8 @@ pub async fn work(
     }
     let pace = Pace::default();
     let at_once = options.jobs.max(1);
-    let mut host_share = host.clone();
-    host_share.settings.max_memory /= at_once as u64;
-    let (patience_ms, backoff) = (WORKER_PATIENCE_MS, Some(pace.backoff));
-    let runner = Runner { host: host_share, catalog, store, watch, patience_ms, backoff };
+    let (host, patience_ms, backoff) = (host.clone(), WORKER_PATIENCE_MS, Some(pace.backoff));
+    let runner = Runner { host, catalog, store, watch, patience_ms, backoff };
     let mut worker = Worker::new(runner, kinds, at_once, options.once, pace);
     let served = worker.serve().await;
     worker.drain().await;

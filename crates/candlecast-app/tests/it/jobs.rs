@@ -24,7 +24,7 @@ use crate::world::{World, model, store, world};
 const NEVER: Timestamp = Timestamp(i64::MAX - 1);
 const ONCE: WorkerOptions = WorkerOptions { jobs: 2, once: true, kinds: vec![] };
 
-fn walk() -> CandleSeries {
+pub(crate) fn walk() -> CandleSeries {
     random_walk(2_500, Seed(7), 0.4)
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn now() -> Timestamp {
 
 /// Holds the threads that compute at the first thing they say, until it is opened.
 #[derive(Default)]
-struct Gate {
+pub(crate) struct Gate {
     reached: AtomicBool,
     is_open: Mutex<bool>,
     opened: Condvar,
@@ -119,7 +119,7 @@ struct Gate {
 }
 
 impl Gate {
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.is_open.lock().unwrap() = true;
         self.opened.notify_all();
     }
@@ -146,7 +146,7 @@ impl ProgressSink for Gate {
     }
 }
 
-async fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
     for _ in 0..3_000 {
         if is_so() {
             return;
@@ -157,7 +157,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Begins the training here and returns once its first fits are done and held.
-async fn held(world: &World, key: &SeriesKey) -> (Arc<Gate>, JoinHandle<Result<Trained, Problem>>) {
+pub(crate) async fn held(world: &World, key: &SeriesKey) -> (Arc<Gate>, JoinHandle<Result<Trained, Problem>>) {
     let gate = Arc::new(Gate::default());
     let (app, request, watch) = (world.app.clone(), training(key), Arc::clone(&gate) as Arc<dyn ProgressSink>);
     let running =

@@ -20,5 +20,6 @@ mod registry;
 mod reopening;
 mod resume;
 mod scene;
+mod sharing;
 mod waiting;
 mod world;

@@ -17,9 +17,15 @@ pub(crate) struct World {
 
 /// An empty store, two threads, seed 42.
 pub(crate) fn world() -> World {
+    world_where(|_| {})
+}
+
+/// The same with settings that `change` has changed.
+pub(crate) fn world_where(change: impl FnOnce(&mut Settings)) -> World {
     let folder = tempfile::tempdir().unwrap();
     let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
-    let settings = Settings::load(&flags, |_| None, &candlecast_app::MODEL_CATALOG).unwrap();
+    let mut settings = Settings::load(&flags, |_| None, &candlecast_app::MODEL_CATALOG).unwrap();
+    change(&mut settings);
     let cancel = Arc::new(AtomicBool::new(false));
     let options = HostOptions {
         seed: Seed(42),
