@@ -1,5 +1,5 @@
-//! What nobody asks for by hand: trainings of the schedule, and of models that have outlived their time; and the end of
-//! the record of jobs that ended long ago.
+//! What a worker does by itself: trainings of the schedule, and of models that have outlived their time; and the end of
+//! old records.
 
 use candlecast_config::ScheduledTraining;
 use candlecast_core::{Problem, SeriesKey};
@@ -9,13 +9,16 @@ use candlecast_meta::NewJob;
 
 use crate::catch_up::catch_up;
 use crate::models::{StaleModel, queue_retraining};
+use crate::retention::forget_all_but_jobs;
 use crate::schedule::queue_due;
 use crate::train::TrainJob;
 
-/// Brings to its end what programs that are gone could not, and queues every training that has come due, each once,
-/// whoever else asks. Nothing is queued where training is switched off.
+/// Brings to its end what programs that are gone could not, forgets old records (old jobs a worker forgets apart from
+/// that), and queues every training that has come due, each once, whoever else asks. Nothing is queued where training is
+/// switched off.
 pub async fn queue_upkeep(host: &Host) -> Result<QueuedTrainings, Problem> {
     catch_up(host).await;
+    forget_all_but_jobs(host).await;
     let mut queued =
         queue_due(host, system_time(), |training, key, pool| scheduled_job(host, training, key, pool)).await?;
     if host.settings.training_enabled {

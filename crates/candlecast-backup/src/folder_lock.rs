@@ -99,15 +99,14 @@ fn in_use(folder: &Path, why: &str) -> Problem {
 /// there is a restore. Its schema is left as it is.
 async fn running_job(settings: &Settings) -> Option<Job> {
     let now = system_time();
-    let store = match &settings.database_url {
-        Some(url) => SqlStore::connect_as_it_is(url).await.ok()??,
-        None => {
-            let file = settings.data_dir.join(DATABASE_FILE);
-            if !file.is_file() {
-                return None;
-            }
-            SqlStore::open_file_as_it_is(&file).await.ok()??
+    let store = if let Some(url) = &settings.database_url {
+        SqlStore::connect_as_it_is(url).await.ok()??
+    } else {
+        let file = settings.data_dir.join(DATABASE_FILE);
+        if !file.is_file() {
+            return None;
         }
+        SqlStore::open_file_as_it_is(&file).await.ok()??
     };
     let filter = JobFilter { states: vec![JobState::Running], ..JobFilter::default() };
     let running = store.jobs(&filter, PageRequest::default()).await;

@@ -32,6 +32,11 @@ pub(crate) enum Kind {
         /// `days`, `seconds`, `milliseconds`, or empty for a count.
         unit: &'static str,
     },
+    /// Days for which something is kept, at least 1; `never` to forget is 0.
+    Retention {
+        /// Most.
+        max: i64,
+    },
     /// A number within bounds.
     Real {
         /// Least.
@@ -81,6 +86,7 @@ impl Kind {
             Self::Whole { min, max, .. } => {
                 text.parse::<i64>().ok().filter(|n| (min..=max).contains(n)).map(Value::Whole)
             }
+            Self::Retention { max } => retention(text, max).map(Value::Whole),
             Self::Real { min, max } => real(text, min, max),
             Self::Percent { min, max } => real(text.trim_end_matches('%').trim_end(), min, max),
             Self::Size => size(text).map(Value::Whole),
@@ -99,6 +105,7 @@ impl Kind {
             Self::Folder => "a folder".into(),
             Self::Whole { min, max, unit: "" } => format!("a whole number from {min} to {max}"),
             Self::Whole { min, max, unit } => format!("a whole number of {unit} from {min} to {max}"),
+            Self::Retention { max } => format!("a whole number of days from 1 to {max}, or `never` to keep everything"),
             Self::Real { min, max } => format!("a number from {min} to {max}"),
             Self::Percent { min, max } => format!("a percentage from {min} to {max}"),
             Self::Size => "a size such as 512MB or 4GB".into(),
@@ -115,6 +122,7 @@ impl Kind {
     pub(crate) fn unit(self) -> Option<&'static str> {
         match self {
             Self::Whole { unit, .. } if !unit.is_empty() => Some(unit),
+            Self::Retention { .. } => Some("days"),
             Self::Percent { .. } => Some("percent"),
             Self::Size => Some("bytes"),
             _ => None,
@@ -125,6 +133,7 @@ impl Kind {
     pub(crate) fn show(self, value: &Value) -> String {
         match (self, value) {
             (Self::Size, Value::Whole(bytes)) => show_size(*bytes),
+            (Self::Retention { .. }, Value::Whole(0)) => NEVER.into(),
             (Self::Percent { .. }, Value::Real(share)) => format!("{share} %"),
             (_, Value::Whole(n)) => self.unit().map_or_else(|| n.to_string(), |unit| format!("{n} {unit}")),
             (_, Value::Real(v)) => v.to_string(),
@@ -133,6 +142,16 @@ impl Kind {
             (_, Value::Text(text)) => text.clone(),
         }
     }
+}
+
+/// What says that nothing is ever forgotten.
+const NEVER: &str = "never";
+
+fn retention(text: &str, max: i64) -> Option<i64> {
+    if text.eq_ignore_ascii_case(NEVER) {
+        return Some(0);
+    }
+    text.parse::<i64>().ok().filter(|days| (0..=max).contains(days))
 }
 
 fn real(text: &str, min: f64, max: f64) -> Option<Value> {
@@ -205,6 +224,21 @@ mod tests {
         assert_eq!(ttl.read("86400"), Some(Value::Whole(86_400)));
         assert_eq!(ttl.read("24h"), None);
         assert!(ttl.allowed().contains("seconds"));
+    }
+
+    #[test]
+    fn what_is_kept_for_days_may_be_kept_for_ever() {
+        let kept = Kind::Retention { max: 36_500 };
+        assert_eq!(kept.read("365"), Some(Value::Whole(365)));
+        for never in ["never", " Never ", "0"] {
+            assert_eq!(kept.read(never), Some(Value::Whole(0)), "{never}");
+        }
+        for bad in ["", "-1", "36501", "1.5", "a year", "nev"] {
+            assert_eq!(kept.read(bad), None, "{bad}");
+        }
+        assert_eq!(kept.show(&Value::Whole(365)), "365 days");
+        assert_eq!(kept.show(&Value::Whole(0)), "never");
+        assert!(kept.allowed().contains("`never`") && kept.unit() == Some("days"));
     }
 
     #[test]

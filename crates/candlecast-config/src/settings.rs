@@ -40,6 +40,10 @@ pub struct Settings {
     pub auto_retrain: bool,
     /// Time for which jobs that have ended are kept, in days; longer than between any two times of the schedule.
     pub keep_jobs_days: u32,
+    /// Time for which settled predictions are kept one by one, in days; for ever if `None`.
+    pub keep_predictions_days: Option<u32>,
+    /// Time for which runs that nothing refers to are kept, in days; for ever if `None`.
+    pub keep_runs_days: Option<u32>,
     /// Longest wait for a forecast before the last good one is served, in milliseconds.
     pub inference_timeout_ms: u64,
     /// Trainings at set times, in the order of the file.
@@ -78,6 +82,7 @@ impl Settings {
             Problem::usage("no-data-dir", "data-dir", "no home folder was found: pass --data-dir DIR")
         })?;
         let whole = |key| values.whole(key).expect("the table gives it a default");
+        let kept = |key| u32::try_from(whole(key)).ok().filter(|&days| days > 0);
         let switch = |key| values.switch(key).expect("the table gives it a default");
         Ok(Self {
             models_dir: values.folder("models_dir").cloned().unwrap_or_else(|| data_dir.join("models")),
@@ -90,6 +95,8 @@ impl Settings {
             training_enabled: switch("training_enabled"),
             auto_retrain: switch("auto_retrain"),
             keep_jobs_days: u32::try_from(whole("keep_jobs_days")).unwrap_or(u32::MAX),
+            keep_predictions_days: kept("keep_predictions_days"),
+            keep_runs_days: kept("keep_runs_days"),
             inference_timeout_ms: whole("inference_timeout_ms").unsigned_abs(),
             schedule: file.schedule,
             values,

@@ -25,6 +25,8 @@ const REDIS: &str = "the Redis cache";
 const DETECTION: &str = "the detection of anomalies";
 
 const YEAR_S: i64 = 365 * 86_400;
+/// Longest time that records are kept for, unless it is for ever.
+const MAX_DAYS: i64 = 36_500;
 
 const fn count(min: i64, max: i64) -> Kind {
     Kind::Whole { min, max, unit: "" }
@@ -39,7 +41,7 @@ const PROFILES_LENGTH: Fallback = Words("the profile's: fast 20, deep 60");
 const PROFILES_RATE: Fallback = Words("the profile's: fast 0.001, deep 0.0005");
 
 /// Bounds of parameters are those of the catalog; a test compares them.
-pub(crate) static SETTINGS: [Setting; 31] = [
+pub(crate) static SETTINGS: [Setting; 33] = [
     Setting::new(
         "data_dir",
         &["CANDLECAST_DATA_DIR"],
@@ -111,9 +113,23 @@ pub(crate) static SETTINGS: [Setting; 31] = [
     Setting::new(
         "keep_jobs_days",
         &["CANDLECAST_KEEP_JOBS_DAYS"],
-        Kind::Whole { min: 1, max: 36_500, unit: "days" },
+        Kind::Whole { min: 1, max: MAX_DAYS, unit: "days" },
         Value("90"),
         "time for which ended jobs are kept with their logs; longer than between any two times of the schedule",
+    ),
+    Setting::new(
+        "keep_predictions_days",
+        &["CANDLECAST_KEEP_PREDICTIONS_DAYS"],
+        Kind::Retention { max: MAX_DAYS },
+        Value("365"),
+        "time for which settled predictions are kept one by one; then only their sums by day, which accuracy is made of",
+    ),
+    Setting::new(
+        "keep_runs_days",
+        &["CANDLECAST_KEEP_RUNS_DAYS"],
+        Kind::Retention { max: MAX_DAYS },
+        Value("365"),
+        "time for which ended runs are kept that no model, no line of the ledger and no study refers to",
     ),
     Setting::new(
         "inference_timeout_ms",

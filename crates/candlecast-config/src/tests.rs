@@ -274,6 +274,22 @@ fn jobs_are_kept_for_longer_than_a_schedule_waits() {
     assert!(forgets_at_once.unwrap_err().detail.contains("a whole number of days from 1 to 36500"));
 }
 
+#[test]
+fn records_are_kept_for_days_or_for_ever() {
+    let of = |toml: &str| read(Around { toml: Some(toml), data_dir: Some("/d"), ..Around::default() });
+    let kept = |toml: &str| {
+        let settings = of(toml).unwrap();
+        (settings.keep_predictions_days, settings.keep_runs_days)
+    };
+    assert_eq!(kept(""), (Some(365), Some(365)));
+    assert_eq!(kept("keep_predictions_days = 30\nkeep_runs_days = 'never'"), (Some(30), None));
+    assert_eq!(kept("keep_predictions_days = 0"), (None, Some(365)));
+    let settings = of_variables(&[("CANDLECAST_KEEP_PREDICTIONS_DAYS", "Never"), ("CANDLECAST_KEEP_RUNS_DAYS", "7")]);
+    assert_eq!((settings.keep_predictions_days, settings.keep_runs_days), (None, Some(7)));
+    let e = of("keep_runs_days = 'a year'").unwrap_err();
+    assert!(e.detail.contains("keep_runs_days") && e.detail.contains("from 1 to 36500, or `never`"), "{}", e.detail);
+}
+
 fn with_defaults(settings: &Settings, request: ModelRequest) -> ModelRequest {
     let Ok(entry) = catalog::find(&request.id) else { return request };
     settings.with_model_defaults(entry.id, request)

@@ -37,7 +37,8 @@ fn holders_in(locks: &str, device: u64, inode: u64) -> Vec<u32> {
     found
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use super::*;
 

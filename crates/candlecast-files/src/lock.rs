@@ -101,7 +101,7 @@ impl FileLock {
             if waited >= longest {
                 return Err(LockError::Held { path: path.to_owned(), waited, holders: holders(path) });
             }
-            std::thread::sleep(pause.min(longest - waited));
+            std::thread::sleep(pause.min(longest.saturating_sub(waited)));
             pause = (pause * 2).min(longest_pause);
         }
     }

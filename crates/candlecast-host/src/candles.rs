@@ -31,12 +31,11 @@ pub async fn upsert_candles(host: &Host, series: &CandleSeries) -> Result<Upsert
         // Any part of them may have been stored.
         Err(_) => series.range(),
     };
-    let reopened = match changed {
-        Some(range) => reopen_after_change(host, series.key(), range, note).await,
-        None => {
-            done(host, note).await;
-            0
-        }
+    let reopened = if let Some(range) = changed {
+        Box::pin(reopen_after_change(host, series.key(), range, note)).await
+    } else {
+        done(host, note).await;
+        0
     };
     Ok(Upserted { changed: outcome?, reopened })
 }

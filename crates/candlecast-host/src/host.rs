@@ -124,7 +124,7 @@ impl Host {
     #[must_use]
     pub fn with(&self, seed: Seed, cancel: Arc<AtomicBool>) -> Self {
         let registry = self.registry.stopped_by(Arc::clone(&cancel));
-        Self { seed, cancel, registry, ..self.clone() }
+        Self { registry, seed, cancel, ..self.clone() }
     }
 
     /// The same platform with threads of its own for long computations, for a job that may use fewer.

@@ -186,7 +186,7 @@ impl Writer {
 
 /// Settles what the stream's own candles do not decide. What it does not get done is done the next time.
 pub(super) async fn look_at_others(host: &Host, key: &SeriesKey) -> Settlement {
-    let look = tokio::time::timeout(LONGEST_LOOK, after_candles(host, key));
+    let look = tokio::time::timeout(LONGEST_LOOK, Box::pin(after_candles(host, key)));
     with_grace(host, look).await.and_then(Result::ok).unwrap_or_default()
 }
 

@@ -13,6 +13,7 @@
 //! - The schema is a list of migrations that is only ever added to; a newer schema, or one with another history, is
 //!   refused untouched.
 //! - [`SqlStore::dump`] hands out every record as text that either database reads back.
+//! - What is forgotten goes in batches, each in one transaction, with what is kept of it.
 
 mod check;
 mod db;
@@ -26,11 +27,13 @@ mod named;
 mod page;
 mod predictions;
 mod retry;
+mod roll_up;
 mod runs;
 mod sql;
 mod sql_store;
 mod studies;
 mod turns;
+mod upkeep;
 
 pub use dump::{ColumnKind, Dump, DumpColumn, DumpPiece, DumpTable};
 pub use error::{MetaError, Rule};
@@ -44,15 +47,16 @@ pub use models::{Model, ModelFilter, ModelStatus, ModelStore};
 pub use page::{Cursor, MAX_PAGE, Page, PageRequest};
 pub use predictions::{
     ClassBorders, DIRECTION_TASK, LoggedPrediction, NewPrediction, PRICE_TASK, PredictionFilter, PredictionId,
-    PredictionStatus, PredictionStore, PredictionsOf, PriceInterval, RollingAccuracy, Settled, VOLATILITY_TASK,
-    class_number,
+    PredictionStatus, PredictionStore, PredictionsOf, PriceInterval, Settled, VOLATILITY_TASK, class_number,
 };
 pub use retry::Retry;
+pub use roll_up::{PredictionDay, RollUpDue, RollUpStore, SumUp};
 pub use runs::{NewRun, Run, RunFilter, RunState, RunStore};
 pub use sql::Loaded;
 pub use sql_store::{DATABASE_FILE, SqlStore};
 pub use studies::{Fold, Goal, NewStudy, Study, StudyStore, Trial, TrialEnd, TrialState};
 pub use turns::{MAX_TURN_MS, TurnStore};
+pub use upkeep::UpkeepStore;
 
 /// What workers need: jobs, and turns at what only one of them does.
 pub trait QueueStore: JobStore + TurnStore + std::fmt::Debug {}
@@ -60,6 +64,12 @@ pub trait QueueStore: JobStore + TurnStore + std::fmt::Debug {}
 impl<S: JobStore + TurnStore + std::fmt::Debug> QueueStore for S {}
 
 /// Everything candlecast remembers.
-pub trait MetadataStore: RunStore + ModelStore + QueueStore + PredictionStore + StudyStore + Ledger {}
+pub trait MetadataStore:
+    RunStore + ModelStore + QueueStore + PredictionStore + RollUpStore + StudyStore + Ledger + UpkeepStore
+{
+}
 
-impl<S: RunStore + ModelStore + QueueStore + PredictionStore + StudyStore + Ledger> MetadataStore for S {}
+impl<S: RunStore + ModelStore + QueueStore + PredictionStore + RollUpStore + StudyStore + Ledger + UpkeepStore>
+    MetadataStore for S
+{
+}

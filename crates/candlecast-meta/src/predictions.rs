@@ -142,39 +142,12 @@ impl Default for PredictionFilter {
     }
 }
 
-/// How a model's validated predictions of prices did over a time. Shares are 0 to 1, `mape` in percent, errors in quote
-/// units.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RollingAccuracy {
-    /// The model.
-    pub model_id: String,
-    /// The series.
-    pub series: SeriesKey,
-    /// Validated predictions.
-    pub n_predictions: u64,
-    /// Mean absolute error.
-    pub mae: f64,
-    /// Mean absolute error of "the price stays" on the same targets.
-    pub mae_naive: f64,
-    /// Root of the mean squared error.
-    pub rmse: f64,
-    /// Mean absolute error over the actual price, percent; `None` where all actual prices are zero.
-    pub mape: Option<f64>,
-    /// Share of right directions, ties left out; `None` without any.
-    pub directional_accuracy: Option<f64>,
-    /// Predictions with a direction, on both sides.
-    pub n_directional: u64,
-    /// Share of actual prices inside the interval; `None` without any interval.
-    pub coverage: Option<f64>,
-    /// Predictions with an interval.
-    pub n_intervals: u64,
-}
-
 /// The log of predictions.
 #[async_trait]
 pub trait PredictionStore: Send + Sync {
-    /// Logs predictions, all or none. One that is logged already is left as it is: history is not rewritten.
-    /// Returns how many are new.
+    /// Logs predictions, all or none. One that is logged already is left as it is: history is not rewritten. So is one
+    /// of a model, series and day of the target of which predictions were [rolled up](crate::RollUpStore): it may be
+    /// among them. Returns how many are new.
     async fn append_predictions(&self, predictions: &[NewPrediction]) -> Result<u64, MetaError>;
 
     /// Predictions, last target first.
@@ -199,20 +172,12 @@ pub trait PredictionStore: Send + Sync {
     /// Lets settled predictions of `series` wait for their outcome again, as if they had never met it: candles that
     /// close in `target` have changed. They are those with a target time there, and volatilities that reach over it.
     /// Returns how many there were. Repeating it is harmless: those whose candles are as they were are settled as they
-    /// were.
+    /// were. Of those that were rolled up the days are [marked](crate::PredictionDay::corrected).
     async fn reopen_predictions(&self, series: &SeriesKey, target: TimeRange) -> Result<u64, MetaError>;
 
-    /// Accuracy by model and series over predictions of prices with a target time in `target`, optionally of one step
-    /// ahead.
-    async fn rolling_accuracy(
-        &self,
-        of: &PredictionsOf,
-        target: TimeRange,
-        step: Option<u32>,
-    ) -> Result<Vec<RollingAccuracy>, MetaError>;
-
-    /// Forgets settled predictions with a target time before `before`; returns how many.
-    async fn forget_predictions(&self, before: Timestamp) -> Result<u64, MetaError>;
+    /// [`reopen_predictions`](Self::reopen_predictions) where it is not known that any candle has changed: no day is
+    /// marked.
+    async fn recheck_predictions(&self, series: &SeriesKey, target: TimeRange) -> Result<u64, MetaError>;
 }
 
 impl LoggedPrediction {

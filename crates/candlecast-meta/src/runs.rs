@@ -116,6 +116,7 @@ pub trait RunStore: Send + Sync {
     /// Runs, newest first.
     async fn runs(&self, filter: &RunFilter, page: PageRequest) -> Result<Page<Run>, MetaError>;
 
-    /// Forgets a run and its folds; what it tried stays in the ledger. True when it was there.
-    async fn delete_run(&self, run_id: &str) -> Result<bool, MetaError>;
+    /// Forgets runs that ended before `before`, at most `limit` of them, with their folds; returns how many. A run that a
+    /// model, a line of the ledger or a study refers to stays, and the ledger stays whole.
+    async fn forget_runs(&self, before: Timestamp, limit: u32) -> Result<u64, MetaError>;
 }

@@ -135,6 +135,10 @@ pub struct AccuracyDoc {
     window_days: Option<u32>,
     /// True where only the newest predictions of the window were read.
     cut: bool,
+    /// Predictions of which only sums by day are left.
+    rolled_up: u64,
+    /// How many of these have their target in a day of which candles changed afterwards.
+    corrected: u64,
     models: Vec<ModelAccuracyDoc>,
 }
 
@@ -146,6 +150,8 @@ impl AccuracyDoc {
             to: a.range.map(|r| r.to),
             window_days,
             cut: a.cut,
+            rolled_up: a.rolled_up,
+            corrected: a.corrected,
             models: a.models.iter().map(Into::into).collect(),
         }
     }

@@ -215,12 +215,13 @@ fn target(candles: &CandleSeries, made: &NewPrediction, until: Timestamp) -> Tar
 
 /// Sets every prediction beside its outcome anew, also those that are settled: for the case that candles were
 /// corrected and the log could not follow, as when the program was killed in between. Predictions beyond the stored
-/// candles, and those on series that cannot be read, stay as they are; a volatility that reaches beyond them waits.
+/// candles, and those on series that cannot be read, stay as they are; a volatility that reaches beyond them waits. Those
+/// that were rolled up are not there any more, so their sums stay as they are, too.
 pub async fn revalidate_predictions(host: &Host) -> Result<Settlement, Problem> {
     for stored in host.store.list().await? {
         host.check_cancelled()?;
         if let Some(range) = stored.range.filter(|_| stored.damaged.is_empty()) {
-            host.metadata().await?.reopen_predictions(&stored.key, candlecast_host::target_times(range)).await?;
+            host.metadata().await?.recheck_predictions(&stored.key, candlecast_host::target_times(range)).await?;
         }
     }
     validate_predictions(host, u64::MAX).await

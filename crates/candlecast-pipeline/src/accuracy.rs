@@ -10,13 +10,23 @@ use candlecast_learn::{HitRate, Metrics};
 mod direction;
 mod group;
 mod recent;
+mod sums;
 mod volatility;
 
 pub use direction::{ConfidenceFigures, DirectionFigures, ScoredClass};
+pub use sums::LogSums;
 pub use volatility::{ScoredVolatility, VolatilityFigures};
 
-/// First and last step of the groups that a horizon is looked at in, besides all of it.
-const GROUPS: [(u32, u32); 5] = [(1, 1), (2, 6), (7, 24), (25, 96), (97, u32::MAX)];
+use sums::PriceSums;
+
+/// First steps of the groups that a horizon is looked at in, besides all of it. Sums of old predictions are kept by
+/// group: with other groups, those would go on showing the ones that they were summed up in.
+const GROUPS: [u32; 5] = [1, 2, 7, 25, 97];
+
+/// The group that `step` is of, named by its first step.
+fn group_of(step: u32) -> u32 {
+    GROUPS.into_iter().rev().find(|&first| first <= step).unwrap_or(GROUPS[0])
+}
 
 /// How logged predictions did.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +35,11 @@ pub struct Accuracy {
     pub range: Option<TimeRange>,
     /// True where only the newest predictions of the window were read, since there are too many.
     pub cut: bool,
+    /// How many of the predictions were rolled up, so that only sums are left of them.
+    pub rolled_up: u64,
+    /// How many of these have their target in a day of which candles changed afterwards, so that their figures may rest
+    /// on outcomes that were corrected since.
+    pub corrected: u64,
     /// By model and series, in order.
     pub models: Vec<ModelAccuracy>,
 }
@@ -141,6 +156,20 @@ pub struct ScoredLog {
     pub direction: Vec<ScoredClass>,
     /// Of the volatility.
     pub volatility: Vec<ScoredVolatility>,
+    /// The sums of those that were rolled up; none of them is among the above.
+    pub rolled_up: LogSums,
+}
+
+impl ScoredLog {
+    /// The sums over all of it.
+    fn into_sums(self) -> LogSums {
+        let Self { mut price, direction, volatility, rolled_up: mut sums } = self;
+        price.sort_by_key(|s| (s.origin, s.step));
+        price.iter().for_each(|scored| sums.add_price(scored));
+        direction.iter().for_each(|scored| sums.add_class(scored));
+        volatility.iter().for_each(|scored| sums.add_volatility(scored));
+        sums
+    }
 }
 
 /// A validated prediction of a price as accuracy needs it.
@@ -187,8 +216,7 @@ pub fn accuracy(by_model: BTreeMap<(String, SeriesKey), ScoredLog>) -> Vec<Model
 /// How one model did, by the tasks that its predictions are of: as a rule one.
 fn by_task(model_id: &str, series: &SeriesKey, log: ScoredLog) -> Vec<ModelAccuracy> {
     let step_ms = series.interval.ms();
-    let ScoredLog { mut price, direction, volatility } = log;
-    price.sort_by_key(|s| (s.origin, s.step));
+    let LogSums { price, direction, volatility } = log.into_sums();
     let of = |groups: Vec<GroupAccuracy>, whole: Option<TaskAccuracy>| ModelAccuracy {
         model_id: model_id.to_owned(),
         series: series.clone(),
@@ -199,35 +227,30 @@ fn by_task(model_id: &str, series: &SeriesKey, log: ScoredLog) -> Vec<ModelAccur
     if !price.is_empty() {
         found.push(of(groups(&price, step_ms), None));
     }
-    for whole in [direction::accuracy(&direction, step_ms), volatility::accuracy(&volatility, step_ms)] {
-        found.extend(whole.map(|whole| of(Vec::new(), Some(whole))));
-    }
+    let direction = direction.and_then(|sums| direction::accuracy(&sums, step_ms));
+    let volatility = volatility.and_then(|sums| volatility::accuracy(&sums, step_ms));
+    found.extend([direction, volatility].into_iter().flatten().map(|whole| of(Vec::new(), Some(whole))));
     found
 }
 
-/// The accuracy of a task without steps: `outcomes` are origin and step of each prediction, `untold` says why the model
-/// cannot be set beside the reference.
-fn of_task(outcomes: &[(i64, u32)], step_ms: i64, figures: TaskFigures, untold: &str) -> Option<TaskAccuracy> {
-    let step = outcomes.iter().map(|&(_, step)| step).max()?;
-    let mut origins: Vec<i64> = outcomes.iter().map(|&(origin, _)| origin).collect();
-    origins.sort_unstable();
-    origins.dedup();
-    let independent = independent(&origins, i64::from(step) * step_ms);
+/// The accuracy of a task without steps: of `n` predictions that reach `step` candles ahead of `origins`, ascending, ms.
+/// `untold` says why the model cannot be set beside the reference.
+fn of_task(n: usize, step: u32, origins: &[i64], step_ms: i64, figures: TaskFigures, untold: &str) -> TaskAccuracy {
+    let independent = independent(origins, i64::from(step) * step_ms);
     let evidence = Evidence { better: None, worse: None, independent };
     let (code, verdict) = match evidence.code() {
         VerdictCode::TooFew => (VerdictCode::TooFew, evidence.words("")),
         code => (code, format!("cannot be told from the log: {untold}")),
     };
-    Some(TaskAccuracy { step, n: outcomes.len(), independent, figures, code, verdict })
+    TaskAccuracy { step, n, independent, figures, code, verdict }
 }
 
 /// All steps, then each group that occurs, unless it is all there is.
-fn groups(scored: &[Scored], step_ms: i64) -> Vec<GroupAccuracy> {
-    let of = |(first, last): (u32, u32)| {
-        let part: Vec<Scored> = scored.iter().filter(|s| (first..=last).contains(&s.step)).copied().collect();
-        group::accuracy(&part, step_ms)
-    };
-    let mut found: Vec<GroupAccuracy> = std::iter::once((1, u32::MAX)).chain(GROUPS).filter_map(of).collect();
+fn groups(price: &BTreeMap<u32, PriceSums>, step_ms: i64) -> Vec<GroupAccuracy> {
+    let mut all = PriceSums::default();
+    price.values().for_each(|group| all.merge(group));
+    let of = |sums: &PriceSums| group::accuracy(sums, step_ms);
+    let mut found: Vec<GroupAccuracy> = std::iter::once(&all).chain(price.values()).filter_map(of).collect();
     if found.len() == 2 {
         found.truncate(1);
     }

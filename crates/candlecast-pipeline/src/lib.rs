@@ -29,8 +29,8 @@ mod validate;
 mod warm_start;
 
 pub use accuracy::{
-    Accuracy, ConfidenceFigures, DirectionFigures, GroupAccuracy, LiveTest, ModelAccuracy, Scored, ScoredClass,
-    ScoredLog, ScoredVolatility, TaskAccuracy, TaskFigures, VolatilityFigures, accuracy,
+    Accuracy, ConfidenceFigures, DirectionFigures, GroupAccuracy, LiveTest, LogSums, ModelAccuracy, Scored,
+    ScoredClass, ScoredLog, ScoredVolatility, TaskAccuracy, TaskFigures, VolatilityFigures, accuracy,
 };
 pub use evaluation::{
     Evaluation, Method, PreparedEvaluation, evaluate_series, plan_config, scored_range, warm_up, whole_range,

@@ -118,9 +118,9 @@ fn free_port() -> Result<u16> {
 
 /// Sixteen random bytes, hexadecimal: whoever can connect is the server's administrator.
 fn password() -> Result<String> {
-    let mut bytes = [0_u8; 16];
+    let mut bytes = [0; 16];
     File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("no random numbers")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 fn write_secret(path: &Path, text: &str) -> Result<()> {

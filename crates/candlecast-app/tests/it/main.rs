@@ -19,6 +19,7 @@ mod promotion;
 mod registry;
 mod reopening;
 mod resume;
+mod retention;
 mod scene;
 mod sharing;
 mod waiting;

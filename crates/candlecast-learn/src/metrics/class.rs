@@ -1,5 +1,7 @@
 //! [`ClassMetrics`] of forecasts of the classes SELL, HOLD, BUY.
 
+use serde::{Deserialize, Serialize};
+
 use crate::CLASSES;
 
 /// Probabilities are kept this far from 0 and 1 in the log loss, so that one wrong certainty does not make it infinite.
@@ -38,8 +40,10 @@ pub struct ClassMetrics {
     pub count: usize,
 }
 
-/// Sums for [`ClassMetrics`], fed one outcome at a time.
-#[derive(Debug, Clone, Copy, Default)]
+/// Sums for [`ClassMetrics`], fed one outcome at a time. They add up ([`merge`](Self::merge)), and are written into
+/// records when the outcomes themselves are forgotten, so the fields keep their names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct ClassAccumulator {
     confusion: [[usize; CLASSES]; CLASSES],
     log_loss: f64,
@@ -54,6 +58,17 @@ impl ClassAccumulator {
         for (class, p) in probabilities.into_iter().enumerate() {
             self.brier += (p - f64::from(u8::from(class == actual))).powi(2);
         }
+    }
+
+    /// Adds the outcomes that `other` was fed: counts are exact, sums those of all outcomes to rounding.
+    pub fn merge(&mut self, other: &Self) {
+        for (row, more) in self.confusion.iter_mut().zip(other.confusion) {
+            for (count, more) in row.iter_mut().zip(more) {
+                *count += more;
+            }
+        }
+        self.log_loss += other.log_loss;
+        self.brier += other.brier;
     }
 
     /// The metrics.
@@ -154,6 +169,23 @@ mod tests {
         close(m.brier, (3.0 * 0.06 + 2.0 * (0.64 + 0.81 + 0.01)) / 5.0);
         // n r - sum f a = 15 - (3 * 2 + 1 * 1 + 1 * 2) = 6, n^2 - sum f^2 = 14, n^2 - sum a^2 = 16.
         close(m.mcc, 6.0 / (14.0_f64 * 16.0).sqrt());
+    }
+
+    #[test]
+    fn sums_of_parts_are_those_of_the_whole() {
+        let pairs = [(0, 0), (0, 2), (1, 0), (2, 1), (2, 2), (1, 1)];
+        let whole = accumulate(&pairs);
+        let mut sums = [ClassAccumulator::default(); 2];
+        for (i, &(actual, forecast)) in pairs.iter().enumerate() {
+            sums[i % 2].add(std::array::from_fn(|c| if c == forecast { 0.8 } else { 0.1 }), actual);
+        }
+        let [mut merged, other] = sums;
+        merged.merge(&serde_json::from_str(&serde_json::to_string(&other).unwrap()).unwrap());
+        let merged = merged.finish();
+        assert_eq!((merged.confusion, merged.count, merged.mcc), (whole.confusion, whole.count, whole.mcc));
+        let close = |x: Option<f64>, y: Option<f64>| assert!((x.unwrap() - y.unwrap()).abs() < 1e-12, "{x:?} {y:?}");
+        close(merged.log_loss, whole.log_loss);
+        close(merged.brier, whole.brier);
     }
 
     #[test]

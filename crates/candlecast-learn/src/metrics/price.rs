@@ -1,6 +1,8 @@
 //! [`Metrics`] of price forecasts.
 
-use super::Moments;
+use serde::{Deserialize, Serialize};
+
+use super::{Moments, is_default};
 
 /// Metrics of one model over all scored origins and steps. Prices in quote units, shares in 0..1, `mape` and
 /// `smape` in percent. `None` where a value is undefined (no variance, no direction).
@@ -57,8 +59,10 @@ pub struct Metrics {
     pub mase: Option<f64>,
 }
 
-/// Sums for [`Metrics`], fed one outcome at a time.
-#[derive(Debug, Clone, Copy, Default)]
+/// Sums for [`Metrics`], fed one outcome at a time. They add up ([`merge`](Self::merge)), and are written into records
+/// when the outcomes themselves are forgotten, so the fields keep their names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Accumulator {
     n: f64,
     abs: f64,
@@ -74,18 +78,25 @@ pub struct Accumulator {
     hits: f64,
     directions: f64,
     ties: usize,
+    #[serde(skip_serializing_if = "is_default")]
     inside: [f64; 3],
     /// Outcomes inside, and all of them, by hour of the origin.
+    #[serde(skip_serializing_if = "is_default")]
     hours: [(f64, f64); 24],
+    #[serde(skip_serializing_if = "is_default")]
     width: f64,
+    #[serde(skip_serializing_if = "is_default")]
     outside: f64,
+    #[serde(skip_serializing_if = "is_default")]
     with_interval: [f64; 3],
+    #[serde(skip_serializing_if = "is_default")]
     crps: (f64, f64),
     product: Product,
 }
 
 /// Running moments of pairs.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 struct Product {
     n: f64,
     mean: (f64, f64),
@@ -102,6 +113,21 @@ impl Product {
         self.square.0 += dx * (x - self.mean.0);
         self.square.1 += dy * (y - self.mean.1);
         self.cross += dx * (y - self.mean.1);
+    }
+
+    /// Adds the pairs that `other` was fed, as [`Moments::merge`].
+    fn merge(&mut self, other: &Self) {
+        let n = self.n + other.n;
+        if n > 0.0 {
+            let (dx, dy) = (other.mean.0 - self.mean.0, other.mean.1 - self.mean.1);
+            let weight = self.n * other.n / n;
+            self.square.0 += other.square.0 + dx * dx * weight;
+            self.square.1 += other.square.1 + dy * dy * weight;
+            self.cross += other.cross + dx * dy * weight;
+            self.mean.0 += dx * other.n / n;
+            self.mean.1 += dy * other.n / n;
+            self.n = n;
+        }
     }
 
     fn correlation(&self) -> Option<f64> {
@@ -200,6 +226,43 @@ impl Accumulator {
         self.product.add(o.plain, o.actual);
     }
 
+    /// Adds the outcomes that `other` was fed: counts are exact, sums those of all outcomes to rounding.
+    pub fn merge(&mut self, other: &Self) {
+        if other.n == 0.0 {
+            return;
+        }
+        self.min = if self.n == 0.0 { other.min } else { self.min.min(other.min) };
+        self.max = self.max.max(other.max);
+        for (sum, more) in [
+            (&mut self.n, other.n),
+            (&mut self.abs, other.abs),
+            (&mut self.square, other.square),
+            (&mut self.percent, other.percent),
+            (&mut self.symmetric, other.symmetric),
+            (&mut self.error, other.error),
+            (&mut self.return_error, other.return_error),
+            (&mut self.hits, other.hits),
+            (&mut self.directions, other.directions),
+            (&mut self.width, other.width),
+            (&mut self.outside, other.outside),
+            (&mut self.crps.0, other.crps.0),
+            (&mut self.crps.1, other.crps.1),
+        ] {
+            *sum += more;
+        }
+        self.ties += other.ties;
+        for tercile in 0..3 {
+            self.inside[tercile] += other.inside[tercile];
+            self.with_interval[tercile] += other.with_interval[tercile];
+        }
+        for (hour, more) in self.hours.iter_mut().zip(other.hours) {
+            *hour = (hour.0 + more.0, hour.1 + more.1);
+        }
+        self.returns.merge(&other.returns);
+        self.prices.merge(&other.prices);
+        self.product.merge(&other.product);
+    }
+
     /// The metrics; `skill`, `skill_scaled` and `mase` are set by whoever knows the reference.
     pub fn finish(&self) -> Metrics {
         let mean = |sum: f64| (self.n > 0.0).then(|| sum / self.n);
@@ -266,6 +329,54 @@ mod tests {
         assert_eq!(m.coverage_by_volatility, [None, None, Some(0.5)]);
         assert_eq!((m.coverage_by_hour[7], m.coverage_by_hour[6]), (Some(0.5), None));
         assert_eq!(m.information_coefficient, None, "the forecasts are all the same");
+    }
+
+    /// Outcome `i` of a made series, some with an interval and a score.
+    fn made(i: usize) -> Outcome {
+        let wave = |k: f64| (k * i as f64).sin() / 50.0;
+        let (forecast, actual) = (wave(0.7), if i.is_multiple_of(5) { 0.0 } else { wave(1.3) });
+        let (tercile, hour) = ((i % 3) as u8, (i % 24) as u8);
+        let bounds = Bounds { lower: forecast - 0.01, upper: forecast + 0.02, level: 0.9, tercile, hour };
+        let is_told = i.is_multiple_of(2);
+        Outcome {
+            interval: is_told.then_some(bounds),
+            crps: is_told.then_some(0.01),
+            ..Outcome::point(100.0 + i as f64, forecast, actual)
+        }
+    }
+
+    #[test]
+    fn sums_of_parts_are_those_of_the_whole_and_survive_their_text() {
+        let of = |range: std::ops::Range<usize>| {
+            let mut a = Accumulator::default();
+            range.for_each(|i| a.add(&made(i)));
+            a
+        };
+        let whole = of(0..120).finish();
+        for cuts in [[0, 120], [1, 2], [40, 41], [60, 119]] {
+            let mut merged = of(0..cuts[0]);
+            for part in [of(cuts[0]..cuts[1]), of(cuts[1]..120)] {
+                let read: Accumulator = serde_json::from_str(&serde_json::to_string(&part).unwrap()).unwrap();
+                assert_eq!(read, part);
+                merged.merge(&read);
+            }
+            let merged = merged.finish();
+            assert_eq!((merged.count, merged.ties), (whole.count, whole.ties));
+            assert_eq!(merged.directional_accuracy, whole.directional_accuracy);
+            assert_eq!(merged.coverage_by_volatility, whole.coverage_by_volatility);
+            assert_eq!(merged.coverage_by_hour, whole.coverage_by_hour);
+            assert_eq!((merged.min_error, merged.max_error), (whole.min_error, whole.max_error));
+            let of_both = |m: &Metrics| {
+                let all = [m.mae, m.mse, m.mape, m.smape, m.r2, m.r2_price, m.mean_error, m.coverage];
+                [all, [m.interval_width, m.interval_score, m.crps, m.information_coefficient, m.rmse, None, None, None]]
+            };
+            for (a, b) in of_both(&merged).iter().flatten().zip(of_both(&whole).iter().flatten()) {
+                let (Some(a), Some(b)) = (a, b) else { continue };
+                assert!((a - b).abs() <= 1e-12 * b.abs().max(1.0), "{a} {b} {cuts:?}");
+            }
+        }
+        let none: Accumulator = serde_json::from_str("{}").unwrap();
+        assert_eq!(none, Accumulator::default());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! [`VolatilityMetrics`] of forecasts of the realised variance.
 
-use super::Moments;
+use serde::{Deserialize, Serialize};
+
+use super::{Moments, is_default};
 
 /// Metrics of one model over all scored origins. Volatilities are roots of variances over the horizon, in log returns,
 /// not annualised. Origins after which no price moved have no log variance: they are counted and left out of all else.
@@ -44,8 +46,10 @@ impl VolatilityOutcome {
     }
 }
 
-/// Sums for [`VolatilityMetrics`], fed one outcome at a time.
-#[derive(Debug, Clone, Copy, Default)]
+/// Sums for [`VolatilityMetrics`], fed one outcome at a time. They add up ([`merge`](Self::merge)), and are written into
+/// records when the outcomes themselves are forgotten, so the fields keep their names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct VolatilityAccumulator {
     zero_variance: usize,
     qlike: f64,
@@ -53,8 +57,11 @@ pub struct VolatilityAccumulator {
     abs: f64,
     log_error: f64,
     logs: Moments,
+    #[serde(skip_serializing_if = "is_default")]
     inside: f64,
+    #[serde(skip_serializing_if = "is_default")]
     width: f64,
+    #[serde(skip_serializing_if = "is_default")]
     with_interval: f64,
 }
 
@@ -78,6 +85,23 @@ impl VolatilityAccumulator {
             self.inside += f64::from(u8::from(inside));
             self.width += (0.5 * upper).exp() - (0.5 * lower).exp();
         }
+    }
+
+    /// Adds the outcomes that `other` was fed: counts are exact, sums those of all outcomes to rounding.
+    pub fn merge(&mut self, other: &Self) {
+        self.zero_variance += other.zero_variance;
+        for (sum, more) in [
+            (&mut self.qlike, other.qlike),
+            (&mut self.square, other.square),
+            (&mut self.abs, other.abs),
+            (&mut self.log_error, other.log_error),
+            (&mut self.inside, other.inside),
+            (&mut self.width, other.width),
+            (&mut self.with_interval, other.with_interval),
+        ] {
+            *sum += more;
+        }
+        self.logs.merge(&other.logs);
     }
 
     /// The metrics.
@@ -123,6 +147,34 @@ mod tests {
         let width = |w: f64| 2.0 * (0.5 * w).sinh();
         close(m.interval_width, f64::midpoint(0.02 * width(1.0), 0.01 * width(3.0)));
         assert_eq!((m.count, m.zero_variance), (2, 0));
+    }
+
+    #[test]
+    fn sums_of_parts_are_those_of_the_whole() {
+        let made = |i: usize| {
+            let forecast = 1e-4 * (1.0 + (i as f64).sin().abs());
+            let actual = if i.is_multiple_of(7) { 0.0 } else { 1e-4 * (1.0 + (2.0 * i as f64).cos().abs()) };
+            outcome(forecast, actual, i.is_multiple_of(2).then_some(0.5))
+        };
+        let of = |range: std::ops::Range<usize>| {
+            let mut sums = VolatilityAccumulator::default();
+            range.for_each(|i| sums.add(&made(i)));
+            sums
+        };
+        let whole = of(0..50).finish();
+        let mut merged = VolatilityAccumulator::default();
+        for part in [of(0..1), of(1..23), of(23..23), of(23..50)] {
+            merged.merge(&serde_json::from_str(&serde_json::to_string(&part).unwrap()).unwrap());
+        }
+        let merged = merged.finish();
+        assert_eq!((merged.count, merged.zero_variance), (whole.count, whole.zero_variance));
+        assert_eq!(merged.coverage, whole.coverage);
+        let close = |x: Option<f64>, y: Option<f64>| assert!((x.unwrap() - y.unwrap()).abs() < 1e-12, "{x:?} {y:?}");
+        close(merged.qlike, whole.qlike);
+        close(merged.rmse, whole.rmse);
+        close(merged.mae, whole.mae);
+        close(merged.r2, whole.r2);
+        close(merged.interval_width, whole.interval_width);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use candlecast_core::{
 use candlecast_host::{Clock, HostOptions};
 use candlecast_meta::{
     LoggedPrediction, MetaError, NewPrediction, Page, PageRequest, PredictionFilter, PredictionStatus, PredictionStore,
-    PredictionsOf, Retry, RollingAccuracy, Rule, Settled, SqlStore,
+    PredictionsOf, Retry, Rule, Settled, SqlStore,
 };
 use candlecast_pipeline::ModelLabel;
 use tempfile::TempDir;
@@ -80,17 +80,8 @@ impl PredictionStore for Flaky {
         self.inner.reopen_predictions(series, target).await
     }
 
-    async fn rolling_accuracy(
-        &self,
-        of: &PredictionsOf,
-        target: TimeRange,
-        step: Option<u32>,
-    ) -> Result<Vec<RollingAccuracy>, MetaError> {
-        self.inner.rolling_accuracy(of, target, step).await
-    }
-
-    async fn forget_predictions(&self, before: Timestamp) -> Result<u64, MetaError> {
-        self.inner.forget_predictions(before).await
+    async fn recheck_predictions(&self, series: &SeriesKey, target: TimeRange) -> Result<u64, MetaError> {
+        self.inner.recheck_predictions(series, target).await
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0004_prediction_directions.sql"),
     },
     Migration { version: 5, name: "turns", sql: include_str!("../../migrations/sqlite/0005_turns.sql") },
+    Migration { version: 6, name: "roll_up", sql: include_str!("../../migrations/sqlite/0006_roll_up.sql") },
 ];
 
 /// Steps for PostgreSQL.
@@ -46,6 +47,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         sql: include_str!("../../migrations/postgres/0004_prediction_directions.sql"),
     },
     Migration { version: 5, name: "turns", sql: include_str!("../../migrations/postgres/0005_turns.sql") },
+    Migration { version: 6, name: "roll_up", sql: include_str!("../../migrations/postgres/0006_roll_up.sql") },
 ];
 
 /// Where the applied steps are recorded.

@@ -119,6 +119,25 @@ impl Database {
         }
     }
 
+    /// Changes by `first`, then by the statements that `then` makes of what its `RETURNING` names, in one transaction; how
+    /// many records `first` changed.
+    pub(crate) async fn change_then<F>(&self, first: Statement, then: F) -> Result<u64, MetaError>
+    where
+        F: FnOnce(Vec<Record>) -> Result<Vec<Statement>, MetaError> + Send,
+    {
+        if let Self::Sqlite(db) = self {
+            return db.change_then(first, then).await;
+        }
+        let mut transaction = self.begin().await?;
+        let records = transaction.rows(first).await?;
+        let changed = records.len() as u64;
+        for statement in then(records)? {
+            transaction.execute(statement).await?;
+        }
+        transaction.commit().await?;
+        Ok(changed)
+    }
+
     /// Waits for calls under way and closes.
     pub(crate) async fn close(&self) {
         match self {

@@ -4,13 +4,19 @@
 //! processes on the file are waited for (`busy_timeout`). With a write-ahead log and `synchronous = FULL` nothing that
 //! was acknowledged is lost, neither by a killed program nor by a power cut: each transaction waits for the disk once.
 //! They are rare, since what is written often (forecasts, outcomes, log lines) is written many at a time.
+//!
+//! A file that is made here can give the space of deleted records back (`auto_vacuum = INCREMENTAL`), some pages at a
+//! time. One that was made without uses it again itself and keeps its size: changing that takes `VACUUM`, which writes
+//! the whole file anew and lets nobody write meanwhile. A backup that is restored makes such a file, too.
 
 use std::path::Path;
 use std::time::Duration;
 
 use candlecast_core::{Seed, Timestamp};
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqliteConnection, SqlitePool};
 
 use super::deadline::within;
@@ -65,7 +71,13 @@ impl SqliteDatabase {
             // Rows come from another thread: a page of a list without waiting for each other.
             .row_buffer_size(MAX_PAGE as usize)
             .busy_timeout(BUSY);
-        let writer = kept(1).connect_with(options.clone()).await.map_err(fault)?;
+        // Only of a new file: to an old one it means nothing, and each connection that sets it waits for the write lock.
+        let is_new = std::fs::metadata(file).map_or(true, |found| found.len() == 0);
+        let mut writing = options.clone();
+        if is_new {
+            writing = writing.auto_vacuum(SqliteAutoVacuum::Incremental);
+        }
+        let writer = kept(1).connect_with(writing).await.map_err(fault)?;
         let readers = kept(READERS).connect_with(options.pragma("query_only", "1")).await.map_err(fault)?;
         Ok(Self { writer, readers, place })
     }
@@ -115,6 +127,27 @@ impl SqliteDatabase {
         result
     }
 
+    /// On failure the connection is replaced, as by [`change_all`](Self::change_all).
+    pub(crate) async fn change_then<F>(&self, first: Statement, then: F) -> Result<u64, MetaError>
+    where
+        F: FnOnce(Vec<Record>) -> Result<Vec<Statement>, MetaError> + Send,
+    {
+        within(LIMIT, &self.place, self.one_after_another(first, then)).await
+    }
+
+    async fn one_after_another<F>(&self, first: Statement, then: F) -> Result<u64, MetaError>
+    where
+        F: FnOnce(Vec<Record>) -> Result<Vec<Statement>, MetaError> + Send,
+    {
+        let mut connection = self.writer.acquire().await.map_err(|error| sqlite_fault(&error, &self.place))?;
+        let result = in_sequence(&mut connection, first, then, &self.place).await;
+        if result.is_err() {
+            // What went wrong is reported already; a failure to close adds nothing.
+            drop(connection.close().await);
+        }
+        result
+    }
+
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -133,6 +166,28 @@ async fn in_transaction(connection: &mut SqliteConnection, statements: Vec<State
         changed.push((&mut *transaction).execute(query(statement)).await?.rows_affected());
     }
     transaction.commit().await?;
+    Ok(changed)
+}
+
+/// Runs `first` and what `then` makes of its records, or nothing; how many records there were.
+async fn in_sequence<F>(
+    connection: &mut SqliteConnection,
+    first: Statement,
+    then: F,
+    place: &str,
+) -> Result<u64, MetaError>
+where
+    F: FnOnce(Vec<Record>) -> Result<Vec<Statement>, MetaError> + Send,
+{
+    let fault = |error: sqlx::Error| sqlite_fault(&error, place);
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
+    let rows = (&mut *transaction).fetch_all(query(first)).await.map_err(fault)?;
+    let changed = rows.len() as u64;
+    let statements = then(rows.into_iter().map(Record::Sqlite).collect())?;
+    for statement in statements {
+        (&mut *transaction).execute(query(statement)).await.map_err(fault)?;
+    }
+    transaction.commit().await.map_err(fault)?;
     Ok(changed)
 }
 
@@ -208,6 +263,49 @@ mod tests {
         assert_eq!(count(&db).await, 0, "the small record of the failed batch must be gone");
         db.change_all(vec![fold("one", "{}"), fold("two", "{}")]).await.unwrap();
         assert_eq!(count(&db).await, 2, "writing goes on once there is space");
+    }
+
+    #[tokio::test]
+    async fn what_follows_from_a_change_counts_with_it_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = SqliteDatabase::open(&dir.path().join("then.db"), NOW).await.unwrap();
+        db.change_all(["a", "b", "c"].map(|scope| fold(scope, "{}")).into()).await.unwrap();
+        let some = || Statement::new("DELETE FROM ml_folds WHERE scope < $1 RETURNING scope").bind("c");
+        let one_for_all = |records: Vec<Record>| -> Result<Vec<Statement>, MetaError> {
+            let scopes = records.iter().map(|record| record.text("scope")).collect::<Result<Vec<_>, MetaError>>()?;
+            Ok(vec![fold(&scopes.join("+"), "{}"), fold("c", "{}")])
+        };
+        // The record `c` is there already, so nothing is deleted.
+        assert!(db.change_then(some(), one_for_all).await.is_err());
+        assert_eq!(count(&db).await, 3);
+        let fails = |_: Vec<Record>| Err(MetaError::not_found("fold", "x"));
+        assert_eq!(db.change_then(some(), fails).await, Err(MetaError::not_found("fold", "x")));
+        assert_eq!(count(&db).await, 3);
+        let one = |records: Vec<Record>| Ok(vec![fold(&format!("{} of them", records.len()), "{}")]);
+        assert_eq!(db.change_then(some(), one).await, Ok(2));
+        assert_eq!(count(&db).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_new_file_can_give_space_back_and_an_old_one_is_left_as_it_was_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = async |db: &SqliteDatabase| {
+            let rows = db.rows(Statement::new("PRAGMA auto_vacuum")).await.unwrap();
+            rows[0].int("auto_vacuum").unwrap()
+        };
+        let file = dir.path().join("new.db");
+        for _ in 0..2 {
+            let db = SqliteDatabase::open(&file, NOW).await.unwrap();
+            assert_eq!(mode(&db).await, 2, "incremental");
+            db.close().await;
+        }
+        let file = dir.path().join("old.db");
+        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        let mut old = SqliteConnection::connect_with(&options).await.unwrap();
+        (&mut old).execute("CREATE TABLE other (a BIGINT)").await.unwrap();
+        old.close().await.unwrap();
+        let db = SqliteDatabase::open(&file, NOW).await.unwrap();
+        assert_eq!(mode(&db).await, 0, "none");
     }
 
     #[tokio::test]

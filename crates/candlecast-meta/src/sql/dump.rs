@@ -10,13 +10,15 @@ use crate::{MetaError, SqlStore};
 
 /// Every table and the columns of its key, those that are referred to before those that refer to them. A table that
 /// a migration takes away stays in this list: older dumps hold it.
-pub(super) const TABLES: [(&str, &str); 10] = [
+pub(super) const TABLES: [(&str, &str); 12] = [
     ("ml_runs", "seq"),
     ("ml_models", "seq"),
     ("ml_training_jobs", "seq"),
     ("ml_job_logs", "job_id, attempt, line"),
     ("ml_job_checkpoints", "job_id"),
     ("ml_predictions", "seq"),
+    ("ml_prediction_days", "seq"),
+    ("ml_prediction_marks", "marked_at"),
     ("hpo_studies", "seq"),
     ("hpo_trials", "study_id, number"),
     ("ml_folds", "scope, trial, fold"),

@@ -10,9 +10,11 @@ mod load;
 mod models;
 mod predictions;
 mod restores;
+mod roll_up;
 mod runs;
 mod select;
 mod studies;
 mod turns;
+mod upkeep;
 
 pub use load::Loaded;

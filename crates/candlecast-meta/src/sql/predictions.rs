@@ -3,15 +3,17 @@
 use async_trait::async_trait;
 use candlecast_core::{Move, SeriesKey, TimeRange, Timestamp};
 
+use super::roll_up::mark_corrected;
 use super::select::Select;
 use crate::db::{Record, Statement};
 use crate::predictions::{
     ClassBorders, DIRECTION_TASK, LoggedPrediction, NewPrediction, PRICE_TASK, PredictionFilter, PredictionId,
-    PredictionStatus, PredictionStore, PredictionsOf, PriceInterval, RollingAccuracy, Settled,
+    PredictionStatus, PredictionStore, PredictionsOf, PriceInterval, Settled,
 };
+use crate::roll_up::day_of;
 use crate::{MetaError, Page, PageRequest, SqlStore, check};
 
-const COLUMNS: &str = "model_id, venue, symbol, \"interval\", origin, step, target_time, made_at, base_price, \
+pub(super) const COLUMNS: &str = "model_id, venue, symbol, \"interval\", origin, step, target_time, made_at, base_price, \
     prediction, lower_price, upper_price, interval_level, confidence, task, sell_at, buy_at, direction, status, actual, \
     error, validated_at";
 
@@ -25,16 +27,16 @@ const MADE_VALUES: usize = 18;
 /// Predictions written by one statement; 18 values each, of at most 32,766 that SQLite takes.
 const BATCH: usize = 500;
 
-/// Both sides have a direction. Where none was recorded it is that of the price.
-const DIRECTIONAL: &str = "COALESCE(direction <> 'NONE', prediction <> base_price) AND actual <> base_price";
-
-/// The prediction is of a rise, where it has a direction.
-const RISES: &str = "COALESCE(direction = 'UP', prediction > base_price)";
-
 #[async_trait]
 impl PredictionStore for SqlStore {
     async fn append_predictions(&self, predictions: &[NewPrediction]) -> Result<u64, MetaError> {
-        let statements = predictions.chunks(BATCH).map(insert).collect::<Result<Vec<_>, MetaError>>()?;
+        let rolled_up = self.rolled_up_days(predictions).await?;
+        let is_open = |made: &&NewPrediction| {
+            rolled_up.is_empty()
+                || !rolled_up.contains(&(made.model_id.clone(), made.series.clone(), day_of(made.target_time)))
+        };
+        let open: Vec<&NewPrediction> = predictions.iter().filter(is_open).collect();
+        let statements = open.chunks(BATCH).map(insert).collect::<Result<Vec<_>, MetaError>>()?;
         Ok(self.db.change_all(statements).await?.iter().sum())
     }
 
@@ -76,30 +78,14 @@ impl PredictionStore for SqlStore {
     }
 
     async fn reopen_predictions(&self, series: &SeriesKey, target: TimeRange) -> Result<u64, MetaError> {
-        let met_there = reopen("target_time >= $4 AND target_time < $5", series).bind(target.from).bind(target.to);
-        // A volatility depends on every close after its origin. The task is a constant for the sake of its index.
-        let reaching_over = reopen("task = 'volatility' AND target_time >= $4 AND origin < $5", series)
-            .bind(target.to)
-            .bind(target.to.plus_ms(-1));
-        Ok(self.db.change_all(vec![met_there, reaching_over]).await?.iter().sum())
+        let reopened = reopened(series, target);
+        let n = reopened.len();
+        let statements = reopened.into_iter().chain(mark_corrected(series, target)).collect();
+        Ok(self.db.change_all(statements).await?.iter().take(n).sum())
     }
 
-    async fn rolling_accuracy(
-        &self,
-        of: &PredictionsOf,
-        target: TimeRange,
-        step: Option<u32>,
-    ) -> Result<Vec<RollingAccuracy>, MetaError> {
-        let mut select = accuracy_select();
-        choose(&mut select, of, target);
-        select.any_of("step", step);
-        let statement = select.grouped("model_id, venue, symbol, \"interval\"");
-        self.db.rows(statement).await?.iter().map(accuracy).collect()
-    }
-
-    async fn forget_predictions(&self, before: Timestamp) -> Result<u64, MetaError> {
-        let statement = Statement::new("DELETE FROM ml_predictions WHERE target_time < $1 AND status <> 'pending'");
-        self.db.change(statement.bind(before)).await
+    async fn recheck_predictions(&self, series: &SeriesKey, target: TimeRange) -> Result<u64, MetaError> {
+        Ok(self.db.change_all(reopened(series, target)).await?.iter().sum())
     }
 }
 
@@ -130,6 +116,16 @@ fn with_task(select: &mut Select, task: &str) {
     select.compare("task =", task);
 }
 
+/// Settled predictions of `series` whose outcome depends on closes in `target` wait again.
+fn reopened(series: &SeriesKey, target: TimeRange) -> Vec<Statement> {
+    let met_there = reopen("target_time >= $4 AND target_time < $5", series).bind(target.from).bind(target.to);
+    // A volatility depends on every close after its origin. The task is a constant for the sake of its index.
+    let reaching_over = reopen("task = 'volatility' AND target_time >= $4 AND origin < $5", series)
+        .bind(target.to)
+        .bind(target.to.plus_ms(-1));
+    vec![met_there, reaching_over]
+}
+
 /// Settled predictions of `series` that meet `condition` wait again; its values `$4` and on are still to be bound.
 fn reopen(condition: &str, series: &SeriesKey) -> Statement {
     Statement::new(format!(
@@ -141,7 +137,7 @@ fn reopen(condition: &str, series: &SeriesKey) -> Statement {
     .bind(series.interval.to_string())
 }
 
-fn insert(predictions: &[NewPrediction]) -> Result<Statement, MetaError> {
+fn insert(predictions: &[&NewPrediction]) -> Result<Statement, MetaError> {
     let rows: Vec<String> = (0..predictions.len())
         .map(|i| {
             let places: Vec<String> = (1..=MADE_VALUES).map(|k| format!("${}", i * MADE_VALUES + k)).collect();
@@ -149,7 +145,7 @@ fn insert(predictions: &[NewPrediction]) -> Result<Statement, MetaError> {
         })
         .collect();
     let sql = format!("INSERT INTO ml_predictions ({MADE_COLUMNS}) VALUES {} ON CONFLICT DO NOTHING", rows.join(", "));
-    predictions.iter().try_fold(Statement::new(sql), bind_made)
+    predictions.iter().try_fold(Statement::new(sql), |statement, made| bind_made(statement, made))
 }
 
 fn bind_made(statement: Statement, made: &NewPrediction) -> Result<Statement, MetaError> {
@@ -218,42 +214,7 @@ fn give_up(unscorable: &[&Settled], now: Timestamp) -> Statement {
     unscorable.iter().fold(Statement::new(sql).bind(now), |statement, one| statement.bind(one.id.0))
 }
 
-fn accuracy_select() -> Select {
-    let columns = format!(
-        "model_id, venue, symbol, \"interval\", COUNT(*) AS n_predictions, AVG(ABS(error)) AS mae, \
-         AVG(ABS(actual - base_price)) AS mae_naive, AVG(error * error) AS mse, \
-         AVG(CASE WHEN actual <> 0 THEN ABS(error / actual) END) AS mean_share, \
-         COUNT(CASE WHEN {DIRECTIONAL} THEN 1 END) AS n_directional, \
-         COUNT(CASE WHEN {DIRECTIONAL} AND {RISES} = (actual > base_price) THEN 1 END) AS n_right, \
-         COUNT(lower_price) AS n_intervals, \
-         COUNT(CASE WHEN actual BETWEEN lower_price AND upper_price THEN 1 END) AS n_inside"
-    );
-    let mut select = Select::aggregate(&columns, "ml_predictions");
-    with_status(&mut select, PredictionStatus::Validated);
-    select.compare("task =", PRICE_TASK);
-    select
-}
-
-fn accuracy(row: &Record) -> Result<RollingAccuracy, MetaError> {
-    let count = |column: &str| row.narrow::<u64>(column);
-    let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
-    let (n_directional, n_intervals) = (count("n_directional")?, count("n_intervals")?);
-    Ok(RollingAccuracy {
-        model_id: row.text("model_id")?,
-        series: row.series()?,
-        n_predictions: count("n_predictions")?,
-        mae: row.real("mae")?,
-        mae_naive: row.real("mae_naive")?,
-        rmse: row.real("mse")?.sqrt(),
-        mape: row.real_if_any("mean_share")?.map(|share| share * 100.0),
-        directional_accuracy: share(count("n_right")?, n_directional),
-        n_directional,
-        coverage: share(count("n_inside")?, n_intervals),
-        n_intervals,
-    })
-}
-
-fn read(row: &Record) -> Result<LoggedPrediction, MetaError> {
+pub(super) fn read(row: &Record) -> Result<LoggedPrediction, MetaError> {
     Ok(LoggedPrediction {
         id: PredictionId(row.int("seq")?),
         made: NewPrediction {

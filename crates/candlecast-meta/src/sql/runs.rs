@@ -13,6 +13,9 @@ const COLUMNS: &str = "id, kind, experiment, state, venue, symbol, \"interval\",
     config, config_hash, data_from, data_to, data_fingerprint, seed, program_version, instruction_set, job_id, \
     started_at, finished_at, result, error";
 
+/// Runs whose folds are forgotten by one statement.
+const BATCH: usize = 500;
+
 #[async_trait]
 impl RunStore for SqlStore {
     async fn start_run(&self, run: &NewRun) -> Result<bool, MetaError> {
@@ -67,16 +70,26 @@ impl RunStore for SqlStore {
         select.page(&self.db, page, read).await
     }
 
-    async fn delete_run(&self, run_id: &str) -> Result<bool, MetaError> {
-        let changed = self
-            .db
-            .change_all(vec![
-                Statement::new("DELETE FROM ml_runs WHERE id = $1").bind(run_id),
-                Statement::new("DELETE FROM ml_folds WHERE scope = $1").bind(run_id),
-            ])
-            .await?;
-        Ok(changed.first() == Some(&1))
+    async fn forget_runs(&self, before: Timestamp, limit: u32) -> Result<u64, MetaError> {
+        let referred_to = ["ml_models", "ml_ledger", "hpo_studies"]
+            .map(|table| format!("NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.run_id = ml_runs.id)"))
+            .join(" AND ");
+        let gone = Statement::new(format!(
+            "DELETE FROM ml_runs WHERE seq IN (SELECT seq FROM ml_runs WHERE state <> 'running' \
+             AND COALESCE(finished_at, started_at) < $1 AND {referred_to} ORDER BY seq LIMIT $2) RETURNING id"
+        ));
+        self.db.change_then(gone.bind(before).bind(limit), |runs| folds_of(&runs)).await
     }
+}
+
+/// Forgets the folds of runs.
+fn folds_of(runs: &[Record]) -> Result<Vec<Statement>, MetaError> {
+    let of_some = |runs: &[Record]| -> Result<Statement, MetaError> {
+        let places: Vec<String> = (1..=runs.len()).map(|i| format!("${i}")).collect();
+        let statement = Statement::new(format!("DELETE FROM ml_folds WHERE scope IN ({})", places.join(", ")));
+        runs.iter().try_fold(statement, |statement, run| Ok(statement.bind(run.text("id")?)))
+    };
+    runs.chunks(BATCH).map(of_some).collect()
 }
 
 fn insert(run: &NewRun) -> Result<Statement, MetaError> {

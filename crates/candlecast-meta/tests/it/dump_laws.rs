@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candlecast_core::{Action, Move};
+use candlecast_core::{Action, Move, TimeRange};
 use candlecast_meta::{
     Dump, DumpPiece, Fold, JobFilter, JobStore, Ledger, Loaded, LogLevel, LogLine, MetaError, ModelStore, NewJob,
     NewPrediction, NewRun, Outcome, PRICE_TASK, PageRequest, PredictionFilter, PredictionStore, PredictionsOf,
-    RunFilter, RunStore, Settled, SqlStore, StudyStore, TrialEnd,
+    RollUpDue, RollUpStore, RunFilter, RunStore, Settled, SqlStore, StudyStore, TrialEnd,
 };
 use serde_json::{Value, json};
 use sqlx::{Connection, Row, SqliteConnection};
@@ -32,6 +32,7 @@ async fn fill(store: &SqlStore) {
     store.append_log("first", &[line]).await.unwrap();
     store.save_checkpoint(&lease, vec![0, 1, 254, 255], at(5)).await.unwrap();
     store.finish_job(&lease, &Outcome::Interrupted("power".into()), at(6)).await.unwrap();
+    roll_up_one(store).await;
     let made: Vec<_> = (0..3).map(|hour| prediction("m", hour, 1, 100.0 + 0.1 * hour as f64)).collect();
     store.append_predictions(&made).await.unwrap();
     let due = store.due_predictions(&PredictionsOf::All, at(120), PageRequest::default()).await.unwrap();
@@ -51,6 +52,16 @@ async fn fill(store: &SqlStore) {
     };
     store.put_fold(&fold).await.unwrap();
     store.record_tries(&[tried("a", "x", Some(0.1), (0, 10)), tried("b", "y", None, (0, 10))]).await.unwrap();
+}
+
+/// A prediction of the day before, of which only the sums are left.
+async fn roll_up_one(store: &SqlStore) {
+    store.append_predictions(&[prediction("gone", -20, 1, 100.0)]).await.unwrap();
+    let due = store.due_predictions(&PredictionsOf::All, at(0), PageRequest::default()).await.unwrap();
+    store.settle_predictions(&[Settled { id: due.items[0].id, actual: Some(101.3) }], at(0)).await.unwrap();
+    store.mark_predictions(at(0), at(0)).await.unwrap();
+    let old = RollUpDue { target_before: at(0), logged_by: at(0), limit: 10 };
+    assert_eq!(store.roll_up_predictions(&old, &|_| r#"{"odd": "\"\u00fc"}"#.into(), at(1)).await, Ok(1));
 }
 
 async fn dumped(store: &SqlStore) -> (Dump, Vec<DumpPiece>) {
@@ -101,7 +112,7 @@ async fn every_table_is_dumped_with_every_column() {
     let mut connection = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
     let sql = "SELECT t.name AS name, COUNT(*) AS n FROM sqlite_schema t JOIN pragma_table_info(t.name) c \
                WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' \
-               AND t.name NOT IN ('candlecast_schema', 'ml_turns') \
+               AND t.name NOT IN ('candlecast_schema', 'ml_turns', 'ml_upkeep') \
                GROUP BY t.name ORDER BY t.name";
     let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
     let expected: Vec<(String, i64)> = rows.iter().map(|row| (row.get("name"), row.get("n"))).collect();
@@ -130,6 +141,7 @@ async fn a_dump_of_either_database_fills_either() {
             assert_eq!(lines(&restored), lines(&pieces), "{} to {}", source.place(), target.place());
             assert_eq!(again, dump);
             assert_equal_lists(source, target).await;
+            assert_equal_days(source, target).await;
             assert_goes_on(target).await;
         }
     }
@@ -147,6 +159,14 @@ async fn assert_equal_lists(source: &SqlStore, target: &SqlStore) {
     assert_eq!(source.ledger(None, page).await, target.ledger(None, page).await);
 }
 
+async fn assert_equal_days(source: &SqlStore, target: &SqlStore) {
+    let days = async |store: &SqlStore| {
+        store.prediction_days(&PredictionsOf::All, None, TimeRange::ALL, PageRequest::default()).await.unwrap().items
+    };
+    assert_eq!(days(source).await.len(), 1);
+    assert_eq!(days(source).await, days(target).await);
+}
+
 /// What is recorded later comes after what was read in, and the rules of the schema hold.
 async fn assert_goes_on(target: &SqlStore) {
     let newest = PageRequest::first(1);
@@ -156,7 +176,9 @@ async fn assert_goes_on(target: &SqlStore) {
     target.append_predictions(&[prediction("m", 2, 2, 1.0)]).await.unwrap();
     let ids: Vec<_> =
         target.predictions(&PredictionFilter::default(), newest).await.unwrap().items.iter().map(|p| p.id.0).collect();
-    assert_eq!(ids, [4]);
+    assert_eq!(ids, [5]);
+    let again = prediction("gone", -20, 1, 100.0);
+    assert_eq!(target.append_predictions(&[again]).await, Ok(0), "its day was rolled up");
     assert_eq!(target.retry_job("first", at(200)).await.unwrap().attempt, 1);
 }
 
@@ -183,6 +205,9 @@ async fn predictions_of_every_task_pass_through_a_dump() {
         }
     }
 }
+
+/// Tables that there were none of in schema 2.
+const LATER_TABLES: [&str; 2] = ["ml_prediction_days", "ml_prediction_marks"];
 
 /// Columns that schema 3 and the ones after it added to the predictions, at their end.
 const ADDED: [&str; 4] = ["task", "sell_at", "buy_at", "direction"];
@@ -212,6 +237,8 @@ async fn predictions_of_a_dump_that_knows_no_tasks_are_of_prices() {
         fill(source).await;
         let (mut dump, mut pieces) = dumped(source).await;
         dump.schema = 2;
+        dump.tables.retain(|table| !LATER_TABLES.contains(&table.name.as_str()));
+        pieces.retain(|piece| !LATER_TABLES.contains(&piece.table.as_str()));
         take_out(&mut dump, &mut pieces, "ml_predictions", &ADDED);
         take_out(&mut dump, &mut pieces, "ml_training_jobs", &["payload_version"]);
         let file = dir.path().join(format!("{number}.db"));

@@ -2,7 +2,8 @@
 
 use candlecast_core::{TimeRange, Timestamp};
 use candlecast_meta::{
-    JobStore, Ledger, LedgerEntry, MetaError, ModelStore, NewJob, PageRequest, PredictionStore, RunStore, StudyStore,
+    JobStore, Ledger, LedgerEntry, MetaError, ModelStore, NewJob, PageRequest, PredictionStore, RollUpDue, RollUpStore,
+    RunState, RunStore, StudyStore,
 };
 use serde_json::json;
 
@@ -60,11 +61,13 @@ async fn no_way_of_deleting_reaches_the_ledger() {
         let entry = LedgerEntry { run_id: Some("r".into()), ..tried("a", "x", Some(1.0), (0, 10)) };
         store.record_tries(std::slice::from_ref(&entry)).await.unwrap();
 
-        assert_eq!(store.delete_run("r").await, Ok(true));
+        store.finish_run("r", RunState::Failed, None, None, at(1)).await.unwrap();
+        assert_eq!(store.forget_runs(Timestamp(i64::MAX), 10).await, Ok(0));
         assert_eq!(store.delete_study("s").await, Ok(true));
         assert_eq!(store.delete_model(&model("1.0.0", 0).id).await, Ok(true));
         assert_eq!(store.forget_jobs(Timestamp(i64::MAX)).await, Ok(1));
-        store.forget_predictions(Timestamp(i64::MAX)).await.unwrap();
+        let everything = RollUpDue { target_before: Timestamp(i64::MAX), logged_by: Timestamp(i64::MAX), limit: 10 };
+        store.roll_up_predictions(&everything, &|_| String::new(), at(2)).await.unwrap();
         assert_eq!(store.ledger(None, PageRequest::default()).await.unwrap().items, [entry]);
     }
 }

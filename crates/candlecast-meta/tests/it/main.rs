@@ -22,6 +22,8 @@ mod model_laws;
 mod outage;
 mod prediction_laws;
 mod proxy;
+mod roll_up_laws;
 mod run_laws;
 mod study_laws;
+mod upkeep_laws;
 mod workers;

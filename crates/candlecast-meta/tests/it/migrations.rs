@@ -1,14 +1,16 @@
 //! The schema over time.
 
+use candlecast_core::TimeRange;
 use candlecast_meta::{
     JobFilter, JobState, JobStore, Ledger, LogLevel, MetaError, Model, ModelFilter, ModelStatus, ModelStore, NewJob,
-    PRICE_TASK, PageRequest, PredictionFilter, PredictionStore, RunFilter, RunStore, SqlStore, StudyStore,
+    PRICE_TASK, PageRequest, PredictionFilter, PredictionStore, PredictionsOf, RollUpDue, RollUpStore, RunFilter,
+    RunStore, SqlStore, StudyStore,
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 
 use crate::backends::postgres_url;
-use crate::fixtures::{T0, model};
+use crate::fixtures::{HOUR_MS, T0, model};
 
 /// A database of schema 1 with a record in every table, as `.dump` of the sqlite3 shell writes it. It is never
 /// made anew: every later program must open it.
@@ -48,6 +50,23 @@ async fn a_database_of_schema_1_opens_with_all_it_holds() {
     assert_eq!(store.trials("study-1").await.unwrap()[0].value, Some(0.125));
     assert_eq!(store.folds("study-1", 0).await.unwrap()[0].duration_ms, 1_500);
     assert_eq!(store.ledger(None, page).await.unwrap().items[0].sharpe, Some(0.05));
+}
+
+#[tokio::test]
+async fn predictions_of_a_database_of_schema_1_age_by_their_targets_until_they_are_marked() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("old.db");
+    sqlite(&file, FORMAT_1).await;
+    let store = SqlStore::open_file(&file, T0).await.unwrap();
+    let target = T0.plus_ms(24 * HOUR_MS);
+    let due = |target_before| RollUpDue { target_before, logged_by: T0.plus_ms(-1_000 * HOUR_MS), limit: 10 };
+    let roll_up = async |target_before| store.roll_up_predictions(&due(target_before), &|_| "{}".into(), T0).await;
+    assert_eq!(roll_up(target.plus_ms(1)).await, Ok(0), "nothing is known of when it was logged");
+    store.mark_predictions(target, T0).await.unwrap();
+    assert_eq!(roll_up(target).await, Ok(0));
+    assert_eq!(roll_up(target.plus_ms(1)).await, Ok(1));
+    let days = store.prediction_days(&PredictionsOf::All, None, TimeRange::ALL, PageRequest::default()).await.unwrap();
+    assert_eq!((days.items[0].day, days.items[0].task.as_str(), days.items[0].validated), (target, PRICE_TASK, 1));
 }
 
 #[tokio::test]

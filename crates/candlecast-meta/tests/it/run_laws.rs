@@ -1,10 +1,13 @@
 //! Laws of runs.
 
-use candlecast_meta::{Fold, MetaError, NewRun, PageRequest, RunFilter, RunState, RunStore, StudyStore};
+use candlecast_meta::{
+    Fold, Ledger, LedgerEntry, MetaError, Model, ModelStore, NewRun, NewStudy, PageRequest, RunFilter, RunState,
+    RunStore, StudyStore,
+};
 use serde_json::json;
 
 use crate::backends::backends;
-use crate::fixtures::{at, run, series};
+use crate::fixtures::{at, model, run, series, study, tried};
 
 #[tokio::test]
 async fn a_run_comes_back_as_it_was_recorded() {
@@ -39,7 +42,7 @@ async fn a_run_comes_back_as_it_was_recorded() {
 }
 
 #[tokio::test]
-async fn runs_are_found_and_forgotten_with_their_folds() {
+async fn runs_are_found_by_what_they_are() {
     for store in &backends("run_lists").await.stores {
         for i in 0..6 {
             let kind = if i < 4 { "evaluate" } else { "train" };
@@ -54,20 +57,48 @@ async fn runs_are_found_and_forgotten_with_their_folds() {
         let rest = store.runs(&filter, PageRequest { after: found.next, limit: 10 }).await.unwrap();
         assert_eq!(rest.items.iter().map(|r| r.asked.id.as_str()).collect::<Vec<_>>(), ["r0"]);
         assert_eq!(rest.next, None);
+    }
+}
 
-        let fold = Fold {
-            scope: "r2".into(),
-            trial: 0,
-            fold: 0,
-            value: None,
-            metrics: json!({}),
-            duration_ms: 1,
-            finished_at: at(1),
-        };
-        assert!(store.put_fold(&fold).await.unwrap());
-        assert_eq!(store.delete_run("r2").await, Ok(true));
-        assert_eq!(store.delete_run("r2").await, Ok(false));
-        assert_eq!(store.folds("r2", 0).await, Ok(vec![]));
-        assert_eq!(store.runs(&RunFilter::default(), PageRequest::default()).await.unwrap().items.len(), 5);
+fn fold(scope: &str) -> Fold {
+    Fold { scope: scope.into(), trial: 0, fold: 0, value: None, metrics: json!({}), duration_ms: 1, finished_at: at(1) }
+}
+
+#[tokio::test]
+async fn runs_that_ended_long_ago_are_forgotten_with_their_folds_unless_something_refers_to_them() {
+    for store in &backends("run_forget").await.stores {
+        for id in ["old", "failed", "of-model", "tried", "of-study", "runs", "new"] {
+            store.start_run(&run(id, 0)).await.unwrap();
+            store.put_fold(&fold(id)).await.unwrap();
+        }
+        store.put_fold(&fold("a-study")).await.unwrap();
+        for id in ["old", "of-model", "tried", "of-study"] {
+            store.finish_run(id, RunState::Succeeded, None, None, at(10)).await.unwrap();
+        }
+        store.finish_run("failed", RunState::Failed, None, Some("no"), at(11)).await.unwrap();
+        store.finish_run("new", RunState::Succeeded, None, None, at(20)).await.unwrap();
+        let of_run = Some("of-model".to_owned());
+        store.put_model(&Model { run_id: of_run, ..model("1.0.0", 0) }, at(0)).await.unwrap();
+        store.start_study(&NewStudy { run_id: Some("of-study".into()), ..study("s") }).await.unwrap();
+        let entry = LedgerEntry { run_id: Some("tried".into()), ..tried("a", "x", None, (0, 10)) };
+        store.record_tries(std::slice::from_ref(&entry)).await.unwrap();
+
+        assert_eq!(store.forget_runs(at(10), 10).await, Ok(0), "it ended at that instant, not before");
+        assert_eq!(store.forget_runs(at(20), 1).await, Ok(1));
+        assert!(store.run("old").await.is_err() && store.run("failed").await.is_ok(), "the oldest first");
+        assert_eq!(store.forget_runs(at(20), 10).await, Ok(1));
+        assert_eq!(store.forget_runs(at(20), 10).await, Ok(0));
+        let left = store.runs(&RunFilter::default(), PageRequest::default()).await.unwrap().items;
+        let mut left: Vec<&str> = left.iter().map(|run| run.asked.id.as_str()).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["new", "of-model", "of-study", "runs", "tried"]);
+        for (id, folds) in [("old", 0), ("failed", 0), ("of-model", 1), ("runs", 1), ("a-study", 1)] {
+            assert_eq!(store.folds(id, 0).await.unwrap().len(), folds, "{id}");
+        }
+        assert_eq!(store.ledger(None, PageRequest::default()).await.unwrap().items, [entry]);
+        // What refers to no run any more keeps none.
+        store.delete_model(&model("1.0.0", 0).id).await.unwrap();
+        store.delete_study("s").await.unwrap();
+        assert_eq!(store.forget_runs(at(20), 10).await, Ok(2));
     }
 }

@@ -1,8 +1,9 @@
 //! The figures of predicted classes.
 
 use candlecast_core::Action;
-use candlecast_learn::{CLASSES, ClassAccumulator, ClassMetrics, HitRate};
+use candlecast_learn::{CLASSES, ClassMetrics, HitRate};
 
+use super::sums::{ConfidenceSums, DirectionSums};
 use super::{TaskAccuracy, TaskFigures, of_task, recent};
 
 /// Why no verdict is possible.
@@ -52,47 +53,42 @@ pub struct ConfidenceFigures {
     pub brier: f64,
 }
 
-/// Accuracy of `scored`; `None` without any.
-pub(super) fn accuracy(scored: &[ScoredClass], step_ms: i64) -> Option<TaskAccuracy> {
-    let mut sums = ClassAccumulator::default();
-    let mut actual = [0_usize; CLASSES];
-    for s in scored {
-        let mut named = [0.0; CLASSES];
-        named[s.class as usize] = 1.0;
-        sums.add(named, s.actual as usize);
-        actual[s.actual as usize] += 1;
-    }
-    let mut in_order: Vec<&ScoredClass> = scored.iter().collect();
-    in_order.sort_by_key(|s| s.origin);
+/// Accuracy of predicted classes; `None` without any.
+pub(super) fn accuracy(sums: &DirectionSums, step_ms: i64) -> Option<TaskAccuracy> {
+    let step = sums.origins.values().map(|o| o.last).max()?;
+    let metrics = ClassMetrics { log_loss: None, brier: None, ..sums.classes.finish() };
+    let actual: [usize; CLASSES] = metrics.confusion.map(|row| row.iter().sum());
     let majority = Action::ALL.into_iter().rev().max_by_key(|&class| actual[class as usize])?;
     let figures = DirectionFigures {
-        metrics: ClassMetrics { log_loss: None, brier: None, ..sums.finish() },
+        metrics,
         majority,
-        majority_share: actual[majority as usize] as f64 / scored.len() as f64,
-        confidence: confidence(scored),
-        recent: recent::recent(in_order.iter().map(|s| (s.origin, s.step, Some(s.class == s.actual))), step_ms),
+        majority_share: actual[majority as usize] as f64 / metrics.count as f64,
+        confidence: confidence(&sums.confidence),
+        recent: recent::recent(sums.origins.iter().map(|(&origin, o)| (origin, o.last, o.hits, o.n)), step_ms),
     };
-    let outcomes: Vec<(i64, u32)> = scored.iter().map(|s| (s.origin, s.step)).collect();
-    of_task(&outcomes, step_ms, TaskFigures::Direction(figures), UNTOLD)
+    let origins: Vec<i64> = sums.origins.keys().copied().collect();
+    Some(of_task(metrics.count, step, &origins, step_ms, TaskFigures::Direction(figures), UNTOLD))
 }
 
-fn confidence(scored: &[ScoredClass]) -> Option<ConfidenceFigures> {
-    let known: Vec<(f64, f64)> = scored
-        .iter()
-        .filter_map(|s| s.confidence.map(|confidence| (confidence, f64::from(u8::from(s.class == s.actual)))))
-        .collect();
-    let mean = |of: &dyn Fn(&(f64, f64)) -> f64| known.iter().map(of).sum::<f64>() / known.len() as f64;
-    (!known.is_empty()).then(|| ConfidenceFigures {
-        n: known.len(),
-        mean: mean(&|known| known.0),
-        right: mean(&|known| known.1),
-        brier: mean(&|known| (known.0 - known.1).powi(2)),
+fn confidence(sums: &ConfidenceSums) -> Option<ConfidenceFigures> {
+    let mean = |sum: f64| sum / sums.n as f64;
+    (sums.n > 0).then(|| ConfidenceFigures {
+        n: sums.n,
+        mean: mean(sums.sum),
+        right: mean(sums.right as f64),
+        brier: mean(sums.brier),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(log: &[ScoredClass]) -> Option<TaskAccuracy> {
+        let mut sums = DirectionSums::default();
+        log.iter().for_each(|scored| sums.add(scored));
+        accuracy(&sums, 3_600_000)
+    }
 
     fn scored(hour: i64, class: Action, actual: Action, confidence: Option<f64>) -> ScoredClass {
         ScoredClass { origin: hour * 3_600_000, step: 6, class, actual, confidence }
@@ -108,7 +104,7 @@ mod tests {
             scored(6, Hold, Hold, Some(0.4)),
             scored(8, Sell, Hold, None),
         ];
-        let found = accuracy(&log, 3_600_000).unwrap();
+        let found = of(&log).unwrap();
         assert_eq!((found.step, found.n, found.independent), (6, 5, 2));
         let TaskFigures::Direction(figures) = found.figures else { panic!("of classes") };
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
@@ -128,16 +124,16 @@ mod tests {
 
     #[test]
     fn without_confidence_there_is_no_figure_of_it_and_without_predictions_none_at_all() {
-        let found = accuracy(&[scored(0, Action::Hold, Action::Sell, None)], 3_600_000).unwrap();
+        let found = of(&[scored(0, Action::Hold, Action::Sell, None)]).unwrap();
         let TaskFigures::Direction(figures) = found.figures else { panic!("of classes") };
         assert_eq!((figures.confidence, figures.metrics.accuracy), (None, Some(0.0)));
-        assert!(accuracy(&[], 3_600_000).is_none());
+        assert!(of(&[]).is_none());
     }
 
     #[test]
     fn of_classes_that_are_as_frequent_the_first_counts() {
         let log = [scored(0, Action::Hold, Action::Buy, None), scored(9, Action::Hold, Action::Hold, None)];
-        let TaskFigures::Direction(figures) = accuracy(&log, 3_600_000).unwrap().figures else { panic!("of classes") };
+        let TaskFigures::Direction(figures) = of(&log).unwrap().figures else { panic!("of classes") };
         assert_eq!((figures.majority, figures.majority_share), (Action::Hold, 0.5));
     }
 }

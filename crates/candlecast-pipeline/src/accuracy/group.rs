@@ -1,48 +1,36 @@
 //! The figures of one group of steps.
 
-use candlecast_core::Move;
+use candlecast_learn::Metrics;
 use candlecast_learn::significance::{EValue, MIN_INDEPENDENT, VerdictCode, independent, interleaved};
-use candlecast_learn::{Accumulator, Metrics, Outcome};
 
-use crate::accuracy::{GroupAccuracy, LiveTest, Scored, recent};
+use super::sums::PriceSums;
+use super::{GroupAccuracy, LiveTest, recent};
 
-/// Figures of `scored`, which is in order of origin and step; `None` without any. The verdict is still to be written.
-pub(super) fn accuracy(scored: &[Scored], step_ms: i64) -> Option<GroupAccuracy> {
-    let (first, last) = (scored.iter().map(|s| s.step).min()?, scored.iter().map(|s| s.step).max()?);
-    let (mut model, mut naive) = (Accumulator::default(), Accumulator::default());
-    for s in scored {
-        let actual = (s.actual / s.base).ln();
-        let outcome = |forecast: f64| Outcome::point(s.base, forecast, actual);
-        // Only the sign of what the forecast was before its factor is in the log.
-        let plain = match s.direction() {
-            Move::Up => 1.0,
-            Move::Down => -1.0,
-            Move::None => 0.0,
-        };
-        model.add(&Outcome { plain, ..outcome((s.prediction / s.base).ln()) });
-        naive.add(&outcome(0.0));
+/// Figures of a group; `None` without any prediction. The verdict is still to be written.
+pub(super) fn accuracy(sums: &PriceSums, step_ms: i64) -> Option<GroupAccuracy> {
+    if sums.origins.is_empty() {
+        return None;
     }
-    let (metrics, naive) = (Metrics { information_coefficient: None, ..model.finish() }, naive.finish());
-    let losses = Losses::of(scored, step_ms);
-    let independent = independent(&losses.origins, i64::from(last));
-    let test = (independent >= MIN_INDEPENDENT).then(|| losses.test(last)).flatten();
-    let intervals: Vec<(f64, f64, f64, f64)> =
-        scored.iter().filter_map(|s| s.interval.map(|(lower, upper, level)| (lower, upper, level, s.actual))).collect();
-    let inside = intervals.iter().filter(|(lower, upper, _, actual)| lower <= actual && actual <= upper).count();
-    let of_intervals = |sum: f64| (!intervals.is_empty()).then(|| sum / intervals.len() as f64);
+    let metrics = Metrics { information_coefficient: None, ..sums.model.finish() };
+    let naive = sums.naive.finish();
+    let losses = Losses::of(sums, step_ms);
+    let independent = independent(&losses.origins, i64::from(sums.last));
+    let test = (independent >= MIN_INDEPENDENT).then(|| losses.test(sums.last)).flatten();
+    let directions = sums.origins.iter().map(|(&origin, o)| (origin, o.last, o.hits, o.directions));
+    let (coverage, level) = sums.intervals.shares();
     Some(GroupAccuracy {
-        steps: (first, last),
-        n: scored.len(),
+        steps: (sums.first, sums.last),
+        n: metrics.count,
         origins: losses.origins.len(),
         independent,
         metrics,
         naive,
         skill: metrics.mae.zip(naive.mae).filter(|&(_, naive)| naive > 0.0).map(|(mae, naive)| 1.0 - mae / naive),
-        n_directional: scored.len() - metrics.ties,
-        recent: recent::recent(scored.iter().map(|s| (s.origin, s.step, s.is_hit())), step_ms),
-        coverage: of_intervals(inside as f64),
-        level: of_intervals(intervals.iter().map(|i| i.2).sum()),
-        n_intervals: intervals.len(),
+        n_directional: metrics.count - metrics.ties,
+        recent: recent::recent(directions, step_ms),
+        coverage,
+        level,
+        n_intervals: sums.intervals.n,
         test,
         corrected: None,
         code: VerdictCode::TooFew,
@@ -64,19 +52,16 @@ struct Losses {
 }
 
 impl Losses {
-    fn of(scored: &[Scored], step_ms: i64) -> Self {
-        let known = scored.iter().map(|s| s.origin.div_euclid(step_ms) + i64::from(s.step));
-        let known_to = known.max().unwrap_or(0);
-        let mut losses = Self { origins: vec![], differences: vec![], bounds: vec![], known_to };
-        for steps in scored.chunk_by(|a, b| a.origin == b.origin) {
-            let mean = |value: fn(&Scored) -> f64| {
-                steps.iter().map(|s| value(s) / f64::from(s.step).sqrt()).sum::<f64>() / steps.len() as f64
-            };
-            losses.origins.push(steps[0].origin.div_euclid(step_ms));
-            losses.differences.push(mean(|s| (s.base / s.actual).ln().abs() - (s.prediction / s.actual).ln().abs()));
-            losses.bounds.push(mean(|s| (s.prediction / s.base).ln().abs()));
+    fn of(sums: &PriceSums, step_ms: i64) -> Self {
+        let candle = |origin: i64| origin.div_euclid(step_ms);
+        let known = sums.origins.iter().map(|(&origin, o)| candle(origin) + i64::from(o.last));
+        let mean = |sum: f64, n: u32| sum / f64::from(n);
+        Self {
+            origins: sums.origins.keys().map(|&origin| candle(origin)).collect(),
+            differences: sums.origins.values().map(|o| mean(o.difference, o.n)).collect(),
+            bounds: sums.origins.values().map(|o| mean(o.bound, o.n)).collect(),
+            known_to: known.max().unwrap_or(0),
         }
-        losses
     }
 
     /// Both sides of the test on the origins whose outcomes over all of `last` steps are known: what is known of a part
@@ -96,6 +81,13 @@ impl Losses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accuracy::Scored;
+
+    fn sums(log: &[Scored]) -> PriceSums {
+        let mut sums = PriceSums::default();
+        log.iter().for_each(|scored| sums.add(scored));
+        sums
+    }
 
     #[test]
     fn figures_by_hand() {
@@ -115,7 +107,7 @@ mod tests {
             scored(2, 101.0, 100.0, None),
             scored(3, 100.0, 101.0, Some((99.0, 101.0, 0.9))),
         ];
-        let found = accuracy(&log, 3_600_000).unwrap();
+        let found = accuracy(&sums(&log), 3_600_000).unwrap();
         let close = |a: Option<f64>, b: f64| assert!((a.unwrap() - b).abs() < 1e-10, "{a:?} {b}");
         close(found.metrics.mae, (1.0 + 6.0 + 1.0 + 1.0) / 4.0);
         close(found.naive.mae, (3.0 + 4.0 + 0.0 + 1.0) / 4.0);
@@ -132,7 +124,7 @@ mod tests {
         close(found.level, 2.6 / 3.0);
         assert_eq!((found.n, found.origins, found.independent, found.n_intervals), (4, 4, 4, 3));
         assert_eq!((found.steps, found.test), ((1, 1), None));
-        assert!(accuracy(&[], 3_600_000).is_none());
+        assert!(accuracy(&sums(&[]), 3_600_000).is_none());
     }
 
     #[test]
@@ -147,7 +139,7 @@ mod tests {
             interval: None,
         };
         let log = [at(0, 1, 0.2, 0.3), at(0, 4, 0.2, -0.1), at(5, 1, 0.0, 0.1)];
-        let losses = Losses::of(&log, 3_600_000);
+        let losses = Losses::of(&sums(&log), 3_600_000);
         assert_eq!((losses.origins.as_slice(), losses.known_to), ([0, 5].as_slice(), 6));
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
         // Step 1: 0.3 - 0.1; step 4 in units of 2: 0.1 - 0.3.

@@ -4,24 +4,19 @@ use candlecast_core::Timestamp;
 use candlecast_learn::significance::{Serial, overlap};
 use candlecast_learn::{HitRate, OriginHits};
 
-/// That of predictions `(origin, step, right)` in order of origin, origins in ms, `step_ms` being a step; `right` is
-/// `None` where the prediction or the outcome has no direction.
+/// That of origins `(origin, step, hits, directions)` in order, origins in ms, `step_ms` being a step: how far ahead the
+/// forecasts from each reach, and how many of their directions were right, of those that the forecast and the outcome
+/// have.
 ///
 /// Origins of a log may lie any number of candles apart, so that outcomes overlap with fewer others than they reach
 /// candles ahead: as many as overlap at most are what neighbours depend on each other over.
-pub(super) fn recent(predictions: impl Iterator<Item = (i64, u32, Option<bool>)>, step_ms: i64) -> Option<HitRate> {
+pub(super) fn recent(forecasts: impl Iterator<Item = (i64, u32, u32, u32)>, step_ms: i64) -> Option<HitRate> {
     let mut origins: Vec<OriginHits> = Vec::new();
     let mut reach = 0;
-    for (origin, step, right) in predictions {
-        let opened = Timestamp(origin - step_ms);
+    for (origin, step, hits, directions) in forecasts {
         reach = reach.max(i64::from(step) * step_ms);
-        if origins.last().is_none_or(|last| last.opened != opened) {
-            origins.push(OriginHits { opened, hits: 0, directions: 0 });
-        }
-        if let (Some(last), Some(right)) = (origins.last_mut(), right) {
-            last.hits += usize::from(right);
-            last.directions += 1;
-        }
+        let (hits, directions) = (hits as usize, directions as usize);
+        origins.push(OriginHits { opened: Timestamp(origin - step_ms), hits, directions });
     }
     let times: Vec<i64> = origins.iter().map(|origin| origin.opened.ms()).collect();
     HitRate::recent(&origins, step_ms, Serial { horizon: overlap(&times, reach), refit: 0 })
@@ -37,8 +32,11 @@ mod tests {
     /// step and in one of two at the second.
     fn made(apart: i64) -> Option<HitRate> {
         let origins = (0..2_400 / apart).map(|k| (k, Timestamp::year_start(2024).ms() + k * apart * HOUR_MS));
-        let steps = origins
-            .flat_map(|(k, origin)| [(origin, 24, Some(k % 3 > 0)), (origin, 48, (k % 7 > 0).then_some(k % 2 == 0))]);
+        let steps = origins.map(|(k, origin)| {
+            let (first, is_second) = (k % 3 > 0, k % 7 > 0);
+            let hits = u32::from(first) + u32::from(is_second && k % 2 == 0);
+            (origin, 48, hits, 1 + u32::from(is_second))
+        });
         recent(steps, HOUR_MS)
     }
 
@@ -63,7 +61,7 @@ mod tests {
     fn sparse_origins_need_no_more_outcomes_than_overlap() {
         // Every two days: nothing overlaps, and 46 origins are enough; every hour 46 origins would be too few.
         assert!(made(48).unwrap().interval.is_some());
-        let few = (0..46).map(|k| (k * HOUR_MS, 48, Some(k % 3 > 0)));
+        let few = (0..46).map(|k| (k * HOUR_MS, 48, u32::from(k % 3 > 0), 1));
         assert_eq!(recent(few, HOUR_MS).unwrap().interval, None);
         assert_eq!(recent(std::iter::empty(), HOUR_MS), None);
     }

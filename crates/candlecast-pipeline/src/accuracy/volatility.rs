@@ -1,7 +1,8 @@
 //! The figures of predicted volatilities.
 
-use candlecast_learn::{VolatilityAccumulator, VolatilityMetrics, VolatilityOutcome};
+use candlecast_learn::VolatilityMetrics;
 
+use super::sums::VolatilitySums;
 use super::{TaskAccuracy, TaskFigures, of_task};
 
 /// Why no verdict is possible.
@@ -36,31 +37,15 @@ pub struct VolatilityFigures {
     pub n_intervals: usize,
 }
 
-/// Accuracy of `scored`; `None` without any.
-pub(super) fn accuracy(scored: &[ScoredVolatility], step_ms: i64) -> Option<TaskAccuracy> {
-    let mut sums = VolatilityAccumulator::default();
-    for s in scored {
-        let variance = |volatility: f64| volatility.powi(2);
-        sums.add(&VolatilityOutcome {
-            forecast: variance(s.prediction).ln(),
-            actual: variance(s.actual),
-            interval: None,
-        });
-    }
-    let moved = scored.iter().filter(|s| s.actual > 0.0);
-    let intervals: Vec<(bool, f64)> = moved
-        .filter_map(|s| s.interval.map(|(lower, upper, level)| ((lower..=upper).contains(&s.actual), level)))
-        .collect();
-    let inside = intervals.iter().filter(|(inside, _)| *inside).count();
-    let of_intervals = |sum: f64| (!intervals.is_empty()).then(|| sum / intervals.len() as f64);
-    let figures = VolatilityFigures {
-        metrics: sums.finish(),
-        coverage: of_intervals(inside as f64),
-        level: of_intervals(intervals.iter().map(|&(_, level)| level).sum()),
-        n_intervals: intervals.len(),
-    };
-    let outcomes: Vec<(i64, u32)> = scored.iter().map(|s| (s.origin, s.step)).collect();
-    of_task(&outcomes, step_ms, TaskFigures::Volatility(figures), UNTOLD)
+/// Accuracy of predicted volatilities; `None` without any.
+pub(super) fn accuracy(sums: &VolatilitySums, step_ms: i64) -> Option<TaskAccuracy> {
+    let step = sums.origins.values().copied().max()?;
+    let metrics = sums.metrics.finish();
+    let (coverage, level) = sums.intervals.shares();
+    let figures = VolatilityFigures { metrics, coverage, level, n_intervals: sums.intervals.n };
+    let origins: Vec<i64> = sums.origins.keys().copied().collect();
+    let n = metrics.count + metrics.zero_variance;
+    Some(of_task(n, step, &origins, step_ms, TaskFigures::Volatility(figures), UNTOLD))
 }
 
 #[cfg(test)]
@@ -80,7 +65,9 @@ mod tests {
             // No price moved: no variance, and nothing that an interval could cover.
             scored(72, 0.02, 0.0, Some((0.01, 0.04, 0.9))),
         ];
-        let found = accuracy(&log, 3_600_000).unwrap();
+        let mut sums = VolatilitySums::default();
+        log.iter().for_each(|scored| sums.add(scored));
+        let found = accuracy(&sums, 3_600_000).unwrap();
         assert_eq!((found.step, found.n, found.independent), (24, 4, 4));
         let TaskFigures::Volatility(figures) = found.figures else { panic!("of volatilities") };
         let close = |a: Option<f64>, b: f64| assert!((a.unwrap() - b).abs() < 1e-9, "{a:?} {b}");
@@ -90,6 +77,6 @@ mod tests {
         close(figures.coverage, 0.5);
         close(figures.level, 0.85);
         assert_eq!(figures.n_intervals, 2);
-        assert!(accuracy(&[], 3_600_000).is_none());
+        assert!(accuracy(&VolatilitySums::default(), 3_600_000).is_none());
     }
 }

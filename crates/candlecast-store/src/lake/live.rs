@@ -82,12 +82,11 @@ fn append(
     let start = newer.open_time.partition_point(|&t| t < from);
     let end = newer.open_time.partition_point(|&t| t <= to);
     let rows = newer.slice(start..end);
-    match &view.segment {
-        Some(segment) => commit::append(&segment.path, segment.end, &segment.frame(&rows))?,
-        None => {
-            let bytes = new_segment(at.key, at.year, &rows);
-            commit::replace(at.root, at.key, &segment_file(at.year), &bytes)?;
-        }
+    if let Some(segment) = &view.segment {
+        commit::append(&segment.path, segment.end, &segment.frame(&rows))?;
+    } else {
+        let bytes = new_segment(at.key, at.year, &rows);
+        commit::replace(at.root, at.key, &segment_file(at.year), &bytes)?;
     }
     if is_due(view.segment.as_ref(), &rows, most) {
         // The candles are stored: they can be compacted the next time as well.

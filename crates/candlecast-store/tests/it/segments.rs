@@ -299,14 +299,11 @@ impl Pair {
     }
 
     async fn same(&self) -> Result<(), TestCaseError> {
-        let expected = match self.memory.scan(&self.key, TimeRange::ALL).await {
-            Ok(expected) => expected,
-            Err(_) => {
-                let found = self.lake.scan(&self.key, TimeRange::ALL).await;
-                prop_assert!(matches!(found, Err(StoreError::UnknownSeries { .. })), "{:?}", found);
-                prop_assert!(self.lake.list().await.map_err(fail)?.is_empty());
-                return Ok(());
-            }
+        let Ok(expected) = self.memory.scan(&self.key, TimeRange::ALL).await else {
+            let found = self.lake.scan(&self.key, TimeRange::ALL).await;
+            prop_assert!(matches!(found, Err(StoreError::UnknownSeries { .. })), "{:?}", found);
+            prop_assert!(self.lake.list().await.map_err(fail)?.is_empty());
+            return Ok(());
         };
         let found = self.lake.scan(&self.key, TimeRange::ALL).await.map_err(fail)?;
         let candles = |series: &CandleSeries| (0..series.len()).map(|i| series.candle(i)).collect::<Vec<_>>();

@@ -20,6 +20,7 @@ pub(crate) mod stream;
 pub(crate) mod train;
 pub(crate) mod worker;
 
+use candlecast_app::{forget_old_records, with_upkeep};
 use candlecast_core::Problem;
 use candlecast_host::Host;
 
@@ -35,15 +36,40 @@ pub(crate) fn without_app(command: &Command, output: &Output) -> Option<Result<(
     }
 }
 
-/// Runs a command, after what programs that are gone could not bring to its end was done.
+/// Runs a command, after what programs that are gone could not bring to its end was done. One that has added to the
+/// records sees to it that they do not grow without end.
 pub(crate) async fn run(command: Command, app: &Host, output: &Output) -> Result<(), Problem> {
+    let adds_records = adds_records(&command);
+    run_alone(command, app, output).await?;
+    if adds_records {
+        forget_old_records(app).await;
+    }
+    Ok(())
+}
+
+/// True of commands that log predictions or record jobs and runs, and of those that bring candles, which settle
+/// predictions. A worker does the upkeep itself.
+fn adds_records(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Import(_)
+            | Command::Fetch(_)
+            | Command::Stream(_)
+            | Command::Train(_)
+            | Command::Predict(_)
+            | Command::Backtest(_)
+            | Command::Compare(_)
+    )
+}
+
+async fn run_alone(command: Command, app: &Host, output: &Output) -> Result<(), Problem> {
     let output = *output;
     candlecast_app::catch_up(app).await;
     match command {
         Command::Demo(args) => demo::run(&args, app, output).await,
         Command::Import(args) => import::run(&args, app, output).await,
         Command::Fetch(args) => fetch::run(&args, app, output).await,
-        Command::Stream(args) => stream::run(&args, app, output).await,
+        Command::Stream(args) => with_upkeep(app, stream::run(&args, app, output)).await,
         Command::Data(args) => data::run(args, app, output).await,
         Command::Features(args) => features::run(args, app, output).await,
         Command::Audit(args) => audit::run(&args, app, output).await,

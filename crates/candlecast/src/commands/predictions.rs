@@ -266,10 +266,25 @@ fn accuracy_text(a: &Accuracy) -> String {
     };
     let cut =
         if a.cut { "\nonly the newest predictions were read: there are too many; take a shorter --window" } else { "" };
-    let mut text = format!("targets {range}{cut}");
+    let mut text = format!("targets {range}{cut}{}", rolled_up_text(a));
     for part in [prices_text(a), classes_text(a), volatilities_text(a)].into_iter().flatten() {
         text.push('\n');
         text.push_str(&part);
+    }
+    text
+}
+
+/// What is to be known of predictions of which only sums are left; empty without any.
+fn rolled_up_text(a: &Accuracy) -> String {
+    let mut text = String::new();
+    if a.rolled_up > 0 {
+        text.push_str(&format!("\n{} older predictions count by their sums over whole days", a.rolled_up));
+    }
+    if a.corrected > 0 {
+        text.push_str(&format!(
+            "\nwarning: {} of these have their targets in days of which candles were corrected later; their figures may be those of the old candles",
+            a.corrected
+        ));
     }
     text
 }
@@ -497,7 +512,12 @@ mod tests {
             ]
             .into(),
         );
-        let text = accuracy_text(&Accuracy { range: Some(TimeRange::ALL), cut: false, models });
+        let range = Some(TimeRange::ALL);
+        let text = accuracy_text(&Accuracy { range, cut: false, rolled_up: 0, corrected: 0, models: models.clone() });
+        assert!(!text.contains("older predictions"), "{text}");
+        let summed = accuracy_text(&Accuracy { range, cut: false, rolled_up: 9, corrected: 4, models });
+        assert!(summed.contains("9 older predictions count by their sums"), "{summed}");
+        assert!(summed.contains("warning: 4 of these"), "{summed}");
         assert!(text.contains("66.7 % HOLD") && text.contains("33.3 %"), "{text}");
         assert!(text.contains("QLIKE") && text.contains("1.000 %"), "{text}");
         assert!(text.contains("c 1: too few to tell (3 independent)"), "{text}");

@@ -51,13 +51,11 @@ impl Shared {
         if self.doubts(age) {
             return false;
         }
-        match timeout(self.limits.connect / 2, connection.ping()).await {
-            Ok(answer) => answer.is_ok(),
-            Err(_) => {
-                self.doubt_all();
-                false
-            }
-        }
+        let Ok(answer) = timeout(self.limits.connect / 2, connection.ping()).await else {
+            self.doubt_all();
+            return false;
+        };
+        answer.is_ok()
     }
 }
 
