@@ -66,6 +66,10 @@ impl JobKind for EvaluateJob {
         }
     }
 
+    fn series(&self) -> Vec<SeriesKey> {
+        std::iter::once(&self.series).chain(&self.pool).cloned().collect()
+    }
+
     fn seed(&self) -> Seed {
         self.seed
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use candlecast_config::Settings;
 use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
 use candlecast_files::Note;
-use candlecast_host::{Checkpoints, Host, blocking};
+use candlecast_host::{Checkpoints, Host, blocking, models_folder};
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_learn::{FitSummary, Labels, Market, Report, Task};
 use candlecast_monitor::{family, identity, load_serving};
@@ -38,6 +38,8 @@ pub struct Trained {
     pub models: Vec<TrainedModel>,
     /// How the saved fit went.
     pub fit: FitSummary,
+    /// Folder of models that holds them, where hosts with folders of their own share the records.
+    pub folder: Option<String>,
 }
 
 /// The saved model of one series.
@@ -141,7 +143,8 @@ pub(crate) async fn train_recorded(
         recorder.indexed(host, &slot.family, manifest).await;
     }
     clear(host, hooks).await;
-    Ok(trained)
+    let folder = models_folder(host).await.ok().filter(|folder| !folder.is_empty());
+    Ok(Trained { folder, ..trained })
 }
 
 /// What serves when a training begins, where a warm fit begins, and the job's notes of that.
@@ -304,6 +307,14 @@ impl JobKind for TrainJob {
             detail: with_pool(what, &self.pool),
             range: self.range,
         }
+    }
+
+    fn series(&self) -> Vec<SeriesKey> {
+        self.series.iter().chain(&self.pool).cloned().collect()
+    }
+
+    fn is_about_models(&self) -> bool {
+        self.warm_start
     }
 
     fn seed(&self) -> Seed {

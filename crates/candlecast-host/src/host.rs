@@ -22,6 +22,7 @@ use crate::checkpoints::Checkpoints;
 use crate::computing::Computing;
 use crate::folders::FoldersInUse;
 use crate::memory_budget::{MemoryBudget, ReservedMemory};
+use crate::models_folder::SharedNames;
 
 /// Everything a use case needs. A clone shares all of it.
 #[derive(Debug, Clone)]
@@ -37,6 +38,7 @@ pub struct Host {
     pub seed: Seed,
     clock: Clock,
     metadata: Arc<OnceCell<Arc<dyn MetadataStore>>>,
+    pub(crate) models_folder: Arc<OnceCell<String>>,
     computing: Computing,
     memory: MemoryBudget,
     cancel: Arc<AtomicBool>,
@@ -82,7 +84,13 @@ impl Host {
     pub fn open(settings: Settings, options: HostOptions) -> Result<Self, Problem> {
         let in_use = Arc::new(FoldersInUse::mark(&settings.data_dir, &settings.models_dir)?);
         let store = ParquetLake::open(settings.data_dir.join("candles"))?;
-        let registry = Registry::open(settings.models_dir.clone())?.stopped_by(Arc::clone(&options.cancel));
+        let (metadata, models_folder) = (Arc::new(OnceCell::new()), Arc::new(OnceCell::new()));
+        let mut registry = Registry::open(settings.models_dir.clone())?.stopped_by(Arc::clone(&options.cancel));
+        if settings.database_url.is_some() {
+            let (metadata, folder) = (Arc::clone(&metadata), Arc::clone(&models_folder));
+            let names = SharedNames { metadata, folder, models_dir: settings.models_dir.clone() };
+            registry = registry.claiming(Arc::new(names));
+        }
         let computing = Computing::new(options.threads.unwrap_or_else(all_cores))?;
         let memory = MemoryBudget::new(settings.max_memory);
         Ok(Self {
@@ -91,7 +99,8 @@ impl Host {
             registry,
             seed: options.seed,
             clock: options.clock,
-            metadata: Arc::new(OnceCell::new()),
+            metadata,
+            models_folder,
             computing,
             memory,
             cancel: options.cancel,

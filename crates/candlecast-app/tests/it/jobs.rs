@@ -18,7 +18,7 @@ use candlecast_pipeline::{Method, PipelineOptions};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::world::{World, model, store, world};
+use crate::world::{World, active_row, all_models, model, store, world};
 
 /// Later than any lease.
 const NEVER: Timestamp = Timestamp(i64::MAX - 1);
@@ -232,7 +232,7 @@ async fn what_was_tried_is_on_record_once_and_who_trained_a_model_too() {
         candlecast_jobs::run_job(&world.app, &JOBS, &training(&key), &JobOptions::default(), Arc::new(NoProgress))
             .await
             .unwrap();
-    let row = store.active_model(&key, "linear", "price", 3).await.unwrap().unwrap();
+    let row = active_row(&world.app, &key, "linear", 3).await;
     assert_eq!(
         (row.id, row.sha256),
         (trained.models[0].manifest.id.clone(), Some(trained.models[0].manifest.sha256.clone()))
@@ -286,7 +286,7 @@ async fn a_job_that_is_cancelled_from_elsewhere_stops_and_a_retry_ends_as_if_not
     assert!(error.detail.contains(&format!("candlecast jobs retry {id}")), "{error}");
     let job = newest(&world.app).await;
     assert_eq!((job.state, job.result, job.error), (JobState::Cancelled, None, None));
-    assert!(candlecast_app::models::models(&world.app).await.unwrap().is_empty());
+    assert!(all_models(&world.app).await.is_empty());
 
     let done = candlecast_jobs::retry_job_here(&again(&world), &JOBS, &id[..12], Arc::new(NoProgress)).await.unwrap();
     assert_eq!(comparable(done.document.clone()), undisturbed().await);
