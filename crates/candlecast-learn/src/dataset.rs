@@ -55,10 +55,6 @@ pub struct Market {
 }
 
 impl Market {
-    /// Bytes that a candle takes at most: nine columns of the series and three of its own in double precision, two
-    /// flags, and the columns of `har-x` in single precision.
-    pub const BYTES_PER_CANDLE: usize = (9 + 3) * size_of::<f64>() + 2 + COLUMNS * size_of::<f32>();
-
     /// Prepares `series`.
     pub fn new(series: FilledSeries) -> Self {
         let log_close: Vec<f64> = series.columns().close.iter().map(|c| c.ln()).collect();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use candlecast_core::{Blame, Interval, ModelRequest, Problem};
-use candlecast_learn::{Asked, Market, TrainWindow};
+use candlecast_learn::{Asked, MARKET_BYTES_PER_CANDLE, TrainWindow};
 
 use crate::catalog::{self, Part};
 use crate::frames::{Configured, configured};
@@ -72,7 +72,7 @@ pub fn memory_need(
         }
     }
     let (fit, model) = greatest.unwrap_or_default();
-    let markets: u64 = all.iter().map(|size| (size.candles * Market::BYTES_PER_CANDLE) as u64).sum();
+    let markets: u64 = all.iter().map(|size| (size.candles * MARKET_BYTES_PER_CANDLE) as u64).sum();
     let (panels, table) = feature_bytes(&leaves, &all);
     // A table in double precision is gone before the first fit.
     Ok(MemoryNeed { bytes: markets + panels + table.max(fit * fits_at_once as u64), model })
@@ -133,6 +133,7 @@ mod tests {
 
     use candlecast_core::market::random_walk;
     use candlecast_core::{FeatureSet, FilledSeries, Seed, TimeRange};
+    use candlecast_learn::Market;
     use serde_json::json;
 
     use super::*;
@@ -208,7 +209,7 @@ mod tests {
         assert!(panels > 0 && model.data.panels().len() == 3);
         let size = SeriesSize { interval: training.markets()[0].series().key().interval, candles };
         let estimate = need(&[size], &[size, size], "linear", &request.common);
-        let markets = 3 * candles * Market::BYTES_PER_CANDLE;
+        let markets = 3 * candles * MARKET_BYTES_PER_CANDLE;
         let fits = 2 * fit_bytes(&leaf_of(&request), &[size; 3]);
         assert!(estimate.bytes >= (panels + markets) as u64 + fits, "{estimate:?} {panels} {markets} {fits}");
         assert!(estimate.bytes < 2 * ((panels + markets) as u64 + fits), "{estimate:?} {panels} {markets} {fits}");

@@ -27,7 +27,7 @@ impl ModelStore for SqlStore {
             let rows = records.iter().map(read).collect::<Result<Vec<Model>, MetaError>>()?;
             let (statements, told) = SyncPlan::new(models, &rows, found, now).statements()?;
             synced = told;
-            Ok(statements)
+            Ok::<_, MetaError>(statements)
         };
         match self.db.change_then(locked_rows(models)?, plan).await {
             // Two at once, on PostgreSQL, of which neither saw a row of the other: one wins, the other may try again.
