@@ -35,11 +35,11 @@ impl FaultyStore {
 
     /// From now on calls have this fault, or none.
     pub(crate) fn set(&self, fault: Option<Fault>) {
-        *self.fault.lock().unwrap() = fault;
+        *self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
     }
 
     async fn before(&self, call: &str) -> Result<(), MetaError> {
-        let fault = self.fault.lock().unwrap().clone();
+        let fault = self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         match fault.filter(|_| self.calls.is_empty() || self.calls.contains(&call)) {
             None => Ok(()),
             Some(Fault::Fails(error)) => Err(error),

@@ -58,7 +58,7 @@ static CATALOGS: &[Catalog] = &[
         folder: "crates/candlecast-ingest/src/formats/",
         part: Part::File,
         list: "crates/candlecast-ingest/src/formats/mod.rs",
-        shared: &["arrow_blocks", "columnar", "delimited"],
+        shared: &["arrow_blocks", "columnar", "delimited", "parquet_pages"],
     },
     Catalog {
         folder: "crates/candlecast-learn/src/baselines/",
