@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use candlecast_config::Settings;
 use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey};
-use candlecast_host::{Host, program_identity};
+use candlecast_host::Host;
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_pipeline::catalog::{check as check_model, check_task};
 use candlecast_pipeline::{
-    Evaluation, Method, PipelineOptions, PreparedEvaluation, check_confidence_threshold, check_memory, run_fingerprint,
+    Evaluation, Method, PipelineOptions, PreparedEvaluation, check_confidence_threshold, run_fingerprint,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::defaults::with_model_defaults;
 use crate::doc::EvaluationDoc;
+use crate::memory::{Fits, reserve};
 use crate::pool::{markets_of, with_pool};
 use crate::records::{RunRecord, clear, recorder};
 use crate::text;
@@ -63,6 +64,10 @@ impl JobKind for EvaluateJob {
                 Method::Simple { test, .. } => test,
             },
         }
+    }
+
+    fn series(&self) -> Vec<SeriesKey> {
+        std::iter::once(&self.series).chain(&self.pool).cloned().collect()
     }
 
     fn seed(&self) -> Seed {
@@ -123,15 +128,18 @@ async fn evaluate_on_record(
     request.common.check()?;
     let recorder = recorder(host, attempt).await?;
     let started_at = host.now();
-    let market = host.market(&request.series, request.common.max_fill).await?;
-    let pool = markets_of(host, &request.pool, request.common.max_fill).await?;
-    let (threads, max_memory, asked) = (host.threads(), host.settings.max_memory, request.clone());
+    let EvaluateJob { series, pool, models, common, .. } = request;
+    let fits = Fits { series: std::slice::from_ref(series), pool, models, common, at_once: host.threads() };
+    let memory = reserve(host, fits, watch.as_ref()).await?;
+    let market = host.market(series, common.max_fill).await?;
+    let pool = markets_of(host, pool, common.max_fill).await?;
+    let (held, asked) = (memory.clone(), request.clone());
     let (prepared, record) = host
-        .compute(move || {
+        .compute_long(watch.as_ref(), move || {
+            let _held = held;
             let EvaluateJob { models, common, method, confidence_threshold, seed, .. } = asked;
             let prepared = PreparedEvaluation::pooled(market, pool, &models, &common, method, seed)?
                 .with_confidence_threshold(confidence_threshold);
-            check_memory(&prepared.forecasters, threads, max_memory)?;
             let record = RunRecord::of_evaluation(&prepared, method);
             Ok((prepared, record.begun(seed, started_at)))
         })
@@ -139,11 +147,12 @@ async fn evaluate_on_record(
     let tries = recorder.earlier_tries(&record, prepared.scored()).await;
     let prepared = prepared.after_tries(tries.first().copied().unwrap_or(0));
     watch.stage(&prepared.stage());
-    let mut hooks = host.hooks(watch);
-    let checkpoints = host.checkpoints_dir();
+    let mut hooks = host.hooks(Arc::clone(&watch));
+    let (checkpoints, held) = (host.checkpoints_dir(), memory.clone());
     let done = host
-        .compute(move || {
-            hooks.resume(&checkpoints, &run_fingerprint(&prepared.fingerprints.run, "evaluate", &program_identity()));
+        .compute_long(watch.as_ref(), move || {
+            let _held = held;
+            hooks.resume(&checkpoints, &run_fingerprint(&prepared.fingerprints.run, "evaluate"));
             Ok((prepared.run(&hooks)?, hooks))
         })
         .await;

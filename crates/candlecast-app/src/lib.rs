@@ -17,6 +17,7 @@ mod document_file;
 mod evaluate;
 mod import;
 mod kinds;
+mod memory;
 mod pool;
 mod records;
 mod retention;

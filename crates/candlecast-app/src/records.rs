@@ -22,7 +22,7 @@ use candlecast_registry::{Family, ModelManifest, Tries};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::models::index::{index_follows, row_of};
+use crate::models::index::{TrainedBy, index};
 use crate::records::pending::{EndedRun, PendingRecord, replay_pending};
 
 /// How long the record of a run that failed or was stopped is tried for, ms: nothing hangs on it.
@@ -323,14 +323,11 @@ impl RunRecorder {
 
     /// Brings the index of models up to date after `manifest` was saved, with the run that trained it.
     pub(crate) async fn indexed(&self, host: &Host, family: &Family, manifest: &ModelManifest) {
-        let (row, now) = (row_of(manifest, Some(self.attempt.id.clone())), host.now());
-        let written = self.retry(Retry::default().budget_ms).run(|| self.store.put_model(&row, now)).await;
-        if warn(
-            written,
-            &manifest.id,
-            "the model is saved, its index does not show it; `candlecast models reindex` mends it",
-        ) {
-            index_follows(host, family).await;
+        let trained = TrainedBy { model_id: &manifest.id, run_id: &self.attempt.id };
+        let indexed = index(host, family, Some(trained), self.retry(Retry::default().budget_ms)).await;
+        if let Err(error) = indexed {
+            let id = &manifest.id;
+            tracing::warn!(%error, id, "the model is saved, its index does not show it; `candlecast models reindex` mends it");
         }
     }
 

@@ -89,6 +89,16 @@ impl NewFile {
         sync_folder(folder_of(target))
     }
 
+    /// The same where nothing is there; false, and what is there stays, where something is.
+    pub fn persist_first(self, target: &Path) -> Result<bool, FileError> {
+        self.file().sync_all().map_err(FileError::at("sync", &self.temp))?;
+        match self.file.persist_noclobber(target) {
+            Ok(_) => sync_folder(folder_of(target)).map(|()| true),
+            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) => Err(FileError::at("create", target)(e.error)),
+        }
+    }
+
     /// All of [`persist`](Self::persist) but the folder's part.
     pub(crate) fn rename(self, target: &Path) -> Result<(), FileError> {
         self.file().sync_all().map_err(FileError::at("sync", &self.temp))?;

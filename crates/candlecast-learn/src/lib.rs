@@ -63,6 +63,7 @@ pub use smearing::Smearing;
 pub use split::{
     CALIBRATION_OUTCOMES, Fold, FoldRows, Parts, Plan, PlanConfig, PlanError, PlanRows, TrainWindow, split,
 };
+pub use state::MARKET_BYTES_PER_CANDLE;
 pub use target::{PriceTarget, TargetKind};
 pub use task::{CLASSES, Labels, Task, ThresholdUnit, Thresholds};
 pub use tasks::{Borders, Claim, Known, OutlookOrigin, TaskKind, task_kind, task_kinds};

@@ -6,6 +6,8 @@ use candlecast_core::{Problem, Seed, hex};
 use candlecast_learn::{Forecaster, Market, Recipe};
 use sha2::{Digest, Sha256};
 
+use crate::program::program_identity;
+
 /// What a result is the result of, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprints {
@@ -49,12 +51,11 @@ pub fn feature_versions(recipe: &Recipe) -> Result<Vec<(String, u32)>, Problem> 
     Ok(candlecast_features::Engine::new(&features)?.versions())
 }
 
-/// Hash of what determines the bits of a run: [`Fingerprints::run`], what is done with it, the program (its version and
-/// what tells one build from another) and the instruction set. Forecasts kept by another build must not be taken for
-/// those of this one.
-pub fn run_fingerprint(fingerprint: &str, what: &str, program: &[String]) -> String {
+/// Hash of what determines the bits of a run: [`Fingerprints::run`], what is done with it, and [`program_identity`].
+/// Forecasts kept by another program must not be taken for those of this one.
+pub fn run_fingerprint(fingerprint: &str, what: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [fingerprint, what].into_iter().chain(program.iter().map(String::as_str)).chain([instruction_set()]) {
+    for part in [fingerprint, what, program_identity()] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

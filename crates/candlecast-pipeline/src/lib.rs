@@ -20,6 +20,7 @@ mod live_forecaster;
 mod loaded_model;
 mod memory;
 mod options;
+mod program;
 mod promotion_gate;
 mod rank;
 mod saved_model;
@@ -43,8 +44,9 @@ pub use frames::{FeatureFrames, task_ids};
 pub use hold_out::HoldOut;
 pub use live_forecaster::LiveForecaster;
 pub use loaded_model::{LoadedModel, ModelIdentity, ModelLabel};
-pub use memory::check_memory;
+pub use memory::{MemoryNeed, SeriesSize, memory_need};
 pub use options::{MAX_FILL, MIN_CANDLES, PipelineOptions, check_confidence_threshold, options_of};
+pub use program::program_identity;
 pub use promotion_gate::{Decision, Serving};
 pub use rank::{
     Permutation, PreparedRanking, RankOptions, RankedFeature, RankedPart, Ranking, check_rank_options,

@@ -17,5 +17,6 @@ pub use data::{CheckDoc, CompactDoc, CoverageDoc, ImportDoc, JumpDoc, RejectedRo
 pub use evidence::EvidenceDoc;
 pub use forecast::ForecastDoc;
 pub use model::{
-    DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, ServingChangeDoc, TrainDoc, TrainedModelDoc, ValidationDoc,
+    DeletedDoc, DownloadDoc, ElsewhereModelDoc, IndexedDoc, ModelDoc, ServingChangeDoc, TrainDoc, TrainedModelDoc,
+    ValidationDoc,
 };

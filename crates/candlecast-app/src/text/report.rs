@@ -45,8 +45,9 @@ fn trained_model(t: &TrainedModelDoc) -> String {
         synthetic(t.model.synthetic)
     );
     text.push_str(&report(&t.report));
+    let folder = t.model.folder.as_ref().map_or_else(String::new, |folder| format!(" in the folder {folder}"));
     text.push_str(&format!(
-        "\nsaved {} ({} to learn from, {} to stop on, {}, {})",
+        "\nsaved {}{folder} ({} to learn from, {} to stop on, {}, {})",
         t.model.path,
         count(t.train_samples, "sample"),
         t.valid_samples,

@@ -39,7 +39,7 @@ pub(super) fn save(saving: &Saving<'_>, fitted: Fitted) -> Result<Trained, Probl
     for (k, market) in markets.into_iter().enumerate() {
         models.push(saving.market(k, market, &features, seconds)?);
     }
-    Ok(Trained { models, fit })
+    Ok(Trained { models, fit, folder: None })
 }
 
 impl Saving<'_> {

@@ -21,5 +21,6 @@ mod reopening;
 mod resume;
 mod retention;
 mod scene;
+mod sharing;
 mod waiting;
 mod world;
