@@ -1,7 +1,7 @@
 //! Tests of plans and splits.
 
 use super::*;
-use crate::dataset::Panel;
+use crate::dataset::{Dataset, Panel, SampleId};
 use candlecast_core::market::{MarketConfig, generate};
 use candlecast_core::{FeatureTable, FilledSeries};
 use std::sync::Arc;
