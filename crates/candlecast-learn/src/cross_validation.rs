@@ -237,7 +237,7 @@ impl Cut<'_> {
 
 /// `split` and `other`, ascending.
 fn with(split: &[usize], other: usize) -> Vec<usize> {
-    let mut all = [split, &[other]].concat();
+    let mut all = [split, &[other][..]].concat();
     all.sort_unstable();
     all
 }
