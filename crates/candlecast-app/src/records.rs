@@ -48,6 +48,8 @@ pub(crate) struct RunRecord {
     pub(crate) fingerprint: String,
     pub(crate) seed: Seed,
     pub(crate) started_at: Timestamp,
+    /// What it takes to show the run and to do it again, by its name in the result.
+    pub(crate) kept: Option<(&'static str, Value)>,
 }
 
 impl RunRecord {
@@ -95,12 +97,18 @@ impl RunRecord {
             fingerprint: fingerprints.run.clone(),
             seed: Seed::default(),
             started_at: Timestamp(0),
+            kept: None,
         }
     }
 
     /// The same, begun at `now` with `seed`.
     pub(crate) fn begun(self, seed: Seed, now: Timestamp) -> Self {
         Self { seed, started_at: now, ..self }
+    }
+
+    /// The same, with what is to be kept of its outcome under the name `field`.
+    pub(crate) fn keeping(self, field: &'static str, value: Value) -> Self {
+        Self { kept: Some((field, value)), ..self }
     }
 
     fn run(&self, attempt: &Attempt) -> NewRun {
@@ -378,5 +386,8 @@ fn result(facts: &RunRecord, reports: &[&Report], saved: &[&ModelManifest]) -> V
         }
     };
     result["fingerprint"] = facts.fingerprint.clone().into();
+    if let Some((field, value)) = &facts.kept {
+        result[*field] = value.clone();
+    }
     result
 }

@@ -11,6 +11,7 @@ pub mod walk_forward;
 mod checkpoint;
 mod confidence;
 mod conformal;
+mod cross_validation;
 mod dataset;
 mod ensemble;
 mod evaluate;
@@ -38,6 +39,7 @@ mod volatility;
 pub use checkpoint::{CHECKPOINT_SECONDS, Checkpointed, recall_fit};
 pub use confidence::{ConfidenceMap, MIN_OUTCOMES, Reliability, ReliabilityAccumulator};
 pub use conformal::{Calibrated, CalibrationState, Calibrator, Distribution, ForecastRow, Origin};
+pub use cross_validation::{CrossConfig, CrossForecasts, CrossPath, CrossValidation};
 pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
 pub use ensemble::{Combine, EnsembleConfig};
 pub use evaluate::{

@@ -139,7 +139,8 @@ impl Pipeline {
             threads,
             warm,
             resume: start.resume,
-            extent: Extent { windows: self.windows(), memo: plain.then_some(&self.memo) },
+            // Sums over blocks of rows are those of all their origins: not where some are set apart.
+            extent: Extent { windows: self.windows(), memo: (plain && fold.apart.is_empty()).then_some(&self.memo) },
             observer,
         };
         let outcome = self.learner.fit(&train, &mut cx)?;
@@ -185,9 +186,13 @@ impl Pipeline {
     }
 
     /// What is known of the scale of errors where `fold` is fitted. It is of the market and not of the model, and learns
-    /// from up to 1,820 days before the fit, whatever range the model learns from.
+    /// from up to 1,820 days before the fit, whatever range the model learns from. Of a cross-validation there is none, as
+    /// it would learn from what is tested: then the scale is the volatility at the origin.
     fn scales(&self, fold: &Fold) -> BTreeMap<String, ScaleFits> {
         let Task::Price { horizon } = self.config.task else { return BTreeMap::new() };
+        if !fold.apart.is_empty() {
+            return BTreeMap::new();
+        }
         let of = |panel: &Panel| {
             let market = panel.market();
             (market.series().key().to_string(), market.scale_before(horizon, fold.fit_at))

@@ -4,6 +4,7 @@
 //! ensemble are computed from those of its members.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candlecast_core::Seed;
@@ -87,6 +88,18 @@ impl Forecasts {
             means: &self.means[values.clone()],
             scales: &self.scales[values],
             borders: self.borders.get(i).copied(),
+        }
+    }
+
+    /// Rows `range`.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Self {
+        let values = range.start * self.width..range.end * self.width;
+        Self {
+            width: self.width,
+            means: self.means[values.clone()].to_vec(),
+            scales: self.scales[values].to_vec(),
+            // Only classes have borders.
+            borders: self.borders.get(range).map(<[Borders]>::to_vec).unwrap_or_default(),
         }
     }
 
@@ -386,12 +399,12 @@ impl<'a> Bound<'a> {
         let plans: Vec<PlanRows> = (0..forecaster.n_forecast()).map(|m| plan.rows(forecaster.market(m))).collect();
         let (mut origins, mut left_out) = (Vec::new(), Vec::new());
         let mut problem = None;
-        for (m, plan) in plans.iter().enumerate() {
+        for (m, rows) in plans.iter().enumerate() {
             let market = forecaster.market(m);
             let by_fold: Vec<(Vec<usize>, usize)> =
-                (0..plan.folds.len()).map(|fold| plan.origins(fold, market, horizon)).collect();
+                (0..plan.folds.len()).map(|fold| plan.origins(rows, fold, market, horizon)).collect();
             let out: usize = by_fold.iter().map(|(_, out)| out).sum();
-            if !by_fold.iter().flat_map(|(rows, _)| rows).any(|&row| plan.scores(market, row, horizon)) {
+            if !by_fold.iter().flat_map(|(origins, _)| origins).any(|&row| rows.scores(market, row, horizon)) {
                 problem.get_or_insert(WalkForwardError::NoOrigins { left_out: out });
             }
             left_out.push(out);

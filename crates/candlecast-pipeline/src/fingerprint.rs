@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candlecast_core::{Problem, Seed, hex};
-use candlecast_learn::{Forecaster, Market, Recipe};
+use candlecast_learn::{Forecaster, Market, Recipe, Report, ScoredForecasts};
 use sha2::{Digest, Sha256};
 
 use crate::program::program_identity;
@@ -62,8 +62,8 @@ pub fn run_fingerprint(fingerprint: &str, what: &str) -> String {
     hex(&hash.finalize())
 }
 
-/// Hash of the candles, in hexadecimal.
-fn data_fingerprint(market: &Market) -> String {
+/// Hash of the candles, in hexadecimal: that of [`Fingerprints::data`].
+pub fn data_fingerprint(market: &Market) -> String {
     let columns = market.series().columns();
     let mut hash = Sha256::new();
     hash.update(market.series().key().to_string().as_bytes());
@@ -81,6 +81,53 @@ fn data_fingerprint(market: &Market) -> String {
         hash.update([u8::from(filled)]);
     }
     hex(&hash.finalize())
+}
+
+/// SHA-256 of the forecasts of each model of one or more reports on the same models.
+#[derive(Default)]
+pub(crate) struct ForecastDigest {
+    models: Vec<(String, Sha256)>,
+}
+
+impl ForecastDigest {
+    /// Of one report.
+    pub(crate) fn of(report: &Report) -> Self {
+        let mut digest = Self::default();
+        digest.add(report);
+        digest
+    }
+
+    /// Adds the forecasts of another report.
+    pub(crate) fn add(&mut self, report: &Report) {
+        for (k, model) in report.models.iter().enumerate() {
+            if k == self.models.len() {
+                self.models.push((model.name.clone(), Sha256::new()));
+            }
+            add_forecasts(&mut self.models[k].1, &model.forecasts);
+        }
+    }
+
+    /// By model, in hexadecimal.
+    pub(crate) fn finish(self) -> Vec<(String, String)> {
+        self.models.into_iter().map(|(name, hash)| (name, hex(&hash.finalize()))).collect()
+    }
+}
+
+/// Adds origins, means, borders of classes, intervals and confidences, bit for bit.
+fn add_forecasts(hash: &mut Sha256, forecasts: &ScoredForecasts) {
+    for &row in &forecasts.rows {
+        hash.update((row as u64).to_le_bytes());
+    }
+    let borders = forecasts.borders.iter().flat_map(|borders| [borders.sell, borders.buy]);
+    for value in forecasts.means.iter().copied().chain(borders) {
+        hash.update(value.to_le_bytes());
+    }
+    for told in &forecasts.calibrated {
+        for value in [told.mean, told.factor, told.lower, told.upper, told.confidence] {
+            hash.update(value.to_le_bytes());
+        }
+        hash.update([u8::from(told.calibrated)]);
+    }
 }
 
 /// The vector instruction set in use; results are bit-exact on the same one.

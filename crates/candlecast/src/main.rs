@@ -6,6 +6,7 @@ mod output;
 mod plot;
 mod progress;
 mod requests;
+mod splits;
 mod tables;
 
 use std::ffi::OsString;

@@ -8,7 +8,7 @@ use candlecast_meta::NewJob;
 use candlecast_pipeline::{PipelineOptions, options_of};
 use candlecast_registry::{ModelManifest, Slot};
 
-use crate::models::configuration::recipe_and_params;
+use crate::models::configuration::{asked_test_share, recipe_and_params};
 use crate::pool::pool_of;
 
 /// A serving model that is older than its time to live, with what a training of the same configuration, its horizon
@@ -126,7 +126,7 @@ fn serving_manifest(host: &Host, slot: &Slot) -> Result<Option<ModelManifest>, P
 impl StaleModel {
     fn of(slot: &Slot, manifest: &ModelManifest) -> Option<Self> {
         let (recipe, params) = recipe_and_params(manifest)?;
-        let common = options_of(&recipe)?;
+        let common = PipelineOptions { test_share: asked_test_share(manifest), ..options_of(&recipe)? };
         let from = match common.window {
             TrainWindow::Expanding => manifest.data_range.from,
             TrainWindow::Rolling { .. } | TrainWindow::Own => TimeRange::ALL.from,

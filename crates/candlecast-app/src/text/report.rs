@@ -8,6 +8,7 @@ use candlecast_pipeline::doc::{
 };
 
 use crate::doc::{TrainDoc, TrainedModelDoc};
+use crate::text::cross::cross;
 use crate::text::{
     count, fixed, hit_rate, interval, percent, pool_line, price, signed, span, synthetic, table, tries_line,
 };
@@ -25,6 +26,7 @@ pub fn evaluation(e: &EvaluationDoc) -> String {
         span(range),
         synthetic(e.synthetic),
     );
+    text.push_str(&cross(e));
     text.push_str(&report(&e.report));
     text.push_str(&format!("\nfingerprint {}", e.fingerprint));
     text

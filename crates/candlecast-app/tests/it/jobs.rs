@@ -52,7 +52,8 @@ fn evaluation(key: &SeriesKey, models: Vec<ModelRequest>) -> EvaluateJob {
         pool: vec![],
         models,
         common: common(),
-        method: Method::WalkForward { range },
+        method: Method::walk_forward(range),
+        candles: vec![],
         confidence_threshold: None,
         seed: Seed(42),
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod audit_rank;
+mod backtests;
 mod degenerate;
 mod fetch;
 mod format1;

@@ -167,7 +167,7 @@ impl<'a> SyncPlan<'a> {
                 let begins = model.status == ModelStatus::Active && !has_served;
                 let activated_at = if begins { Some(self.now) } else { row.and_then(|row| row.activated_at) };
                 let run_id = model.run_id.clone().or_else(|| row.and_then(|row| row.run_id.clone()));
-                Some(Model { folder, activated_at, run_id, ..model.as_ref().clone() })
+                Some(Model { folder, run_id, activated_at, ..model.as_ref().clone() })
             }
         }
     }

@@ -60,6 +60,31 @@ async fn runs_are_found_by_what_they_are() {
     }
 }
 
+#[tokio::test]
+async fn runs_are_found_by_the_beginning_of_their_identity() {
+    for store in &backends("run_names").await.stores {
+        for (id, kind) in [
+            ("abcd-2", "evaluate"),
+            ("abcd-1", "evaluate"),
+            ("abce-1", "evaluate"),
+            ("abcd-3", "train"),
+            ("ab%d-1", "evaluate"),
+        ] {
+            store.start_run(&NewRun { kind: kind.into(), ..run(id, 1) }).await.unwrap();
+        }
+        let named = async |prefix: &str, limit: u32| -> Vec<String> {
+            let found = store.runs_named("evaluate", prefix, limit).await.unwrap();
+            found.into_iter().map(|run| run.asked.id).collect()
+        };
+        assert_eq!(named("abcd", 10).await, ["abcd-1", "abcd-2"]);
+        assert_eq!(named("abcd", 1).await, ["abcd-1"]);
+        assert_eq!(named("ab%", 10).await, ["ab%d-1"], "it is no pattern");
+        assert_eq!(named("abcd-2", 10).await, ["abcd-2"]);
+        assert!(named("b", 10).await.is_empty());
+        assert!(store.runs_named("evaluate", "abcd", 0).await.is_err());
+    }
+}
+
 fn fold(scope: &str) -> Fold {
     Fold { scope: scope.into(), trial: 0, fold: 0, value: None, metrics: json!({}), duration_ms: 1, finished_at: at(1) }
 }

@@ -72,9 +72,18 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
         args.days
     ));
     let evaluation = {
-        let (models, common, method) = (models.clone(), common.clone(), Method::WalkForward { range });
+        let (models, common, method) = (models.clone(), common.clone(), Method::walk_forward(range));
         let (series, seed) = (key.clone(), app.seed);
-        let request = EvaluateJob { series, pool: vec![], models, common, method, confidence_threshold: None, seed };
+        let request = EvaluateJob {
+            series,
+            pool: vec![],
+            models,
+            common,
+            method,
+            candles: vec![],
+            confidence_threshold: None,
+            seed,
+        };
         let bar = Arc::new(Bar::new(output));
         run_job(app, &JOBS, &request, &JobOptions::default(), bar).await?
     };
