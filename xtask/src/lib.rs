@@ -10,11 +10,16 @@ mod bench_peers;
 mod candle_file;
 mod compiler;
 mod demo;
+mod document;
+mod dump;
+mod faketime;
+mod instant;
 pub mod kill;
 mod machine;
 mod packages;
 mod peers;
 mod postgres;
+mod program;
 mod sections;
 mod sh;
 mod test;
@@ -37,16 +42,14 @@ usage: cargo xtask COMMAND
   verify NAMES [--coins A,B] [--from DATE] [--to DATE] [--data FOLDER,FOLDER] [--model ID] [--retrain-days N]
          [--seeds N]               measurements (forecasts, intervals, volatility, placebo, unseen-coin) of other coins,
                                    periods and data, printed only
-  kill-harness [--runs N] [--seed N] [--binary PATH]
-                                   kill -9 at random moments of import and train, then look what is left
-  kill-jobs [--runs N] [--seed N] [--binary PATH]
-                                   kill -9 at random moments of trainings, walk-forwards and saving, then go on with
-                                   their jobs
+  kill-harness [--kills N] [--seed N] [--kinds LIST] [--records sqlite|postgresql] [--binary PATH]
+                                   kill -9 at random moments of imports, trainings, walk-forwards, saving, streams and
+                                   backups, then look what is left and go on; kills that come too late do not count
   bench-peers [NAMES] [--rounds N] speed beside pandas, PyTorch, xgboost and others, into BENCHMARKS.md
 ";
 
 /// The commands that build the program, and so need the compiler that it needs.
-const BUILDS: [&str; 6] = ["demo", "test", "verify", "kill-harness", "kill-jobs", "bench-peers"];
+const BUILDS: [&str; 5] = ["demo", "test", "verify", "kill-harness", "bench-peers"];
 
 /// Runs the command line `args` (without the program's name).
 pub fn run(args: &[String]) -> Result<()> {
@@ -62,7 +65,6 @@ pub fn run(args: &[String]) -> Result<()> {
         "tidy" => tidy::run(rest),
         "verify" => verify::run(rest),
         "kill-harness" => kill::command(rest),
-        "kill-jobs" => kill::jobs::command(rest),
         "bench-peers" => bench_peers::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

@@ -119,7 +119,7 @@ const ALL_FEATURES: &str = "group:price,group:average,group:momentum,group:trend
                             group:microstructure,group:correlation,group:calendar,group:regime";
 
 /// All long runs, the quickest first.
-pub(super) static LONG_RUNS: [LongRun; 15] = [
+pub(super) static LONG_RUNS: [LongRun; 14] = [
     LongRun {
         name: "order-books",
         title: "Order books of the depth captures beside the best prices and trades of the same captures",
@@ -243,16 +243,9 @@ pub(super) static LONG_RUNS: [LongRun; 15] = [
     },
     LongRun {
         name: "kill",
-        title: "kill -9 during import and training",
+        title: "kill -9 during imports, trainings, walk-forwards, saving, streams and backups, on SQLite and PostgreSQL",
         needs_peers: false,
-        steps: &[step(&["{xtask}", "kill-harness", "--runs", "100"])],
-        shares: None,
-    },
-    LongRun {
-        name: "kill-jobs",
-        title: "kill -9 during trainings, walk-forwards and saving; their jobs gone on with",
-        needs_peers: false,
-        steps: &[step(&["{xtask}", "kill-jobs", "--runs", "100"])],
+        steps: &[step(&["{xtask}", "kill-harness", "--kills", "500"])],
         shares: None,
     },
     LongRun {
