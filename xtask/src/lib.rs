@@ -16,15 +16,19 @@ mod faketime;
 mod instant;
 pub mod kill;
 mod machine;
+mod mutants;
 mod packages;
 mod peers;
 mod postgres;
 mod program;
 mod sections;
 mod sh;
+mod stream_faults;
+mod streamed;
 mod test;
 mod test_data;
 mod tidy;
+mod two_hosts;
 mod verify;
 
 use anyhow::{Result, bail};
@@ -42,14 +46,24 @@ usage: cargo xtask COMMAND
   verify NAMES [--coins A,B] [--from DATE] [--to DATE] [--data FOLDER,FOLDER] [--model ID] [--retrain-days N]
          [--seeds N]               measurements (forecasts, intervals, volatility, placebo, unseen-coin) of other coins,
                                    periods and data, printed only
+  verify NAME [FLAGS]              a run of one of the four commands below with its flags, printed only; `mutants` with
+                                   --minutes is recorded as far as it comes, and gone on with by the next verify
   kill-harness [--kills N] [--seed N] [--kinds LIST] [--records sqlite|postgresql] [--binary PATH]
                                    kill -9 at random moments of imports, trainings, walk-forwards, saving, streams and
                                    backups, then look what is left and go on; kills that come too late do not count
+  stream-faults [--seconds N] [--seed N] [--binary PATH]
+                                   a day of candles streamed while the database crashes and stands still, the lake is
+                                   locked and the clock jumps
+  two-hosts [--jobs N] [--seed N] [--binary PATH]
+                                   two hosts with clocks a minute apart share a queue over encrypted PostgreSQL
+  mutants [--sample N] [--seed N] [--minutes N] [--dependants 0|1]
+                                   change code in one place at a time, which tests must notice; goes on where it was
   bench-peers [NAMES] [--rounds N] speed beside pandas, PyTorch, xgboost and others, into BENCHMARKS.md
 ";
 
 /// The commands that build the program, and so need the compiler that it needs.
-const BUILDS: [&str; 5] = ["demo", "test", "verify", "kill-harness", "bench-peers"];
+const BUILDS: [&str; 8] =
+    ["demo", "test", "verify", "kill-harness", "stream-faults", "two-hosts", "mutants", "bench-peers"];
 
 /// Runs the command line `args` (without the program's name).
 pub fn run(args: &[String]) -> Result<()> {
@@ -65,6 +79,9 @@ pub fn run(args: &[String]) -> Result<()> {
         "tidy" => tidy::run(rest),
         "verify" => verify::run(rest),
         "kill-harness" => kill::command(rest),
+        "stream-faults" => stream_faults::command(rest),
+        "two-hosts" => two_hosts::command(rest),
+        "mutants" => mutants::command(rest),
         "bench-peers" => bench_peers::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

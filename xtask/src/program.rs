@@ -74,10 +74,7 @@ impl Program {
 
     /// Runs `args` to the end and returns what was printed.
     pub(crate) fn output(&self, globals: &[&str], args: &[&str]) -> Result<String> {
-        let running = self.start("run", globals, args)?;
-        let stdout = running.stdout.clone();
-        running.finish(LIMIT)?;
-        fs::read_to_string(stdout).context("cannot read the program's output")
+        self.start("run", globals, args)?.finish(LIMIT)
     }
 
     /// Starts `args`, kills the process after `delay`, and returns with what it had printed. An error if it fails by
@@ -152,8 +149,8 @@ impl Running {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
-    /// Waits for its end, which must be a good one and come within `limit`.
-    pub(crate) fn finish(mut self, limit: Duration) -> Result<()> {
+    /// Waits for its end, which must be a good one and come within `limit`, and returns what was printed.
+    pub(crate) fn finish(mut self, limit: Duration) -> Result<String> {
         let deadline = Instant::now() + limit;
         let status = loop {
             if let Some(status) = self.child.try_wait()? {
@@ -165,7 +162,7 @@ impl Running {
             sleep(POLL);
         };
         ensure!(status.success(), "{}", self.failure(status));
-        Ok(())
+        self.printed()
     }
 
     fn failure(&self, status: ExitStatus) -> String {
