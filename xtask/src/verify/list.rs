@@ -269,10 +269,10 @@ pub(super) static LONG_RUNS: [LongRun; 17] = [
         shares: None,
     },
     LongRun {
-        name: "kill",
-        title: "kill -9 during imports, trainings, walk-forwards, saving, streams and backups, on SQLite and PostgreSQL",
+        name: "two-hosts",
+        title: "Two hosts with clocks a minute apart share a queue over encrypted PostgreSQL",
         needs_peers: false,
-        steps: &[step(&["{xtask}", "kill-harness"])],
+        steps: &[step(&["{xtask}", "two-hosts"])],
         shares: None,
     },
     LongRun {
@@ -286,10 +286,10 @@ pub(super) static LONG_RUNS: [LongRun; 17] = [
         shares: None,
     },
     LongRun {
-        name: "two-hosts",
-        title: "Two hosts with clocks a minute apart share a queue over encrypted PostgreSQL",
+        name: "kill",
+        title: "kill -9 during imports, trainings, walk-forwards, saving, streams and backups, on SQLite and PostgreSQL",
         needs_peers: false,
-        steps: &[step(&["{xtask}", "two-hosts"])],
+        steps: &[step(&["{xtask}", "kill-harness"])],
         shares: None,
     },
     LongRun {
@@ -432,7 +432,7 @@ mod tests {
         for run in LONG_RUNS.iter().filter(|run| run.flags().contains(&"coins")) {
             assert!(run.steps.len() == 1 && run.steps[0].command.contains(&run.name), "{}", run.name);
         }
-        assert_eq!(with("seed"), ["kill", "stream-faults", "two-hosts", "mutants"]);
+        assert_eq!(with("seed"), ["two-hosts", "stream-faults", "kill", "mutants"]);
         assert_eq!((with("kills"), with("minutes")), (vec!["kill"], vec!["mutants"]));
         assert!(LONG_RUNS.iter().find(|run| run.name == "dm-size").unwrap().flags().is_empty());
     }
