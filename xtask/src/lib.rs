@@ -90,3 +90,25 @@ pub fn run(args: &[String]) -> Result<()> {
         other => bail!("unknown command `{other}`\n{USAGE}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_that_builds_stands_in_the_usage() {
+        for command in BUILDS {
+            assert!(USAGE.contains(&format!("\n  {command}")), "{command}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_command_is_answered_with_the_usage() {
+        let error = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            run(&words).unwrap_err().to_string()
+        };
+        assert!(error(&[]).contains("usage: cargo xtask COMMAND"));
+        assert!(error(&["kill-jobs"]).starts_with("unknown command `kill-jobs`"));
+    }
+}

@@ -64,3 +64,15 @@ pub(super) trait Check: Debug {
     /// Brings the work to its end, which must be that of an undisturbed run.
     fn complete(&self, round: &Round<'_>) -> Result<()>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_acknowledged_by_its_end_or_its_first_words() {
+        let is_acknowledged = |ending, printed: &str| Run { ending, printed: printed.to_owned() }.is_acknowledged();
+        assert!(is_acknowledged(Ending::Finished, "") && is_acknowledged(Ending::Killed, "BTCUSDT: 5 rows"));
+        assert!(!is_acknowledged(Ending::Killed, "") && !is_acknowledged(Ending::Killed, "\n"));
+    }
+}
