@@ -100,7 +100,7 @@ impl JobKind for EvaluateJob {
     }
 
     async fn run(&self, host: &Host, watch: Arc<dyn ProgressSink>, attempt: Attempt) -> Result<Evaluation, Problem> {
-        evaluate_on_record(host, self, watch, attempt).await
+        Box::pin(evaluate_on_record(host, self, watch, attempt)).await
     }
 
     fn document(&self, output: &Evaluation) -> Result<Value, Problem> {
@@ -126,7 +126,7 @@ pub async fn evaluate(
     let request =
         EvaluateJob { series, pool: vec![], models, common, method, candles: vec![], confidence_threshold: None, seed };
     let request = request.with_defaults(&host.settings);
-    evaluate_on_record(host, &request, watch, Attempt::alone(host.now())).await
+    Box::pin(evaluate_on_record(host, &request, watch, Attempt::alone(host.now()))).await
 }
 
 /// [`evaluate`] as one attempt of a job.

@@ -142,7 +142,12 @@ impl Play {
                 let folder = self.program.data_dir.display().to_string();
                 let short = |(part, why): &(String, String)| (part.clone(), first_line(why).replace(&folder, "data"));
                 let reasons = now.retries[before.retries.len()..].iter().map(short).collect();
-                return Ok(Row { fault: fault.name, lasted, healed_after: begun.elapsed() - lasted, reasons });
+                return Ok(Row {
+                    fault: fault.name,
+                    lasted,
+                    healed_after: begun.elapsed().checked_sub(lasted).unwrap(),
+                    reasons,
+                });
             }
             ensure!(running.runs()?, "the stream ended: {}", running.complained().trim());
             if Instant::now() > deadline {

@@ -20,7 +20,7 @@ impl Step {
         }
         let command = self.command.get(1).filter(|_| self.command.first() == Some(&"{xtask}"));
         match COMMAND_FLAGS.iter().find(|(name, _)| command == Some(name)) {
-            Some((_, flags)) => *flags,
+            Some((_, flags)) => flags,
             None => &[],
         }
     }
