@@ -232,6 +232,27 @@ mod tests {
     }
 
     #[test]
+    fn candles_are_named_for_every_series_or_for_none() {
+        let plain = request(Method::walk_forward(TimeRange::ALL));
+        assert!(serde_json::to_value(&plain).unwrap().get("candles").is_none());
+        let year = TimeRange { from: Timestamp::year_start(2022), to: Timestamp::year_start(2023) };
+        let again = EvaluateJob { candles: vec![year], ..plain.clone() };
+        let payload = serde_json::to_value(&again).unwrap();
+        assert_eq!(payload["candles"][0]["from"], "2022-01-01T00:00:00Z");
+        assert_eq!(serde_json::from_value::<EvaluateJob>(payload).unwrap(), again);
+        assert_eq!(again.check(), Ok(()));
+        assert_eq!(EvaluateJob { candles: vec![year; 2], ..plain }.check().unwrap_err().code, "bad-range");
+    }
+
+    #[test]
+    fn what_a_method_cannot_do_is_refused_before_there_is_a_job() {
+        let folds = |folds| Method::PurgedKFold { range: TimeRange::ALL, folds, embargo: None };
+        assert_eq!(request(folds(5)).check(), Ok(()));
+        assert_eq!(request(folds(1)).check().unwrap_err().code, "bad-groups");
+        assert_eq!(request(folds(5)).subject().range, TimeRange::ALL);
+    }
+
+    #[test]
     fn a_threshold_of_the_confidence_is_a_field_only_where_it_was_asked_for() {
         let plain = request(Method::walk_forward(TimeRange::ALL));
         assert!(serde_json::to_value(&plain).unwrap().get("confidenceThreshold").is_none());

@@ -71,13 +71,14 @@ impl CrossConfig {
 
     /// `C(N - 1, k - 1)`: how often each group is tested.
     pub fn paths(&self) -> usize {
-        binomial(self.groups - 1, self.test_groups - 1)
+        binomial(self.groups.saturating_sub(1), self.test_groups.saturating_sub(1))
     }
 }
 
 /// `C(n, k)`; `usize::MAX` where it is greater.
 fn binomial(n: usize, k: usize) -> usize {
-    let product = (0..k.min(n - k)).try_fold(1_usize, |c, i| Some(c.checked_mul(n - i)? / (i + 1)));
+    let Some(rest) = n.checked_sub(k) else { return 0 };
+    let product = (0..k.min(rest)).try_fold(1_usize, |c, i| Some(c.checked_mul(n - i)? / (i + 1)));
     product.unwrap_or(usize::MAX)
 }
 

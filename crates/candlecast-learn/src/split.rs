@@ -71,7 +71,7 @@ pub struct FoldRows {
 /// forward chain of out-of-fold forecasts inside the training range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// In time order; test ranges do not overlap.
+    /// In time order; test ranges do not overlap, but for those of all fits of a cross-validation.
     pub folds: Vec<Fold>,
     /// Open times of the origins that are scored. Origins after it only calibrate.
     pub scored: TimeRange,
