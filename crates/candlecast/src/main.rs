@@ -118,7 +118,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Problem> {
             return commands::restore::run(args, &settings, options.clock.now(), &options.cancel, *output).await;
         }
         let app = Host::open(settings, options)?;
-        commands::run(cli.command, &app, output).await
+        Box::pin(commands::run(cli.command, &app, output)).await
     });
     // What an interrupted command still waits for, a lock of another program for example, must not keep the process: it
     // is safe to be cut off anywhere.

@@ -145,7 +145,7 @@ impl Play {
                 return Ok(Row {
                     fault: fault.name,
                     lasted,
-                    healed_after: begun.elapsed().checked_sub(lasted).unwrap(),
+                    healed_after: begun.elapsed().saturating_sub(lasted),
                     reasons,
                 });
             }
