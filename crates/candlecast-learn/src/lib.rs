@@ -41,8 +41,9 @@ pub use conformal::{Calibrated, CalibrationState, Calibrator, Distribution, Fore
 pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
 pub use ensemble::{Combine, EnsembleConfig};
 pub use evaluate::{
-    Comparison, DirectionTest, Facts, Losses, ModelForecasts, ModelReport, Question, Report, ScoredForecasts, Scorer,
-    Selected, Signal, Spread, StepReport, TaskMetrics, TaskScores, Told, evaluate, pass_share,
+    Comparison, ConfidenceSet, DailyLosses, Difference, DirectionTest, Facts, Hindsight, Losses, ModelForecasts,
+    ModelReport, Question, Report, ScoredForecasts, Scorer, Selected, Signal, Spread, StepReport, TaskMetrics,
+    TaskScores, Told, evaluate, pass_share,
 };
 pub use forecaster::{FitSummary, FittedEnsemble, FittedForecaster, Forecaster, ForecasterState, Start};
 pub use learner::{

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bits;
+mod differences;
 mod digests;
 mod ensembles;
 mod evaluate;
@@ -14,6 +15,7 @@ mod golden_file;
 mod hooks;
 mod learners;
 mod live;
+mod luck;
 mod many_markets;
 mod markets;
 mod metrics;
