@@ -4,7 +4,7 @@
 //! `cargo bench -p candlecast-learn -- NAME` runs the benches whose names hold NAME.
 
 // criterion_group! makes a public function without documentation.
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+#![allow(missing_docs, unreachable_pub)]
 
 use std::hint::black_box;
 
@@ -30,7 +30,7 @@ fn overfitting(c: &mut Criterion) {
     let trials = slices(&matrix);
     for (performance, name) in [(Performance::Sharpe, "sharpe"), (Performance::Mean, "mean")] {
         group.bench_function(format!("100_strategies_16_blocks_{name}"), |b| {
-            b.iter(|| Overfitting::of(black_box(&trials), 16, performance).unwrap());
+            b.iter(|| Overfitting::of(black_box(&trials), 16, performance).expect("the blocks are even"));
         });
     }
     group.finish();
@@ -43,9 +43,9 @@ fn resampling(c: &mut Criterion) {
     let losses = slices(&matrix);
     let serial = Serial { horizon: 24, refit: 168 };
     group.bench_function("confidence_set_10_models", |b| {
-        b.iter(|| confidence_set_by_cosines(black_box(&losses), serial, 1_000, Seed(1)).unwrap());
+        b.iter(|| confidence_set_by_cosines(black_box(&losses), serial, 1_000, Seed(1)).expect("ten series"));
     });
-    group.bench_function("block_lengths", |b| b.iter(|| block_lengths(black_box(losses[0])).unwrap()));
+    group.bench_function("block_lengths", |b| b.iter(|| block_lengths(black_box(losses[0])).expect("noise varies")));
     let (sums, resampler) = (BlockSums::of(&losses[..3]), Resampler::new(Blocks::Stationary, 8_760, 60.0));
     group.bench_function("replicated_means_3_series", |b| {
         b.iter(|| black_box(&sums).replicated_means(&resampler, 1_000, Seed(1)));

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::backends::{backends, postgres_url};
-use crate::fixtures::{T0, at, class_prediction, model, prediction, run, study, tried, volatility_prediction};
+use crate::fixtures::{
+    T0, at, class_prediction, days_of, model, prediction, run, series, study, tried, volatility_prediction,
+};
 
 type Answer = Result<(), MetaError>;
 
@@ -51,7 +53,9 @@ async fn fill(store: &SqlStore) {
         finished_at: at(8),
     };
     store.put_fold(&fold).await.unwrap();
-    store.record_tries(&[tried("a", "x", Some(0.1), (0, 10)), tried("b", "y", None, (0, 10))]).await.unwrap();
+    let tries = [tried("a", "x", Some(0.1), (0, 10)), tried("b", "y", None, (0, 10))];
+    let days = days_of("b", -1, &[Some(0.1), None, Some(f32::MIN_POSITIVE)]);
+    store.record_tries_with_days(&tries, &[days]).await.unwrap();
 }
 
 /// A prediction of the day before, of which only the sums are left.
@@ -157,6 +161,11 @@ async fn assert_equal_lists(source: &SqlStore, target: &SqlStore) {
     let logged = PredictionFilter::default();
     assert_eq!(source.predictions(&logged, page).await, target.predictions(&logged, page).await);
     assert_eq!(source.ledger(None, page).await, target.ledger(None, page).await);
+    let days = async |store: &SqlStore| {
+        store.tried_days(&series("BTCUSDT"), TimeRange::ALL, PRICE_TASK, "price-24", 10).await.unwrap()
+    };
+    assert_eq!(days(source).await.len(), 1);
+    assert_eq!(days(source).await, days(target).await);
 }
 
 async fn assert_equal_days(source: &SqlStore, target: &SqlStore) {
@@ -207,7 +216,7 @@ async fn predictions_of_every_task_pass_through_a_dump() {
 }
 
 /// Tables that there were none of in schema 2.
-const LATER_TABLES: [&str; 2] = ["ml_prediction_days", "ml_prediction_marks"];
+const LATER_TABLES: [&str; 3] = ["ml_prediction_days", "ml_prediction_marks", "ml_ledger_days"];
 
 /// Columns that schema 3 and the ones after it added to the predictions, at their end.
 const ADDED: [&str; 4] = ["task", "sell_at", "buy_at", "direction"];
