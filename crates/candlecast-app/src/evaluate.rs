@@ -137,7 +137,9 @@ async fn evaluate_on_record(
         })
         .await?;
     let tries = recorder.earlier_tries(&record, prepared.scored()).await;
+    let earlier = recorder.earlier_days(&record, prepared.scored()).await;
     let prepared = prepared.after_tries(tries.first().copied().unwrap_or(0));
+    let prepared = prepared.beside_earlier(earlier.into_iter().next().unwrap_or_default());
     watch.stage(&prepared.stage());
     let mut hooks = host.hooks(watch);
     let checkpoints = host.checkpoints_dir();

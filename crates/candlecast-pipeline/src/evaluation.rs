@@ -7,7 +7,7 @@ use candlecast_core::{
 };
 use candlecast_features::Engine;
 use candlecast_learn::walk_forward::{Hooks, NoHooks};
-use candlecast_learn::{Forecaster, Market, Plan, PlanConfig, Question, Report, evaluate, walk_forward};
+use candlecast_learn::{DailyLosses, Forecaster, Market, Plan, PlanConfig, Question, Report, evaluate, walk_forward};
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprints;
@@ -67,6 +67,8 @@ pub struct PreparedEvaluation {
     plan: Plan,
     refit: usize,
     tries: usize,
+    /// Days of other configurations that were tried before.
+    earlier: Vec<DailyLosses>,
     confidence_threshold: Option<f64>,
     seed: Seed,
 }
@@ -108,6 +110,7 @@ impl PreparedEvaluation {
             plan,
             refit,
             tries: 0,
+            earlier: vec![],
             confidence_threshold: None,
             seed,
         })
@@ -118,6 +121,13 @@ impl PreparedEvaluation {
     #[must_use]
     pub fn after_tries(self, tries: usize) -> Self {
         Self { tries, ..self }
+    }
+
+    /// The same, where the report says what choosing among its models and `earlier` ones is worth
+    /// ([`Report::look_back`]): the days of those of the other configurations that have any on record, one each.
+    #[must_use]
+    pub fn beside_earlier(self, earlier: Vec<DailyLosses>) -> Self {
+        Self { earlier, ..self }
     }
 
     /// The same, where the report tells how often forecasts of at least `confidence_threshold` are right; `None` for the
@@ -161,7 +171,8 @@ impl PreparedEvaluation {
             tries: self.tries,
             confidence_threshold: self.confidence_threshold,
         };
-        let report = evaluate(&question, models);
+        let mut report = evaluate(&question, models);
+        report.look_back(&self.earlier, self.market.series().key().interval.per_day());
         Ok(Evaluation {
             key: self.market.series().key().clone(),
             method: self.method,

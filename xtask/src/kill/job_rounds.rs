@@ -271,7 +271,7 @@ fn result_of(program: &Program, id: &str) -> Result<Value> {
 }
 
 fn strip(value: &mut Value) {
-    const VARYING: [&str; 10] = [
+    const VARYING: [&str; 11] = [
         "fitSeconds",
         "path",
         "id",
@@ -282,6 +282,7 @@ fn strip(value: &mut Value) {
         "activeBecause",
         "tries",
         "looks",
+        "overfitting",
     ];
     match value {
         Value::Object(fields) => {

@@ -3,6 +3,7 @@
 
 mod cells;
 mod forecast;
+mod luck;
 mod model;
 mod report;
 
