@@ -111,7 +111,7 @@ mod tests {
 
     /// The paper's example (Bailey and Lopez de Prado 2014): Sharpe 2.5 a year of 250 days, of 1,250 daily returns.
     const PAPER: SharpeRatio =
-        SharpeRatio { sharpe: 0.158_113_883_008_418_98, observations: 1_250, skewness: -3.0, kurtosis: 10.0 };
+        SharpeRatio { sharpe: 0.158_113_883_008_418_97, observations: 1_250, skewness: -3.0, kurtosis: 10.0 };
 
     fn close(a: Option<f64>, b: f64) {
         assert!((a.unwrap() - b).abs() < 1e-9, "{a:?} {b}");
