@@ -43,8 +43,9 @@ pub use cross_validation::{CrossConfig, CrossForecasts, CrossPath, CrossValidati
 pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
 pub use ensemble::{Combine, EnsembleConfig};
 pub use evaluate::{
-    Comparison, DirectionTest, Facts, Losses, ModelForecasts, ModelReport, Question, Report, ScoredForecasts, Scorer,
-    Selected, Signal, Spread, StepReport, TaskMetrics, TaskScores, Told, evaluate, pass_share,
+    Comparison, ConfidenceSet, DailyLosses, Difference, DirectionTest, Facts, Hindsight, Losses, ModelForecasts,
+    ModelReport, Question, Report, ScoredForecasts, Scorer, Selected, Signal, Spread, StepReport, TaskMetrics,
+    TaskScores, Told, evaluate, pass_share,
 };
 pub use forecaster::{FitSummary, FittedEnsemble, FittedForecaster, Forecaster, ForecasterState, Start};
 pub use learner::{

@@ -5,6 +5,7 @@ mod backtest;
 mod cells;
 mod cross;
 mod forecast;
+mod luck;
 mod model;
 mod report;
 

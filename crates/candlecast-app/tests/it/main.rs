@@ -12,6 +12,7 @@ mod honesty;
 mod jobs;
 mod kept_pieces;
 mod live;
+mod looking_back;
 mod lost_jobs;
 mod pooled;
 mod prediction_tasks;
