@@ -16,6 +16,7 @@ use crate::kind::{JobCatalog, JobOutput};
 use crate::lease_keeper::LeaseKeeper;
 use crate::progress_tracker::ProgressTracker;
 use crate::stop::{StopReason, StopSwitch};
+use crate::{BEAT_EVERY, REPORT_EVERY};
 
 /// Does leased jobs.
 #[derive(Clone)]
@@ -94,6 +95,8 @@ impl Runner {
             board: Arc::clone(board),
             stop: stop.clone(),
             max_run: job.limits.max_run_ms.map(Duration::from_millis),
+            beat_every: BEAT_EVERY,
+            report_every: REPORT_EVERY,
         };
         let (work_ends, ended) = oneshot::channel();
         let keeping = tokio::spawn(keeper.keep(ended));
