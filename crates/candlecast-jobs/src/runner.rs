@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use candlecast_core::{Blame, Problem, ProgressSink, Seed};
-use candlecast_host::{Checkpoints, Host, system_time};
+use candlecast_host::{Checkpoints, Host, blocking, system_time};
 use candlecast_meta::{Job, JobState, Lease, LogLevel, MetaError, Outcome, QueueStore, Retry};
 use tokio::sync::oneshot;
 
@@ -69,7 +69,14 @@ impl Runner {
         };
         if recorded == Recorded::As(JobState::Succeeded) {
             // There will be no other attempt.
-            Checkpoints::of_job(&self.host.checkpoints_dir(), &job.id).clear();
+            let id = job.id.clone();
+            let cleared = blocking(&self.host, move |host| {
+                Checkpoints::of_job(&host.checkpoints_dir(), &id).clear();
+                Ok(())
+            });
+            if let Err(error) = cleared.await {
+                tracing::warn!(%error, job = job.id, "what the job kept stays");
+            }
         }
         self.explain(&job, recorded, result.is_ok());
         Ended { job_id: job.id, recorded, result }
