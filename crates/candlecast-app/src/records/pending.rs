@@ -97,7 +97,11 @@ pub(crate) async fn replay_pending(host: &Host) {
         let recorded = briefly(async { pending.record(host.metadata().await?.as_ref()).await }).await;
         if let Err(error) = recorded {
             tracing::warn!(path = %path.display(), %error, "what was tried is still not on record");
-            return;
+            if error.passes() {
+                // The database is away: the others would fail, too.
+                return;
+            }
+            continue;
         }
         done(host, Some(note)).await;
     }
@@ -255,6 +259,20 @@ mod tests {
         }
         catch_up(&app).await;
         assert_eq!((ledger(&app).await.len(), notes(&app)), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn a_note_of_what_the_records_refuse_holds_up_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = host(dir.path());
+        let odd = LedgerEntry { id: "another".into(), task: String::new(), ..entry() };
+        let refused = app.metadata().await.unwrap().record_tries(std::slice::from_ref(&odd)).await;
+        assert!(refused.is_err_and(|e| !Problem::from(e).passes()));
+        for (attempt, entry) in [("0", odd.clone()), ("1", entry()), ("2", odd)] {
+            drop(PendingRecord::of_tries(vec![entry]).write(&app, attempt).await.unwrap());
+        }
+        catch_up(&app).await;
+        assert_eq!((ledger(&app).await, notes(&app)), (vec![entry()], 2));
     }
 
     #[test]
