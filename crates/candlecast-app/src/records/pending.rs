@@ -269,7 +269,12 @@ mod tests {
         let refused = app.metadata().await.unwrap().record_tries(std::slice::from_ref(&odd)).await;
         assert!(refused.is_err_and(|e| !Problem::from(e).passes()));
         for (attempt, entry) in [("0", odd.clone()), ("1", entry()), ("2", odd)] {
-            drop(PendingRecord::of_tries(vec![entry]).write(&app, attempt).await.unwrap());
+            drop(
+                PendingRecord::of_lines(LedgerLines { entries: vec![entry], days: vec![] })
+                    .write(&app, attempt)
+                    .await
+                    .unwrap(),
+            );
         }
         catch_up(&app).await;
         assert_eq!((ledger(&app).await, notes(&app)), (vec![entry()], 2));

@@ -176,8 +176,8 @@ mod tests {
     #[test]
     fn the_same_forecasts_are_one_choice() {
         let (one, other) = (days(100, 0.0, 1), days(100, 0.0, 2));
-        assert_eq!(of(&[&one, &one], &[one.clone()]), None);
-        let found = of(&[&one, &one], &[other.clone()]).unwrap();
+        assert_eq!(of(&[&one, &one], std::slice::from_ref(&one)), None);
+        let found = of(&[&one, &one], std::slice::from_ref(&other)).unwrap();
         assert_eq!(found.tries, 3);
         let alone = of(&[&one], &[other]).unwrap();
         assert_eq!(Hindsight { tries: 3, ..alone }, found);

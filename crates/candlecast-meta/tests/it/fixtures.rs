@@ -2,8 +2,8 @@
 
 use candlecast_core::{Action, Interval, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
 use candlecast_meta::{
-    ClassBorders, DIRECTION_TASK, DailyValues, FoundModel, Goal, LedgerEntry, Model, ModelStatus, ModelsIn, NewPrediction,
-    NewRun, NewStudy, PRICE_TASK, PriceInterval, TryDays, VOLATILITY_TASK, class_number,
+    ClassBorders, DIRECTION_TASK, DailyValues, FoundModel, Goal, LedgerEntry, Model, ModelStatus, ModelsIn,
+    NewPrediction, NewRun, NewStudy, PRICE_TASK, PriceInterval, TryDays, VOLATILITY_TASK, class_number,
 };
 use serde_json::json;
 
