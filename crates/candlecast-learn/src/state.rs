@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use candlecast_core::{Interval, SigmaState};
 
+use crate::trend::Trend;
 use crate::volatility::Volatility;
 
 /// What is known at the close of one candle.
@@ -15,6 +16,8 @@ pub(crate) struct RowState {
     pub(crate) sigma: f64,
     /// Tercile of `volatility` in its own last year: 0 calm, 1 middle, 2 wild.
     pub(crate) tercile: u8,
+    /// True where the price has gone one way for longer than chance would let it ([`Trend`]).
+    pub(crate) trending: bool,
 }
 
 /// A whole market and a live one go through this same state, so their values have the same bits.
@@ -23,23 +26,35 @@ pub(crate) struct MarketState {
     volatility: Volatility,
     sigma: SigmaState,
     terciles: Terciles,
+    trend: Trend,
 }
 
 impl MarketState {
     pub(crate) fn new(interval: Interval) -> Self {
-        Self { volatility: Volatility::new(), sigma: SigmaState::default(), terciles: Terciles::new(interval) }
+        Self {
+            volatility: Volatility::new(),
+            sigma: SigmaState::default(),
+            terciles: Terciles::new(interval),
+            trend: Trend::new(),
+        }
     }
 
     /// What follows comes after a gap that is too long to fill. What is usual in a year outlasts it.
     pub(crate) fn begin_segment(&mut self) {
         self.volatility = Volatility::new();
         self.sigma = SigmaState::default();
+        self.trend = Trend::new();
     }
 
     /// Takes the next log close.
     pub(crate) fn step(&mut self, log_close: f64) -> RowState {
         let volatility = self.volatility.step(log_close);
-        RowState { volatility, sigma: self.sigma.step(log_close), tercile: self.terciles.place(volatility) }
+        RowState {
+            volatility,
+            sigma: self.sigma.step(log_close),
+            tercile: self.terciles.place(volatility),
+            trending: self.trend.step(log_close, volatility),
+        }
     }
 }
 

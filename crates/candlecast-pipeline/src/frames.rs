@@ -266,6 +266,7 @@ fn config_of(
         retrain_days: options.retrain_days,
         valid_share: options.valid_share,
         min_candles: options.min_candles,
+        bag: None,
     })
 }
 

@@ -17,6 +17,7 @@ mod live;
 mod many_markets;
 mod markets;
 mod metrics;
+mod mixtures;
 mod origins;
 mod pipeline;
 mod pipelines;
