@@ -1,6 +1,7 @@
 //! The machine-readable documents of forecasts, evaluations, audits and rankings: camelCase; undefined values are null.
 
 mod audit;
+mod ensemble;
 mod evaluation;
 mod forecast;
 mod hits;
@@ -8,6 +9,7 @@ mod rank;
 mod report;
 
 pub use audit::{AuditDoc, AuditFindingDoc, leak_name};
+pub use ensemble::{EnsembleDoc, FitWeightsDoc, MemberDoc, StateWeightsDoc, WeighingDoc};
 pub use evaluation::EvaluationDoc;
 pub use forecast::{
     DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, PriceQuantileDoc, ProbabilitiesDoc, VolatilityOutlookDoc,
