@@ -2,7 +2,7 @@
 
 use candlecast_core::Timestamp;
 use candlecast_learn::FitSummary;
-use candlecast_pipeline::doc::{ModelReportDoc, ReportDoc};
+use candlecast_pipeline::doc::{ModelReportDoc, ReportDoc, WeighingDoc};
 use candlecast_registry::{Exported, Listed, ModelManifest, ServingChange, Tries};
 use serde::Serialize;
 use serde_json::Value;
@@ -54,6 +54,9 @@ pub struct ModelDoc {
     pub tries: Option<Tries>,
     config: Value,
     pipeline: Value,
+    /// How an ensemble weighs its members; told of one model alone, and left out of others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ensemble: Option<WeighingDoc>,
     features: Vec<String>,
     seed: Option<u64>,
     program_version: Option<String>,
@@ -93,6 +96,7 @@ impl ModelDoc {
             tries: manifest.tries,
             config,
             pipeline,
+            ensemble: None,
             features: manifest.features.iter().map(|f| f.id.clone()).collect(),
             seed: Some(manifest.seed),
             program_version: Some(manifest.program_version.clone()),
@@ -103,6 +107,12 @@ impl ModelDoc {
 }
 
 impl ModelDoc {
+    /// The same with how the model weighs its members.
+    #[must_use]
+    pub fn with_weighing(self, ensemble: Option<WeighingDoc>) -> Self {
+        Self { ensemble, ..self }
+    }
+
     /// The document of a listed version, stored at `path`.
     pub fn listed(l: &Listed, path: &std::path::Path) -> Self {
         if let Some(manifest) = &l.manifest {
@@ -137,6 +147,7 @@ impl ModelDoc {
             tries: None,
             config: Value::Null,
             pipeline: Value::Null,
+            ensemble: None,
             features: vec![],
             seed: None,
             program_version: None,

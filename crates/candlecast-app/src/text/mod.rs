@@ -2,11 +2,13 @@
 //! baselines.
 
 mod cells;
+mod ensemble;
 mod forecast;
 mod model;
 mod report;
 
 pub use cells::{count, day, fixed, hit_rate, interval, percent, plain, price, share, signed, span, synthetic, table};
+pub use ensemble::{members_line, weights_lines};
 pub use forecast::{forecast, forecast_line};
 pub use model::{model, models, pool_line, serving_history, tries_line};
 pub use report::{evaluation, report, trained};

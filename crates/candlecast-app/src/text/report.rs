@@ -10,6 +10,7 @@ use candlecast_pipeline::doc::{
 use crate::doc::{TrainDoc, TrainedModelDoc};
 use crate::text::{
     count, fixed, hit_rate, interval, percent, pool_line, price, signed, span, synthetic, table, tries_line,
+    weights_lines,
 };
 
 /// The comparison table with what belongs beside it.
@@ -166,6 +167,7 @@ fn beside(r: &ReportDoc) -> Vec<String> {
             lines.extend(class_line(m));
             lines.extend(recent_line(m));
             lines.extend(m.selected.as_ref().map(|selected| format!("{}: {}", m.model, selected_text(selected))));
+            lines.extend(ensemble_lines(m));
         }
         if m.abstained > 0 {
             lines.push(format!(
@@ -270,6 +272,15 @@ fn class_line(m: &ModelReportDoc) -> Option<String> {
 fn recent_line(m: &ModelReportDoc) -> Option<String> {
     let what = if matches!(m.metrics, MetricsDoc::Direction(_)) { "class" } else { "direction" };
     m.recent_direction.as_ref().map(|rate| format!("{}: {}", m.model, hit_rate(what, rate)))
+}
+
+/// How an ensemble weighs its members by the end of the walk-forward.
+fn ensemble_lines(m: &ModelReportDoc) -> Vec<String> {
+    let mut lines = m.ensemble.as_ref().map_or_else(Vec::new, weights_lines);
+    if let Some(first) = lines.first_mut() {
+        *first = format!("{}: {first}", m.model);
+    }
+    lines
 }
 
 /// How often the forecasts were right whose confidence is high.

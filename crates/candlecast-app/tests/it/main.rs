@@ -4,6 +4,7 @@
 
 mod audit_rank;
 mod degenerate;
+mod ensembles;
 mod fetch;
 mod format1;
 mod format2;

@@ -23,7 +23,7 @@ use crate::requests::{PipelineArgs, RangeArgs, SeriesArgs, pool};
 /// Walk models forward side by side, the naive forecasts among them
 #[derive(Debug, Args)]
 #[command(
-    after_help = "How to read the table: docs/reading-the-table.md\n\nExample:\n  candlecast compare --symbol BTCUSDT --models hybrid,linear --horizon 24h --from 2023-01-01 --to 2024-01-01\n  candlecast compare --symbol BTCUSDT --task direction --models linear,gbdt --horizon 24h --from 2023-01-01 --to 2024-01-01"
+    after_help = "How to read the table: docs/reading-the-table.md\n\nExample:\n  candlecast compare --symbol BTCUSDT --models hybrid,linear --horizon 24h --from 2023-01-01 --to 2024-01-01\n  candlecast compare --symbol BTCUSDT --task direction --models linear,gbdt --horizon 24h --from 2023-01-01 --to 2024-01-01\n  candlecast compare --symbol BTCUSDT --models ensemble,lstm,hybrid --strategy stacking --members lstm,hybrid"
 )]
 pub(crate) struct CompareArgs {
     #[command(flatten)]
@@ -106,7 +106,7 @@ impl SplitArgs {
 pub(crate) async fn run(args: &CompareArgs, app: &Host, output: Output) -> Result<(), Problem> {
     plot::check_path(args.plot.as_deref())?;
     let key = app.find_series(&args.series.wanted()).await?;
-    let models = args.pipeline.fit.models(&args.models)?;
+    let models = args.pipeline.models(&args.models)?;
     let common = args.pipeline.common(&key, false)?;
     let method = args.split.method(app, &key).await?;
     let pool = pool(app, std::slice::from_ref(&key), args.pool, output).await?;
