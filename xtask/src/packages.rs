@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use anyhow::{Result, anyhow};
+
 use crate::sh;
 
 /// True for the user who may install packages.
@@ -51,6 +53,24 @@ static TOOLS: [Tool; 7] = [
     Tool { name: "unshare", probe: &["unshare", "--version"], source: Source::Package("util-linux") },
 ];
 
+/// What single long runs need, and no test.
+static RUN_TOOLS: [Tool; 6] = [
+    Tool { name: "faketime", probe: &["faketime", "--version"], source: Source::Package("faketime") },
+    Tool { name: "ip", probe: &["ip", "-V"], source: Source::Package("iproute2") },
+    Tool { name: "flock", probe: &["flock", "--version"], source: Source::Package("util-linux") },
+    Tool { name: "tar", probe: &["tar", "--version"], source: Source::Package("tar") },
+    Tool { name: "zstd", probe: &["zstd", "--version"], source: Source::Package("zstd") },
+    Tool { name: "mutants", probe: &["cargo", "mutants", "--version"], source: Source::Crate("cargo-mutants") },
+];
+
+/// Makes sure that the tools called `names` are here. An error names the first that is not and cannot be installed.
+pub(crate) fn require(names: &[&str]) -> Result<()> {
+    for tool in TOOLS.iter().chain(&RUN_TOOLS).filter(|tool| names.contains(&tool.name) && !tool.is_there()) {
+        tool.install().map_err(|reason| anyhow!("{}: {reason}", tool.name))?;
+    }
+    Ok(())
+}
+
 /// Installs what is not here; what could not be had, and why.
 pub(crate) fn install_tools() -> Vec<String> {
     let absent = TOOLS.iter().filter(|tool| !tool.is_there());
@@ -73,5 +93,24 @@ impl Tool {
             Source::Crate(name) => sh::run(&mut sh::cargo(&["install", "--locked", name])),
         };
         done.map_err(|error| format!("{error:#}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn tools_have_names_of_their_own_and_those_of_runs_are_not_of_tests() {
+        let names: BTreeSet<&str> = TOOLS.iter().chain(&RUN_TOOLS).map(|tool| tool.name).collect();
+        assert_eq!(names.len(), TOOLS.len() + RUN_TOOLS.len());
+        assert!(TOOLS.iter().all(|tool| !["faketime", "ip", "mutants"].contains(&tool.name)));
+    }
+
+    #[test]
+    fn what_is_there_is_not_installed_again() {
+        assert!(require(&["tar"]).is_ok() && require(&[]).is_ok());
     }
 }

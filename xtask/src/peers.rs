@@ -42,8 +42,24 @@ fn install(python: &Path, list: &str) -> Result<()> {
 
 /// The pinned packages of `requirements`, in one line.
 pub(crate) fn pinned(requirements: &[&str]) -> String {
-    let texts: Vec<String> =
-        requirements.iter().filter_map(|list| fs::read_to_string(sh::root().join(LISTS).join(list)).ok()).collect();
-    let packages = texts.iter().flat_map(|text| text.lines()).filter(|line| line.contains("=="));
+    let texts = requirements.iter().filter_map(|list| fs::read_to_string(sh::root().join(LISTS).join(list)).ok());
+    packages_in(&texts.collect::<Vec<String>>())
+}
+
+/// The pinned packages of lists, each with its version.
+fn packages_in(lists: &[String]) -> String {
+    let packages = lists.iter().flat_map(|text| text.lines()).filter(|line| line.contains("=="));
     packages.map(|line| line.trim().replace("==", " ")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pinned_packages_are_told_with_their_versions() {
+        let lists = ["# why\npandas==2.2.3\n\n".to_owned(), "numpy==2.1.0\nlocal\n".to_owned()];
+        assert_eq!(packages_in(&lists), "pandas 2.2.3, numpy 2.1.0");
+        assert_eq!((packages_in(&[]), pinned(&["no-such-list.txt"])), (String::new(), String::new()));
+    }
 }

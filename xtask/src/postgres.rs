@@ -2,6 +2,7 @@
 //! for one, which is for encrypted connections, and run as an unprivileged user, since PostgreSQL refuses root.
 
 mod encrypted;
+mod rig;
 
 use std::env;
 use std::fs::{self, OpenOptions, Permissions};
@@ -13,17 +14,20 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use self::encrypted::Encrypted;
+pub(crate) use self::rig::Rig;
 use crate::{packages, sh};
 
 /// Names the server that the tests share.
 pub(crate) const URL_VARIABLE: &str = "CANDLECAST_TEST_POSTGRES";
 /// Names a program for a second server: `url` prints its address, `stop` lets it crash, `start` brings it back.
 const CTL_VARIABLE: &str = "CANDLECAST_TEST_POSTGRES_CTL";
-/// Folders of this program in the system's temporary one; the process's id follows.
+/// Folders of this program in the system's temporary one; the process's id follows, and of a [`Rig`] its name.
 const PREFIX: &str = "candlecast-postgres-";
 /// The servers in such a folder, and the one that takes encrypted connections.
 const SERVERS: [&str; 2] = ["shared", "stoppable"];
 const ENCRYPTED: &str = "encrypted";
+/// The server of a [`Rig`].
+const RIG: &str = "rig";
 /// Where distributions keep the programs of each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// Tests run side by side, each with pools of its own. Nothing here outlives the machine, so nothing waits for disks.
@@ -125,6 +129,12 @@ impl Programs {
             Some((name, _, _)) => ["runuser", "-u", name, "--", program].map(str::to_owned).to_vec(),
             None => vec![program.to_owned()],
         }
+    }
+
+    /// The program that speaks SQL; distributions keep it apart from the server's at times.
+    fn client(&self) -> PathBuf {
+        let beside = self.folder.join("psql");
+        if beside.is_file() { beside } else { "psql".into() }
     }
 
     fn command(&self, program: &str, folder: &Path) -> Command {
@@ -269,16 +279,21 @@ fn sweep(programs: &Programs) {
     }
     for entry in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(pid) = name.strip_prefix(PREFIX).and_then(|pid| pid.parse::<u32>().ok()) else { continue };
+        let Some(pid) = process_of(&name) else { continue };
         if Path::new("/proc").join(pid.to_string()).exists() {
             continue;
         }
-        for server in SERVERS.into_iter().chain([ENCRYPTED]) {
+        for server in SERVERS.into_iter().chain([ENCRYPTED, RIG]) {
             Server { programs: programs.clone(), folder: entry.path().join(server) }.stop();
         }
         // A folder of another user is that one's to clear away.
         let _ = fs::remove_dir_all(entry.path());
     }
+}
+
+/// The process that a folder called `name` belongs to; `None` for other folders.
+fn process_of(name: &str) -> Option<u32> {
+    name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -294,6 +309,15 @@ mod tests {
     fn versions_are_compared_as_numbers() {
         assert!(number(Path::new("/usr/lib/postgresql/15")) > number(Path::new("/usr/lib/postgresql/9")));
         assert_eq!(number(Path::new("/usr/lib/postgresql/README")), 0);
+    }
+
+    #[test]
+    fn folders_tell_their_process() {
+        assert_eq!(
+            (process_of("candlecast-postgres-12"), process_of("candlecast-postgres-12-kill")),
+            (Some(12), Some(12))
+        );
+        assert_eq!((process_of("candlecast-postgres-"), process_of("candlecast-12")), (None, None));
     }
 
     #[test]

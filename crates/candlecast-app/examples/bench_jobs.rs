@@ -20,8 +20,8 @@ use candlecast_core::{
 use candlecast_host::{Clock, Host, HostOptions};
 use candlecast_jobs::JobOptions;
 use candlecast_meta::{
-    JobStore, MetaError, Model, ModelFilter, ModelStatus, ModelStore, NewJob, NewPrediction, PageRequest,
-    PredictionFilter, PredictionStatus, PredictionStore, PredictionsOf, Progress, SqlStore,
+    FoundModel, JobStore, MetaError, Model, ModelFilter, ModelStatus, ModelStore, ModelsIn, NewJob, NewPrediction,
+    PageRequest, PredictionFilter, PredictionStatus, PredictionStore, PredictionsOf, Progress, SqlStore,
 };
 use candlecast_pipeline::PipelineOptions;
 use serde_json::{Value, json};
@@ -92,8 +92,12 @@ async fn report_progress(store: &SqlStore) -> Result<(), MetaError> {
 }
 
 async fn pages_of_models(store: &SqlStore) -> Result<(), MetaError> {
-    for i in 0..N_MODELS {
-        store.put_model(&model(i), T0).await?;
+    for number in 0..N_SERIES {
+        let of_series = (number..N_MODELS).step_by(N_SERIES).map(model);
+        let found: Vec<FoundModel> = of_series.map(|model| FoundModel::Whole(Box::new(model))).collect();
+        let (model_type, task) = ("lstm".into(), "price".into());
+        let models = ModelsIn { folder: String::new(), series: series(number), model_type, task };
+        store.sync_models(&models, &found, T0).await?;
     }
     let of_series = ModelFilter { series: Some(series(3)), ..ModelFilter::default() };
     for (variant, filter) in [("all", ModelFilter::default()), ("of a series", of_series)] {
@@ -187,6 +191,7 @@ fn series(number: usize) -> SeriesKey {
 fn model(i: usize) -> Model {
     Model {
         id: format!("recorded-{i}"),
+        folder: String::new(),
         name: format!("model {i}"),
         series: series(i % N_SERIES),
         model_type: "lstm".into(),

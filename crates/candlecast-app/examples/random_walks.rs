@@ -102,7 +102,7 @@ fn told(run: u64, (candles, predictability): (usize, f64), horizon: usize, model
     common.retrain_days = 25;
     let requests: Vec<ModelRequest> =
         models.iter().map(|id| ModelRequest { id: id.clone(), params: serde_json::Value::Null }).collect();
-    let method = Method::WalkForward { range: TimeRange { from, to: TimeRange::ALL.to } };
+    let method = Method::walk_forward(TimeRange { from, to: TimeRange::ALL.to });
     let market = Arc::new(Market::new(FilledSeries::new(&series, common.max_fill)));
     let evaluation = PreparedEvaluation::new(market, &requests, &common, method, Seed(run))
         .and_then(|prepared| prepared.run(&NoHooks))

@@ -21,6 +21,9 @@ pub async fn audit_features(
         None => generated_market(host.seed, options.candles)?,
     };
     let (hooks, seed, features) = (host.hooks(Arc::clone(&watch)), host.seed, features.clone());
-    host.compute(move || candlecast_pipeline::audit_features(&series, &features, options, seed, &hooks, watch.as_ref()))
-        .await
+    let told = Arc::clone(&watch);
+    host.compute_long(watch.as_ref(), move || {
+        candlecast_pipeline::audit_features(&series, &features, options, seed, &hooks, told.as_ref())
+    })
+    .await
 }

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use candlecast_config::Settings;
-use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey};
-use candlecast_host::{Host, program_identity};
+use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
+use candlecast_host::Host;
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_pipeline::catalog::{check as check_model, check_task};
 use candlecast_pipeline::{
-    Evaluation, Method, PipelineOptions, PreparedEvaluation, check_confidence_threshold, check_memory, run_fingerprint,
+    Evaluation, Method, PipelineOptions, PreparedEvaluation, check_confidence_threshold, run_fingerprint,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::backtests::{Input, KeptBacktest};
 use crate::defaults::with_model_defaults;
 use crate::doc::EvaluationDoc;
-use crate::pool::{markets_of, with_pool};
+use crate::memory::{Fits, reserve};
+use crate::pool::{markets_within, with_pool};
 use crate::records::{RunRecord, clear, recorder};
 use crate::text;
 
@@ -34,6 +36,10 @@ pub struct EvaluateJob {
     pub common: PipelineOptions,
     /// How the data are split, and which origins are scored.
     pub method: Method,
+    /// The candles that there are for it, of its own series and then of those of the pool, as when it was done for the first
+    /// time: others that are stored by now do not exist. Empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candles: Vec<TimeRange>,
     /// Confidence, 0.5 to 0.99, of which the report tells how many forecasts reach it and how often they are right; by
     /// default that of the surest tenth. Nothing else depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,11 +64,12 @@ impl JobKind for EvaluateJob {
                 },
                 &self.pool,
             ),
-            range: match self.method {
-                Method::WalkForward { range } => range,
-                Method::Simple { test, .. } => test,
-            },
+            range: self.method.tested(),
         }
+    }
+
+    fn series(&self) -> Vec<SeriesKey> {
+        std::iter::once(&self.series).chain(&self.pool).cloned().collect()
     }
 
     fn seed(&self) -> Seed {
@@ -76,16 +83,25 @@ impl JobKind for EvaluateJob {
 
     fn check(&self) -> Result<(), Problem> {
         self.common.check()?;
+        self.method.check(&self.common)?;
+        if !self.candles.is_empty() && self.candles.len() != 1 + self.pool.len() {
+            return Err(Problem::usage(
+                "bad-range",
+                "candles",
+                format!("{} ranges of candles for {} series", self.candles.len(), 1 + self.pool.len()),
+            ));
+        }
         let task = self.common.task()?;
         check_confidence_threshold(self.confidence_threshold, &task)?;
         self.models.iter().try_for_each(|model| {
             check_model(&model.id, &model.params)?;
             check_task(&model.id, &model.params, &task)
-        })
+        })?;
+        self.method.check_models(&self.models)
     }
 
     async fn run(&self, host: &Host, watch: Arc<dyn ProgressSink>, attempt: Attempt) -> Result<Evaluation, Problem> {
-        evaluate_on_record(host, self, watch, attempt).await
+        Box::pin(evaluate_on_record(host, self, watch, attempt)).await
     }
 
     fn document(&self, output: &Evaluation) -> Result<Value, Problem> {
@@ -108,9 +124,10 @@ pub async fn evaluate(
     watch: Arc<dyn ProgressSink>,
 ) -> Result<Evaluation, Problem> {
     let (series, seed) = (key.clone(), host.seed);
-    let request = EvaluateJob { series, pool: vec![], models, common, method, confidence_threshold: None, seed };
+    let request =
+        EvaluateJob { series, pool: vec![], models, common, method, candles: vec![], confidence_threshold: None, seed };
     let request = request.with_defaults(&host.settings);
-    evaluate_on_record(host, &request, watch, Attempt::alone(host.now())).await
+    Box::pin(evaluate_on_record(host, &request, watch, Attempt::alone(host.now()))).await
 }
 
 /// [`evaluate`] as one attempt of a job.
@@ -123,27 +140,35 @@ async fn evaluate_on_record(
     request.common.check()?;
     let recorder = recorder(host, attempt).await?;
     let started_at = host.now();
-    let market = host.market(&request.series, request.common.max_fill).await?;
-    let pool = markets_of(host, &request.pool, request.common.max_fill).await?;
-    let (threads, max_memory, asked) = (host.threads(), host.settings.max_memory, request.clone());
+    let EvaluateJob { series, pool, models, common, .. } = request;
+    let fits = Fits { series: std::slice::from_ref(series), pool, models, common, at_once: host.threads() };
+    let memory = reserve(host, fits, watch.as_ref()).await?;
+    let keys = [std::slice::from_ref(series), pool.as_slice()].concat();
+    let mut markets = markets_within(host, &keys, &request.candles, common.max_fill).await?;
+    let all_markets = markets.clone();
+    let pool = markets.split_off(1);
+    let market = markets.remove(0);
+    let (held, asked) = (memory.clone(), request.clone());
     let (prepared, record) = host
-        .compute(move || {
+        .compute_long(watch.as_ref(), move || {
+            let _held = held;
             let EvaluateJob { models, common, method, confidence_threshold, seed, .. } = asked;
             let prepared = PreparedEvaluation::pooled(market, pool, &models, &common, method, seed)?
                 .with_confidence_threshold(confidence_threshold);
-            check_memory(&prepared.forecasters, threads, max_memory)?;
             let record = RunRecord::of_evaluation(&prepared, method);
             Ok((prepared, record.begun(seed, started_at)))
         })
         .await?;
+    let inputs = Input::of(&all_markets, &prepared.fingerprints.data);
     let tries = recorder.earlier_tries(&record, prepared.scored()).await;
     let prepared = prepared.after_tries(tries.first().copied().unwrap_or(0));
     watch.stage(&prepared.stage());
-    let mut hooks = host.hooks(watch);
-    let checkpoints = host.checkpoints_dir();
+    let mut hooks = host.hooks(Arc::clone(&watch));
+    let (checkpoints, held) = (host.checkpoints_dir(), memory.clone());
     let done = host
-        .compute(move || {
-            hooks.resume(&checkpoints, &run_fingerprint(&prepared.fingerprints.run, "evaluate", &program_identity()));
+        .compute_long(watch.as_ref(), move || {
+            let _held = held;
+            hooks.resume(&checkpoints, &run_fingerprint(&prepared.fingerprints.run, "evaluate"));
             Ok((prepared.run(&hooks)?, hooks))
         })
         .await;
@@ -158,14 +183,22 @@ async fn evaluate_on_record(
             return Err(error);
         }
     };
+    let record = record.keeping(KeptBacktest::FIELD, kept(request, inputs, &evaluation)?);
     recorder.succeeded(host, &record, &[&evaluation.report], &[], None).await;
     clear(host, hooks).await;
     Ok(evaluation)
 }
 
+/// What is kept to show the backtest and to do it again.
+fn kept(request: &EvaluateJob, inputs: Vec<Input>, evaluation: &Evaluation) -> Result<Value, Problem> {
+    let (document, text) = (request.document(evaluation)?, request.text(evaluation));
+    let kept = KeptBacktest { request: request.clone(), inputs, document, text };
+    serde_json::to_value(kept).map_err(|e| Problem::data("no-document", e.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
-    use candlecast_core::{Interval, Symbol, TimeRange, Timestamp, Venue};
+    use candlecast_core::{Interval, Symbol, Timestamp, Venue};
     use serde_json::json;
 
     use super::*;
@@ -178,6 +211,7 @@ mod tests {
             models: vec![model("hybrid"), model("linear")],
             common: PipelineOptions::new(1),
             method,
+            candles: vec![],
             confidence_threshold: None,
             seed: Seed(42),
         }
@@ -186,7 +220,7 @@ mod tests {
     #[test]
     fn both_ways_to_split_come_back_from_the_payload() {
         let year = |y| TimeRange { from: Timestamp::year_start(y), to: Timestamp::year_start(y + 1) };
-        let walk = request(Method::WalkForward { range: year(2023) });
+        let walk = request(Method::walk_forward(year(2023)));
         let simple = request(Method::Simple { train: TimeRange::ALL, test: year(2023) });
         for request in [&walk, &simple] {
             let text = serde_json::to_string(request).unwrap();
@@ -199,8 +233,29 @@ mod tests {
     }
 
     #[test]
+    fn candles_are_named_for_every_series_or_for_none() {
+        let plain = request(Method::walk_forward(TimeRange::ALL));
+        assert!(serde_json::to_value(&plain).unwrap().get("candles").is_none());
+        let year = TimeRange { from: Timestamp::year_start(2022), to: Timestamp::year_start(2023) };
+        let again = EvaluateJob { candles: vec![year], ..plain.clone() };
+        let payload = serde_json::to_value(&again).unwrap();
+        assert_eq!(payload["candles"][0]["from"], "2022-01-01T00:00:00Z");
+        assert_eq!(serde_json::from_value::<EvaluateJob>(payload).unwrap(), again);
+        assert_eq!(again.check(), Ok(()));
+        assert_eq!(EvaluateJob { candles: vec![year; 2], ..plain }.check().unwrap_err().code, "bad-range");
+    }
+
+    #[test]
+    fn what_a_method_cannot_do_is_refused_before_there_is_a_job() {
+        let folds = |folds| Method::PurgedKFold { range: TimeRange::ALL, folds, embargo: None };
+        assert_eq!(request(folds(5)).check(), Ok(()));
+        assert_eq!(request(folds(1)).check().unwrap_err().code, "bad-groups");
+        assert_eq!(request(folds(5)).subject().range, TimeRange::ALL);
+    }
+
+    #[test]
     fn a_threshold_of_the_confidence_is_a_field_only_where_it_was_asked_for() {
-        let plain = request(Method::WalkForward { range: TimeRange::ALL });
+        let plain = request(Method::walk_forward(TimeRange::ALL));
         assert!(serde_json::to_value(&plain).unwrap().get("confidenceThreshold").is_none());
         let strict = EvaluateJob { confidence_threshold: Some(0.6), ..plain.clone() };
         let payload = serde_json::to_value(&strict).unwrap();
@@ -216,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_naive_forecasts_may_be_asked_for_and_strangers_may_not() {
-        let method = Method::WalkForward { range: TimeRange::ALL };
+        let method = Method::walk_forward(TimeRange::ALL);
         let mut request = request(method);
         request.models.push(ModelRequest { id: "seasonal-naive".into(), params: json!({}) });
         assert_eq!(request.check(), Ok(()));

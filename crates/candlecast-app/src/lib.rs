@@ -11,12 +11,14 @@ pub mod predict;
 pub mod rank;
 pub mod text;
 
+mod backtests;
 mod catch_up;
 mod defaults;
 mod document_file;
 mod evaluate;
 mod import;
 mod kinds;
+mod memory;
 mod pool;
 mod records;
 mod retention;
@@ -24,6 +26,7 @@ mod schedule;
 mod train;
 mod upkeep;
 
+pub use backtests::{BacktestFilter, RERUN_TOLERANCE, ShownBacktest, backtest, backtests_page, rerun_backtest};
 pub use catch_up::catch_up;
 pub use defaults::{MODEL_CATALOG, with_model_defaults};
 pub use document_file::{check_document_path, write_document};

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use candlecast_core::{Blame, Interval, Problem, ProgressSink, Symbol, Venue};
-use candlecast_host::{Host, blocking};
+use candlecast_host::{Host, blocking, briefly, shares_records};
 use candlecast_learn::ForecasterState;
 use candlecast_monitor::{identity, load_version, read_serving};
 use candlecast_pipeline::catalog;
@@ -22,8 +22,8 @@ pub use change::{
     Deleted, delete_model, download_model, keep_versions, promote_model, roll_back_model, surplus_models,
 };
 pub use configuration::config_and_pipeline;
-pub use index::{Indexed, index_family, index_follows, reindex_models};
-pub use listing::{ModelQuery, models_page, serving_history, serving_models};
+pub use index::{Indexed, forget_folder, index_family, index_follows, reindex_models};
+pub use listing::{ElsewhereModel, ModelQuery, models_elsewhere, models_page, serving_history, serving_models};
 pub use stale::{StaleModel, is_stale, queue_retraining, stale_models};
 pub use validate::{Validated, validate_model};
 
@@ -35,11 +35,6 @@ mod change;
 mod listing;
 mod stale;
 mod validate;
-
-/// Every stored model, damaged ones included as far as the small files and the sizes tell.
-pub async fn models(host: &Host) -> Result<Vec<Listed>, Problem> {
-    blocking(host, |host| Ok(host.registry.list()?)).await
-}
 
 /// Reads every stored model whole and compares it with its digests: those that are damaged, each in words with
 /// the remedy, and how many models there are.
@@ -75,14 +70,33 @@ pub fn model_path(host: &Host, name: &ModelName) -> std::path::PathBuf {
     host.registry.payload_path(name)
 }
 
-/// One model by its id (`BTCUSDT_LINEAR_1.0.0`), its files checked.
+/// One model by its id (`BTCUSDT_LINEAR_1.0.0`), its files checked. The problem of one that is not here says in which other
+/// folder it lies, where that is on record.
 pub async fn model(host: &Host, id: &str) -> Result<(ModelManifest, SavedModel), Problem> {
     let name = parse_id(id)?;
-    blocking(host, move |host| {
+    let loaded = blocking(host, move |host| {
         let loaded = load_version(&host.registry, &name.family, name.version)?;
         Ok((loaded.manifest, loaded.payload))
-    })
-    .await
+    });
+    match loaded.await {
+        Err(missing) if missing.status == 404 && shares_records(host) => Err(told_where(host, id, missing).await),
+        loaded => loaded,
+    }
+}
+
+/// `missing`, with the folder in which the model lies instead.
+async fn told_where(host: &Host, id: &str, missing: Problem) -> Problem {
+    let row = briefly(async { Ok(host.metadata().await?.model(id).await?) }).await;
+    match row {
+        Ok(row) if !row.folder.is_empty() => {
+            let detail = format!(
+                "{}: it lies in the folder {}, and its files have to be read there",
+                missing.detail, row.folder
+            );
+            Problem { detail, ..missing }
+        }
+        _ => missing,
+    }
 }
 
 /// How a saved ensemble weighs its members; `None` of other models, and of one that this program cannot restore.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candlecast_core::{Problem, SeriesKey};
+use candlecast_core::{FilledSeries, Problem, SeriesKey, TimeRange};
 use candlecast_host::Host;
 use candlecast_learn::Market;
 
@@ -23,6 +23,23 @@ pub(crate) async fn markets_of(host: &Host, keys: &[SeriesKey], max_fill: usize)
     let mut markets = Vec::with_capacity(keys.len());
     for key in keys {
         markets.push(host.market(key, max_fill).await?);
+    }
+    Ok(markets)
+}
+
+/// As [`markets_of`], of the candles within `ranges` alone, in the order of `keys`; of keys that have none there of all.
+pub(crate) async fn markets_within(
+    host: &Host,
+    keys: &[SeriesKey],
+    ranges: &[TimeRange],
+    max_fill: usize,
+) -> Result<Vec<Arc<Market>>, Problem> {
+    let mut markets = Vec::with_capacity(keys.len());
+    for (k, key) in keys.iter().enumerate() {
+        let range = ranges.get(k).copied().unwrap_or(TimeRange::ALL);
+        let series = host.store.scan(key, range).await?;
+        let market = host.compute(move || Ok(Arc::new(Market::new(FilledSeries::new(&series, max_fill)))));
+        markets.push(market.await?);
     }
     Ok(markets)
 }

@@ -22,7 +22,7 @@ use candlecast_registry::{Family, ModelManifest, Tries};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::models::index::{index_follows, row_of};
+use crate::models::index::{TrainedBy, index};
 use crate::records::pending::{EndedRun, PendingRecord, replay_pending};
 
 /// How long the record of a run that failed or was stopped is tried for, ms: nothing hangs on it.
@@ -48,6 +48,8 @@ pub(crate) struct RunRecord {
     pub(crate) fingerprint: String,
     pub(crate) seed: Seed,
     pub(crate) started_at: Timestamp,
+    /// What it takes to show the run and to do it again, by its name in the result.
+    pub(crate) kept: Option<(&'static str, Value)>,
 }
 
 impl RunRecord {
@@ -95,12 +97,18 @@ impl RunRecord {
             fingerprint: fingerprints.run.clone(),
             seed: Seed::default(),
             started_at: Timestamp(0),
+            kept: None,
         }
     }
 
     /// The same, begun at `now` with `seed`.
     pub(crate) fn begun(self, seed: Seed, now: Timestamp) -> Self {
         Self { seed, started_at: now, ..self }
+    }
+
+    /// The same, with what is to be kept of its outcome under the name `field`.
+    pub(crate) fn keeping(self, field: &'static str, value: Value) -> Self {
+        Self { kept: Some((field, value)), ..self }
     }
 
     fn run(&self, attempt: &Attempt) -> NewRun {
@@ -323,14 +331,11 @@ impl RunRecorder {
 
     /// Brings the index of models up to date after `manifest` was saved, with the run that trained it.
     pub(crate) async fn indexed(&self, host: &Host, family: &Family, manifest: &ModelManifest) {
-        let (row, now) = (row_of(manifest, Some(self.attempt.id.clone())), host.now());
-        let written = self.retry(Retry::default().budget_ms).run(|| self.store.put_model(&row, now)).await;
-        if warn(
-            written,
-            &manifest.id,
-            "the model is saved, its index does not show it; `candlecast models reindex` mends it",
-        ) {
-            index_follows(host, family).await;
+        let trained = TrainedBy { model_id: &manifest.id, run_id: &self.attempt.id };
+        let indexed = index(host, family, Some(trained), self.retry(Retry::default().budget_ms)).await;
+        if let Err(error) = indexed {
+            let id = &manifest.id;
+            tracing::warn!(%error, id, "the model is saved, its index does not show it; `candlecast models reindex` mends it");
         }
     }
 
@@ -381,5 +386,8 @@ fn result(facts: &RunRecord, reports: &[&Report], saved: &[&ModelManifest]) -> V
         }
     };
     result["fingerprint"] = facts.fingerprint.clone().into();
+    if let Some((field, value)) = &facts.kept {
+        result[*field] = value.clone();
+    }
     result
 }

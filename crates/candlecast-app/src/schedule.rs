@@ -6,7 +6,7 @@
 
 use candlecast_config::ScheduledTraining;
 use candlecast_core::{Problem, SeriesKey, Timestamp};
-use candlecast_host::{Host, SeriesQuery, set_id};
+use candlecast_host::{Host, SeriesQuery, content_hash, models_folder, set_id};
 use candlecast_jobs::QueuedTrainings;
 use candlecast_meta::{JobStore, MetaError, NewJob};
 use candlecast_pipeline::PipelineOptions;
@@ -20,16 +20,31 @@ struct Due<'a> {
 }
 
 impl Due<'_> {
-    /// Identity of its job, one for each slot.
-    fn job_id(&self) -> String {
-        set_id(self.slot, self.training.hash())
+    /// Identity of its job, one for each slot and folder of models.
+    fn job_id(&self, folder: &str) -> String {
+        set_id(self.slot, self.training.hash() ^ hash_of(folder))
     }
 
-    /// `job` under the names of this training and slot.
-    fn named(&self, job: NewJob) -> NewJob {
+    /// `job` under the names of this training and slot, to be done beside `folder`, whose schedule it is.
+    fn named(&self, job: NewJob, folder: &str) -> NewJob {
         let training = self.training;
-        NewJob { id: self.job_id(), dedupe_key: Some(training.key()), priority: training.priority, ..job }
+        let (key, folder_of_job) = if folder.is_empty() {
+            (training.key(), None)
+        } else {
+            (format!("{}@{folder}", training.key()), Some(folder.to_owned()))
+        };
+        let (id, dedupe_key) = (self.job_id(folder), Some(key));
+        NewJob { id, dedupe_key, priority: training.priority, folder: folder_of_job, ..job }
     }
+}
+
+/// Hash of the name of a folder; 0 where there is only one, which has none.
+fn hash_of(folder: &str) -> u64 {
+    if folder.is_empty() {
+        return 0;
+    }
+    let digest = content_hash(&folder.into());
+    u64::from_str_radix(&digest[..16], 16).expect("the digest is hexadecimal")
 }
 
 /// Every training of `schedule` with the newest of its set times that has come by `now`, in the order of the schedule.
@@ -41,7 +56,8 @@ fn due(schedule: &[ScheduledTraining], now: Timestamp) -> impl Iterator<Item = D
 /// Queues every scheduled training that has come due by `now`, each set time once, in whatever process and however
 /// often this is called. `make` gives the job for a training of a stored series and the series of its pool, none where it
 /// has none; its id, its dedupe key and its priority are set here. While a training's job of an earlier time is waiting or running, the next one is held
-/// back. Nothing is queued where `training_enabled` is false.
+/// back. Nothing is queued where `training_enabled` is false. Where several folders of models share the queue, each has its
+/// own schedule, and its workers do what is on it.
 ///
 /// A set time counts as queued as long as its job is in the metadata database; the settings see to it that jobs are
 /// kept for longer than a training waits for its next time.
@@ -53,15 +69,15 @@ where
     if !host.settings.training_enabled || host.settings.schedule.is_empty() {
         return Ok(outcome);
     }
-    let store = host.metadata().await?;
+    let (store, folder) = (host.metadata().await?, models_folder(host).await?);
     for due in due(&host.settings.schedule, now) {
-        if is_known(store.as_ref(), &due.job_id()).await? {
+        if is_known(store.as_ref(), &due.job_id(&folder)).await? {
             continue;
         }
         let found = series_and_pool(host, due.training).await;
         match found.and_then(|(series, pool)| make(due.training, &series, pool)) {
             Ok(job) => {
-                let queued = store.enqueue(&due.named(job), now).await?;
+                let queued = store.enqueue(&due.named(job, &folder), now).await?;
                 outcome.jobs.extend(queued.is_new.then_some(queued.job.id));
             }
             Err(e) => outcome.problems.push(e.context(due.training)),

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use candlecast_config::Settings;
 use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
 use candlecast_files::Note;
-use candlecast_host::{Checkpoints, Host, blocking, program_identity};
+use candlecast_host::{Checkpoints, Host, blocking, models_folder};
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_learn::{FitSummary, Labels, Market, Report, Task};
 use candlecast_monitor::{family, identity, load_serving};
 use candlecast_pipeline::{
     Fitted, LoadedModel, PipelineOptions, SavedModel, Serving, Training, TrainingRequest, WarmStart, catalog,
-    check_confidence_threshold, check_memory, run_fingerprint,
+    check_confidence_threshold, run_fingerprint,
 };
 use candlecast_registry::{Activate, Loaded, ModelManifest, Slot};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use crate::defaults::with_model_defaults;
 use crate::doc::TrainDoc;
+use crate::memory::{Fits, reserve};
 use crate::pool::{markets_of, with_pool};
 use crate::records::{RunRecord, RunRecorder, clear, recorder};
 use crate::text;
@@ -37,6 +38,8 @@ pub struct Trained {
     pub models: Vec<TrainedModel>,
     /// How the saved fit went.
     pub fit: FitSummary,
+    /// Folder of models that holds them, where hosts with folders of their own share the records.
+    pub folder: Option<String>,
 }
 
 /// The saved model of one series.
@@ -89,14 +92,17 @@ pub(crate) async fn train_recorded(
 ) -> Result<Trained, Problem> {
     // The notes are kept to the end, so that nobody takes away what the attempts at this job have to agree on.
     let (Served { slots, takes_over, served }, warm, _notes) = begin(host, request, recorder.attempt()).await?;
-    let (seed, started_at) = (request.seed, host.now());
-    let markets = markets_of(host, &request.series, request.common.max_fill).await?;
-    let pool = markets_of(host, &request.pool, request.common.max_fill).await?;
-    let (threads, max_memory, asked) = (host.threads(), host.settings.max_memory, request.clone());
+    let (seed, started_at, threads) = (request.seed, host.now(), host.threads());
+    let TrainJob { series, pool, model, common, .. } = request;
+    let fits = Fits { series, pool, models: std::slice::from_ref(model), common, at_once: threads };
+    let memory = reserve(host, fits, watch.as_ref()).await?;
+    let markets = markets_of(host, series, common.max_fill).await?;
+    let pool = markets_of(host, pool, common.max_fill).await?;
+    let (held, asked) = (memory.clone(), request.clone());
     let (training, record) = host
-        .compute(move || {
+        .compute_long(watch.as_ref(), move || {
+            let _held = held;
             let training = prepared(markets, pool, &asked, served, warm, threads)?;
-            check_memory(&training.forecasters, threads, max_memory)?;
             let record = RunRecord::of_training(&training, asked.range, asked.warm_start);
             Ok((training, record.begun(seed, started_at)))
         })
@@ -104,11 +110,12 @@ pub(crate) async fn train_recorded(
     let tries = recorder.earlier_tries(&record, training.scored()).await;
     let training = training.after_tries(&tries);
     let mut hooks = host.hooks(Arc::clone(&watch));
-    let checkpoints = host.checkpoints_dir();
+    let (checkpoints, held, told) = (host.checkpoints_dir(), memory.clone(), Arc::clone(&watch));
     let fitted = host
-        .compute(move || {
-            hooks.resume(&checkpoints, &run_fingerprint(&training.fingerprints.run, "train", &program_identity()));
-            Ok((training.run(&hooks, watch.as_ref())?, hooks))
+        .compute_long(watch.as_ref(), move || {
+            let _held = held;
+            hooks.resume(&checkpoints, &run_fingerprint(&training.fingerprints.run, "train"));
+            Ok((training.run(&hooks, told.as_ref())?, hooks))
         })
         .await;
     let fitted = match fitted {
@@ -136,7 +143,8 @@ pub(crate) async fn train_recorded(
         recorder.indexed(host, &slot.family, manifest).await;
     }
     clear(host, hooks).await;
-    Ok(trained)
+    let folder = models_folder(host).await.ok().filter(|folder| !folder.is_empty());
+    Ok(Trained { folder, ..trained })
 }
 
 /// What serves when a training begins, where a warm fit begins, and the job's notes of that.
@@ -299,6 +307,14 @@ impl JobKind for TrainJob {
             detail: with_pool(what, &self.pool),
             range: self.range,
         }
+    }
+
+    fn series(&self) -> Vec<SeriesKey> {
+        self.series.iter().chain(&self.pool).cloned().collect()
+    }
+
+    fn is_about_models(&self) -> bool {
+        self.warm_start
     }
 
     fn seed(&self) -> Seed {

@@ -28,7 +28,7 @@ pub struct Settings {
     pub keep_versions: usize,
     /// Age after which a model's forecasts are marked stale, in seconds.
     pub model_ttl_s: i64,
-    /// Memory a training may use, in bytes.
+    /// Memory that trainings and evaluations of a process may use together, in bytes.
     pub max_memory: u64,
     /// PostgreSQL of the metadata; the file `candlecast.db` in the data folder if `None`. Holds a password.
     pub database_url: Option<String>,

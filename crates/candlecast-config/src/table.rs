@@ -94,7 +94,7 @@ pub(crate) static SETTINGS: [Setting; 34] = [
         &["ML_MAX_MEMORY_USAGE"],
         Kind::Size,
         Value("8GB"),
-        "memory that a training may use; more is refused with advice",
+        "memory that the trainings and evaluations of a program may use together; what does not fit waits, what never could is refused",
     ),
     Setting::new(
         "training_enabled",

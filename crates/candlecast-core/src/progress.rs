@@ -6,6 +6,8 @@ pub trait ProgressSink: Send + Sync {
     fn progress(&self, what: &str, done: u64, of: u64);
     /// A stage of a long run begins.
     fn stage(&self, _stage: &Stage) {}
+    /// The work waits, such as for memory that others hold; with `None` it goes on.
+    fn waiting(&self, _for_what: Option<&str>) {}
     /// Something that the user should know, once.
     fn note(&self, _text: &str) {}
 }

@@ -33,6 +33,6 @@ pub use leftovers::{hold_temporary, remove_leftovers};
 pub use lock::{FileLock, LOCK_FILE, LockError, who_holds};
 pub use new_file::NewFile;
 pub use note::Note;
-pub use place::is_bare;
+pub use place::{FOLDER_NAME_FILE, is_bare};
 pub use swap::{FolderSwap, Recovered, SwapError, SwapStep};
 pub use whole::{of_temp_name, read_bounded, remove, temp_name, write};

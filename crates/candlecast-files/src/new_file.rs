@@ -58,14 +58,14 @@ impl NewFile {
             usual_rights(&mut builder);
         }
         for _ in 0..MAX_TRIES {
-            let file = builder.tempfile_in(folder).map_err(FileError::at("create a file in", folder))?;
+            let file = builder.tempfile_in(folder).map_err(|e| FileError::at("create", target)(without_path(e)))?;
             let temp = file.path().to_owned();
             if hold_temporary(file.as_file(), &temp) {
                 return Ok(Self { file, temp });
             }
         }
         let always_removed = io::Error::new(io::ErrorKind::NotFound, "another program removes what is made there");
-        Err(FileError::at("create a file in", folder)(always_removed))
+        Err(FileError::at("create", target)(always_removed))
     }
 
     /// Begins what is to become `file` in `folder`, under its [`temp_name`].
@@ -89,6 +89,16 @@ impl NewFile {
         sync_folder(folder_of(target))
     }
 
+    /// The same where nothing is there; false, and what is there stays, where something is.
+    pub fn persist_first(self, target: &Path) -> Result<bool, FileError> {
+        self.file().sync_all().map_err(FileError::at("sync", &self.temp))?;
+        match self.file.persist_noclobber(target) {
+            Ok(_) => sync_folder(folder_of(target)).map(|()| true),
+            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) => Err(FileError::at("create", target)(e.error)),
+        }
+    }
+
     /// All of [`persist`](Self::persist) but the folder's part.
     pub(crate) fn rename(self, target: &Path) -> Result<(), FileError> {
         self.file().sync_all().map_err(FileError::at("sync", &self.temp))?;
@@ -97,6 +107,12 @@ impl NewFile {
             Err(e) => Err(FileError::at("replace", target)(e.error)),
         }
     }
+}
+
+/// The system's own error: `tempfile` adds the hidden name, which tells a user nothing.
+fn without_path(error: io::Error) -> io::Error {
+    let cause = error.get_ref().and_then(|wrapped| wrapped.source()?.downcast_ref::<io::Error>()?.raw_os_error());
+    cause.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// How the hidden names of files begin that are to become `target`.

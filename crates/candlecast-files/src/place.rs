@@ -86,8 +86,11 @@ fn exchange(_: &Path, _: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// True for a folder that holds nothing but locks, marks of use and empty folders, or is not there. That is what a
-/// program leaves that was started once.
+/// What a folder is called among others, where records are shared.
+pub const FOLDER_NAME_FILE: &str = ".folder-name";
+
+/// True for a folder that holds nothing but locks, marks of use, its name and empty folders, or is not there. That is what
+/// a program leaves that was started once.
 pub fn is_bare(folder: &Path) -> io::Result<bool> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -104,9 +107,9 @@ pub fn is_bare(folder: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// A file that only programs at work need.
+/// A file that only programs at work need, or that says nothing once the folder is another one.
 fn is_mark(name: &OsStr) -> bool {
-    name == LOCK_FILE || name == IN_USE_FILE
+    name == LOCK_FILE || name == IN_USE_FILE || name == FOLDER_NAME_FILE
 }
 
 /// Removes a bare folder. Only locks, marks and empty folders go: should anything else have come since, this fails.
@@ -177,6 +180,7 @@ mod tests {
         fs::create_dir_all(bare.join("candles/empty")).unwrap();
         fs::write(bare.join("candles/.lock"), "").unwrap();
         fs::write(bare.join(IN_USE_FILE), "").unwrap();
+        fs::write(bare.join(FOLDER_NAME_FILE), "alpha-1").unwrap();
         for round in 0..2 {
             let new = folder(dir.path(), "new", "new");
             let placed = place(&new, &bare, &dir.path().join("aside")).unwrap();

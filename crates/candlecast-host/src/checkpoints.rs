@@ -68,11 +68,10 @@ impl Checkpoints {
         }
     }
 
-    /// The run is done.
+    /// The run is done. What an equal run is still at work on stays, for that one to clear.
     pub fn clear(&self) {
-        // Some systems remove no file that is open.
         *self.lock() = None;
-        let _ = fs::remove_dir_all(&self.folder);
+        take_away(&self.folder);
     }
 
     /// Says that the folder, which is there, is in use. Where that cannot be said its age alone decides.
@@ -139,6 +138,24 @@ mod tests {
         make_old(&root.path().join("running"));
         Checkpoints::open(root.path(), "another");
         assert!(!root.path().join("running").exists(), "the run has ended");
+    }
+
+    /// The same command given twice: whoever ends first takes nothing from the other.
+    #[test]
+    fn of_equal_runs_the_last_one_clears() {
+        let root = tempfile::tempdir().unwrap();
+        let first = Checkpoints::open(root.path(), "abc");
+        first.keep("lstm-0.piece", b"forecasts");
+        let second = Checkpoints::open(root.path(), "abc");
+        second.keep("lstm-1.piece", b"forecasts");
+        first.clear();
+        assert_eq!((second.len(), first.len()), (2, 2));
+        assert!(second.recall("lstm-0.piece").is_some());
+        second.clear();
+        assert!(!root.path().join("abc").exists());
+        // Nothing is there, and nothing is made.
+        second.clear();
+        assert!(!root.path().join("abc").exists());
     }
 
     #[test]

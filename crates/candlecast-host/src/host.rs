@@ -7,8 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use candlecast_config::Settings;
 use candlecast_core::{
-    Blame, CandleSeries, FilledSeries, Interval, Problem, ProgressSink, Seed, SeriesKey, Symbol, TimeRange, Timestamp,
-    Venue,
+    CandleSeries, FilledSeries, Interval, Problem, ProgressSink, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue,
 };
 use candlecast_files::create_folder;
 use candlecast_learn::Market;
@@ -20,7 +19,10 @@ use tokio::sync::OnceCell;
 
 use crate::blocking::blocking;
 use crate::checkpoints::Checkpoints;
+use crate::computing::Computing;
 use crate::folders::FoldersInUse;
+use crate::memory_budget::{MemoryBudget, ReservedMemory};
+use crate::models_folder::SharedNames;
 
 /// Everything a use case needs. A clone shares all of it.
 #[derive(Debug, Clone)]
@@ -36,7 +38,9 @@ pub struct Host {
     pub seed: Seed,
     clock: Clock,
     metadata: Arc<OnceCell<Arc<dyn MetadataStore>>>,
-    pool: Arc<rayon::ThreadPool>,
+    pub(crate) models_folder: Arc<OnceCell<String>>,
+    computing: Computing,
+    memory: MemoryBudget,
     cancel: Arc<AtomicBool>,
     /// Let go of with the last clone.
     _in_use: Arc<FoldersInUse>,
@@ -47,7 +51,7 @@ pub struct Host {
 pub struct HostOptions {
     /// Root of all randomness.
     pub seed: Seed,
-    /// Threads for computation; all cores if `None`.
+    /// Threads for long computations; all cores if `None`. Beside them there are half as many for short ones.
     pub threads: Option<usize>,
     /// "Now".
     pub clock: Clock,
@@ -80,16 +84,25 @@ impl Host {
     pub fn open(settings: Settings, options: HostOptions) -> Result<Self, Problem> {
         let in_use = Arc::new(FoldersInUse::mark(&settings.data_dir, &settings.models_dir)?);
         let store = ParquetLake::open(settings.data_dir.join("candles"))?;
-        let registry = Registry::open(settings.models_dir.clone())?.stopped_by(Arc::clone(&options.cancel));
-        let pool = pool(options.threads.unwrap_or_else(all_cores))?;
+        let (metadata, models_folder) = (Arc::new(OnceCell::new()), Arc::new(OnceCell::new()));
+        let mut registry = Registry::open(settings.models_dir.clone())?.stopped_by(Arc::clone(&options.cancel));
+        if settings.database_url.is_some() {
+            let (metadata, folder) = (Arc::clone(&metadata), Arc::clone(&models_folder));
+            let names = SharedNames { metadata, folder, models_dir: settings.models_dir.clone() };
+            registry = registry.claiming(Arc::new(names));
+        }
+        let computing = Computing::new(options.threads.unwrap_or_else(all_cores))?;
+        let memory = MemoryBudget::new(settings.max_memory);
         Ok(Self {
             settings,
             store: Arc::new(store),
             registry,
             seed: options.seed,
             clock: options.clock,
-            metadata: Arc::new(OnceCell::new()),
-            pool,
+            metadata,
+            models_folder,
+            computing,
+            memory,
             cancel: options.cancel,
             _in_use: in_use,
         })
@@ -123,9 +136,9 @@ impl Host {
         Self { registry, seed, cancel, ..self.clone() }
     }
 
-    /// The same platform with computation threads of its own, for a job that may use fewer.
+    /// The same platform with threads of its own for long computations, for a job that may use fewer.
     pub fn with_threads(&self, threads: usize) -> Result<Self, Problem> {
-        Ok(Self { pool: pool(threads)?, ..self.clone() })
+        Ok(Self { computing: self.computing.with_threads(threads)?, ..self.clone() })
     }
 
     /// Set to ask the work to stop.
@@ -133,20 +146,40 @@ impl Host {
         &self.cancel
     }
 
-    /// Threads for computation.
+    /// Threads for long computations.
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.computing.threads()
     }
 
-    /// Runs `work` on the computation pool, off the caller's async threads.
+    /// Runs `work` that somebody waits for, such as a forecast, off the caller's async threads. It never queues behind
+    /// [`compute_long`](Self::compute_long).
     pub async fn compute<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let pool = Arc::clone(&self.pool);
-        tokio::task::spawn_blocking(move || pool.install(work))
-            .await
-            .map_err(|e| Problem::data("computation-failed", format!("the computation ended abnormally: {e}")))?
+        self.computing.short(work).await
+    }
+
+    /// Runs `work` that takes long, such as a training, off the caller's async threads. At most as many as there are
+    /// [`threads`](Self::threads) run side by side in this process; the others wait in the order in which they came, tell
+    /// `watch` so, and end with a problem once this host is cancelled.
+    pub async fn compute_long<T: Send + 'static>(
+        &self,
+        watch: &dyn ProgressSink,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.computing.long(&self.cancel, watch, work).await
+    }
+
+    /// Memory that the long computations of this process share.
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.memory
+    }
+
+    /// Reserves `bytes` of [`memory`](Self::memory) for a computation, as [`MemoryBudget::reserve`] does, until this host
+    /// is cancelled.
+    pub async fn reserve_memory(&self, bytes: u64, watch: &dyn ProgressSink) -> Result<ReservedMemory, Problem> {
+        self.memory.reserve(bytes, &self.cancel, watch).await
     }
 
     /// Where interrupted runs leave what they finished.
@@ -162,7 +195,7 @@ impl Host {
     /// An error once the run was cancelled.
     pub fn check_cancelled(&self) -> Result<(), Problem> {
         if self.cancel.load(Ordering::Relaxed) {
-            return Err(Problem::new("cancelled", 499, Blame::Cancelled, "cancelled"));
+            return Err(Problem::cancelled());
         }
         Ok(())
     }
@@ -229,14 +262,6 @@ pub fn system_time() -> Timestamp {
 /// Cores of this machine that this process may use.
 pub fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn pool(threads: usize) -> Result<Arc<rayon::ThreadPool>, Problem> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.clamp(1, 256))
-        .build()
-        .map(Arc::new)
-        .map_err(|e| Problem::data("no-threads", format!("the computation threads could not be started: {e}")))
 }
 
 /// A series as a request names it.

@@ -134,7 +134,7 @@ impl FromStr for Owner {
 }
 
 /// Name of this host, of characters that an owner may have.
-fn host() -> String {
+pub(crate) fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     let name: String = name
         .unwrap_or_default()

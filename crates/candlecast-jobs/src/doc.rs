@@ -147,6 +147,8 @@ pub struct JobDetailDoc {
     pub max_run_ms: Option<u64>,
     /// Threads it may use; null for all of its worker's.
     pub threads: Option<u32>,
+    /// Folder of models whose workers alone do it; null for any.
+    pub folder: Option<String>,
     /// When its worker counts as gone unless it is heard of before.
     pub lease_until: Option<Timestamp>,
     /// Not before this instant.
@@ -165,6 +167,7 @@ impl JobDetailDoc {
             max_attempts: job.limits.max_attempts,
             max_run_ms: job.limits.max_run_ms,
             threads: job.limits.threads,
+            folder: job.folder.clone(),
             lease_until: job.lease_until,
             run_after: job.run_after,
             result: job.result.clone(),

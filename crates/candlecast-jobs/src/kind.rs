@@ -32,6 +32,17 @@ pub trait JobKind: fmt::Debug + Clone + Serialize + DeserializeOwned + Send + Sy
     /// What it works on.
     fn subject(&self) -> Subject;
 
+    /// Every series whose candles it takes: a worker whose folder lacks one leaves it to others, where there may be
+    /// others.
+    fn series(&self) -> Vec<SeriesKey> {
+        self.subject().series
+    }
+
+    /// True where it takes what a stored model knows, so that another folder of models would make another thing of it.
+    fn is_about_models(&self) -> bool {
+        false
+    }
+
     /// Root of its randomness.
     fn seed(&self) -> Seed;
 
@@ -187,6 +198,8 @@ fn read<K: JobKind>(payload: &Value) -> Result<Box<dyn AnyJob>, serde_json::Erro
 pub(crate) trait AnyJob: Send + Sync {
     /// What it works on.
     fn subject(&self) -> Subject;
+    /// Every series whose candles it takes.
+    fn series(&self) -> Vec<SeriesKey>;
     /// Root of its randomness.
     fn seed(&self) -> Seed;
     /// Does the work.
@@ -201,6 +214,10 @@ pub(crate) trait AnyJob: Send + Sync {
 impl<K: JobKind> AnyJob for K {
     fn subject(&self) -> Subject {
         JobKind::subject(self)
+    }
+
+    fn series(&self) -> Vec<SeriesKey> {
+        JobKind::series(self)
     }
 
     fn seed(&self) -> Seed {

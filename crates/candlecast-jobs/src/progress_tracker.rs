@@ -20,6 +20,8 @@ pub(crate) struct ProgressTracker {
 
 struct Snapshot {
     stage: Option<Stage>,
+    /// What it waits for, while it does.
+    waits_for: Option<String>,
     /// Pieces of the stage that are done, and how many there are.
     done: u64,
     of: u64,
@@ -33,8 +35,16 @@ struct Snapshot {
 impl ProgressTracker {
     /// An empty board for attempt number `attempt`; whatever is told goes on to `forward`.
     pub(crate) fn new(attempt: u32, forward: Arc<dyn ProgressSink>) -> Self {
-        let told =
-            Snapshot { stage: None, done: 0, of: 0, changed: true, pace_from: None, waiting: Vec::new(), next_line: 0 };
+        let told = Snapshot {
+            stage: None,
+            waits_for: None,
+            done: 0,
+            of: 0,
+            changed: true,
+            pace_from: None,
+            waiting: Vec::new(),
+            next_line: 0,
+        };
         Self { attempt, forward, told: Mutex::new(told) }
     }
 
@@ -109,6 +119,16 @@ impl ProgressSink for ProgressTracker {
         self.forward.stage(stage);
     }
 
+    fn waiting(&self, for_what: Option<&str>) {
+        {
+            let mut told = self.told();
+            (told.waits_for, told.changed) = (for_what.map(str::to_owned), true);
+            // Time spent waiting is not the pace of the work.
+            told.pace_from = None;
+        }
+        self.forward.waiting(for_what);
+    }
+
     fn note(&self, text: &str) {
         self.log(LogLevel::Info, text);
         self.forward.note(text);
@@ -117,6 +137,15 @@ impl ProgressSink for ProgressTracker {
 
 impl Snapshot {
     fn progress(&mut self, now: Instant) -> Progress {
+        let told = self.of_stage(now);
+        match &self.waits_for {
+            // The pace of what has been done says nothing of when it goes on.
+            Some(what) => Progress { stage: what.clone(), eta_ms: None, ..told },
+            None => told,
+        }
+    }
+
+    fn of_stage(&mut self, now: Instant) -> Progress {
         let Some(stage) = self.stage else {
             return Progress { stage: "reading candles".into(), ..Progress::default() };
         };
@@ -188,6 +217,31 @@ mod tests {
         // Ten hundredths in ten seconds, forty to go.
         let eta_ms = board.changed_progress(after(11)).unwrap().eta_ms.unwrap();
         assert!(eta_ms.abs_diff(40_000) <= 1, "{eta_ms}");
+    }
+
+    #[test]
+    fn what_a_job_waits_for_stands_in_the_place_of_its_stage() {
+        let (board, start) = (board(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        board.waiting(Some("waiting for memory"));
+        let waits = board.changed_progress(start).unwrap();
+        assert_eq!((waits.stage.as_str(), waits.stage_of, waits.done_share), ("waiting for memory", None, 0.0));
+        board.waiting(None);
+        assert_eq!(board.changed_progress(start).unwrap().stage, "reading candles");
+        board.stage(&Stage { shares: (0.0, 1.0), ..CHAIN });
+        board.progress("fits", 10, 100);
+        board.changed_progress(after(1));
+        board.progress("fits", 20, 100);
+        board.waiting(Some("waiting for other computations"));
+        let waits = board.changed_progress(after(11)).unwrap();
+        assert_eq!((waits.stage.as_str(), waits.stage_of), ("waiting for other computations", Some((1, 2))));
+        assert_eq!((waits.done_share, waits.eta_ms), (0.2, None));
+        // The pace counts from then on.
+        board.waiting(None);
+        assert_eq!(board.changed_progress(after(101)).unwrap().eta_ms, None);
+        board.progress("fits", 30, 100);
+        let eta_ms = board.changed_progress(after(111)).unwrap().eta_ms.unwrap();
+        assert!(eta_ms.abs_diff(70_000) <= 1, "{eta_ms}");
     }
 
     #[test]

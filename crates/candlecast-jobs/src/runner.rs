@@ -229,7 +229,7 @@ fn recorded(outcome: &Outcome) -> Recorded {
         Outcome::Failed(_) => JobState::Failed,
         Outcome::Cancelled => JobState::Cancelled,
         Outcome::Interrupted(_) => JobState::Interrupted,
-        Outcome::GivenBack | Outcome::Unreadable(_) => JobState::Queued,
+        Outcome::GivenBack | Outcome::LeftToOthers(_) => JobState::Queued,
         Outcome::PutOff { .. } => return Recorded::PutOff,
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candlecast_core::{Problem, ProgressSink, Seed};
-use candlecast_host::{Host, Owner, all_cores, content_hash, job_id, system_time};
+use candlecast_host::{Host, Owner, all_cores, content_hash, job_id, models_folder, system_time};
 use candlecast_meta::{Job, JobLimits, NewJob, QueueStore, Retry};
 
 use crate::doc::JobDoc;
@@ -23,6 +23,8 @@ pub struct JobOptions {
     pub priority: i32,
     /// Longest run of one attempt, ms.
     pub max_run_ms: Option<u64>,
+    /// True to leave a queued job to workers that save to this folder of models, where the queue has others, too.
+    pub here: bool,
 }
 
 /// A job that waits for a worker.
@@ -57,7 +59,8 @@ pub async fn run_job<K: JobKind>(
     Ok(output.into_output::<K>().expect("the job is of the kind of its request"))
 }
 
-/// Queues `request` for a worker. An equal request that waits or is worked on already is not queued twice.
+/// Queues `request` for a worker. An equal request that waits or is worked on already is not queued twice. What takes
+/// what stored models know is done beside the models that are here.
 pub async fn queue_job<K: JobKind>(
     host: &Host,
     catalog: &'static JobCatalog,
@@ -71,8 +74,11 @@ pub async fn queue_job<K: JobKind>(
     let new = new_job(request, options)?;
     let threads = (host.threads() < all_cores()).then(|| u32::try_from(host.threads()).unwrap_or(u32::MAX));
     let limits = JobLimits { max_attempts: MAX_ATTEMPTS, max_run_ms: options.max_run_ms, threads };
-    let dedupe_key = Some(format!("{}:{}", K::KIND, content_hash(&new.payload)));
-    let new = NewJob { limits, dedupe_key, ..new };
+    let folder = if options.here || request.is_about_models() { models_folder(host).await? } else { String::new() };
+    let folder = (!folder.is_empty()).then_some(folder);
+    let beside = folder.as_ref().map_or_else(String::new, |folder| format!("@{folder}"));
+    let dedupe_key = Some(format!("{}:{}{beside}", K::KIND, content_hash(&new.payload)));
+    let new = NewJob { limits, dedupe_key, folder, ..new };
     let queued = patient(&new.id).run(|| store.enqueue(&new, system_time())).await?;
     Ok(Queued { job: JobDoc::new(catalog, &queued.job, system_time()), is_new: queued.is_new })
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use candlecast_core::{Problem, ProgressSink, Seed};
-use candlecast_host::{Host, Owner, TaskOwner, system_time};
+use candlecast_core::{Problem, ProgressSink, Seed, SeriesKey};
+use candlecast_host::{Host, Owner, TaskOwner, models_folder, shares_records, stored_candles, system_time};
 use candlecast_meta::{Job, JobState, Lease, LogLevel, LogLine, MetaError, Outcome, QueueStore, Retry, WantedKind};
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -36,8 +36,11 @@ const UPKEEP_TURN_MS: u64 = 150_000;
 const UPKEEP_BUDGET_MS: u64 = 2_000;
 /// Longest time that queueing what has come due may take.
 const UPKEEP_LIMIT: Duration = Duration::from_secs(60);
-/// Jobs of a kind that a worker could not read, beyond which it takes no more of the kind.
-const MAX_UNREADABLE: usize = 1_000;
+/// Jobs that a worker leaves to others at most: of a kind that it could not read, beyond which it takes no more of the
+/// kind; for candles that it lacks, beyond which it takes no more until it has those of one.
+const MAX_LEFT: usize = 1_000;
+/// How long a job is left to others at most for candles that are lacking.
+const LEFT_FOR: Duration = Duration::from_secs(86_400);
 
 /// How often a worker looks, and how long it waits for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,8 @@ struct Pace {
     give_back: Duration,
     /// How long a job waits that failed for something that passes.
     backoff: Backoff,
+    /// Time between two looks for candles that a job was left to others for: they may be fetched or imported.
+    lacking: Duration,
 }
 
 impl Default for Pace {
@@ -73,6 +78,7 @@ impl Default for Pace {
             drain: Duration::from_secs(7),
             give_back: Duration::from_millis(1_200),
             backoff: Backoff::default(),
+            lacking: Duration::from_secs(60),
         }
     }
 }
@@ -97,7 +103,8 @@ pub async fn work(
     options: &WorkerOptions,
     watch: Arc<dyn ProgressSink>,
 ) -> Result<WorkedDoc, Problem> {
-    let kinds = kinds_to_take(host, catalog, &options.kinds)?;
+    let folder = models_folder(host).await?;
+    let kinds = kinds_to_take(host, catalog, &options.kinds, &folder)?;
     let Some(opened) = unless_set(host.cancel(), Duration::ZERO, queue(host)).await else {
         return Ok(WorkedDoc::default());
     };
@@ -107,18 +114,25 @@ pub async fn work(
     }
     let pace = Pace::default();
     let at_once = options.jobs.max(1);
-    let mut host_share = host.clone();
-    host_share.settings.max_memory /= at_once as u64;
-    let (patience_ms, backoff) = (WORKER_PATIENCE_MS, Some(pace.backoff));
-    let runner = Runner { host: host_share, catalog, store, watch, patience_ms, backoff };
+    let (host, patience_ms, backoff) = (host.clone(), WORKER_PATIENCE_MS, Some(pace.backoff));
+    let runner = Runner { host, catalog, store, watch, patience_ms, backoff };
     let mut worker = Worker::new(runner, kinds, at_once, options.once, pace);
+    if !folder.is_empty() {
+        // What has come due is told by a folder's models and its host's settings.
+        worker.turn = format!("{UPKEEP}:{folder}");
+    }
     let served = worker.serve().await;
     worker.drain().await;
     served.map(|()| worker.worked)
 }
 
-/// The chosen kinds, all of them for none; none that is switched off.
-fn kinds_to_take(host: &Host, catalog: &'static JobCatalog, chosen: &[String]) -> Result<Vec<WantedKind>, Problem> {
+/// The chosen kinds, all of them for none, to be done beside `folder`; none that is switched off.
+fn kinds_to_take(
+    host: &Host,
+    catalog: &'static JobCatalog,
+    chosen: &[String],
+    folder: &str,
+) -> Result<Vec<WantedKind>, Problem> {
     let enabled = host.settings.training_enabled;
     for id in chosen {
         if catalog.find(id)?.trains && !enabled {
@@ -130,7 +144,36 @@ fn kinds_to_take(host: &Host, catalog: &'static JobCatalog, chosen: &[String]) -
     }
     let takes = |id: &str| chosen.is_empty() || chosen.iter().any(|c| c == id);
     let workable = catalog.workable(enabled).filter(|kind| takes(kind.id));
-    Ok(workable.map(|kind| WantedKind::up_to(kind.id, kind.version)).collect())
+    Ok(workable.map(|kind| WantedKind::up_to(kind.id, kind.version).beside(folder)).collect())
+}
+
+/// Those of `series` of which the folder of `host` has no candles; none where nobody else could have them.
+async fn lacking(host: &Host, series: Vec<SeriesKey>) -> Vec<SeriesKey> {
+    let mut missing = Vec::new();
+    if shares_records(host) {
+        for key in series {
+            // What cannot be told now is found out by the work itself.
+            if matches!(stored_candles(host, &key).await, Ok(None)) {
+                missing.push(key);
+            }
+        }
+    }
+    missing
+}
+
+fn candles_elsewhere(missing: &[SeriesKey]) -> Problem {
+    let keys = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let detail = format!("the candles of {keys} are not in the folder of this worker: one that has them can do it");
+    Problem::data("candles-elsewhere", detail)
+}
+
+/// A job that is left to others for candles that are not here.
+struct Left {
+    missing: Vec<SeriesKey>,
+    /// When to look for them again.
+    look_at: Instant,
+    /// When to take it all the same, if it still waits, since what it takes may have changed.
+    until: Instant,
 }
 
 /// A job under way.
@@ -148,6 +191,10 @@ struct Worker {
     /// Where it is empty nothing is taken: for none, the queue would give jobs of kinds that this program does not
     /// know.
     kinds: Vec<WantedKind>,
+    /// Jobs that are left to others as long as their candles are not here.
+    lacking: BTreeMap<String, Left>,
+    /// What one worker at a time does is known by this.
+    turn: String,
     at_once: usize,
     once: bool,
     pace: Pace,
@@ -177,6 +224,8 @@ impl Worker {
             runner,
             task: Owner::task(),
             kinds,
+            lacking: BTreeMap::new(),
+            turn: UPKEEP.to_owned(),
             at_once,
             once,
             pace,
@@ -235,7 +284,8 @@ impl Worker {
 
     /// Takes a job, if one waits.
     async fn take(&mut self) -> Result<bool, Problem> {
-        if self.kinds.is_empty() {
+        self.look_again().await;
+        if self.kinds.is_empty() || self.lacking.len() >= MAX_LEFT {
             return Ok(false);
         }
         let holder = Owner::task();
@@ -254,10 +304,19 @@ impl Worker {
 
     async fn start(&mut self, job: Job, holder: TaskOwner) {
         let Some(lease) = job.lease() else { return };
-        let what = match self.runner.catalog.read(&job) {
-            Ok(request) => request.subject().to_string(),
+        let request = match self.runner.catalog.read(&job) {
+            Ok(request) => request,
             Err(error) => return self.leave(&job, &lease, &error).await,
         };
+        let missing = lacking(&self.runner.host, request.series()).await;
+        if !missing.is_empty() {
+            let error = candles_elsewhere(&missing);
+            let now = Instant::now();
+            let left = Left { missing, look_at: now + self.pace.lacking, until: now + LEFT_FOR };
+            self.lacking.insert(job.id.clone(), left);
+            return self.leave(&job, &lease, &error).await;
+        }
+        let what = request.subject();
         self.runner.watch.note(&format!("job {} started: {} {what}", job.id, job.kind));
         let stop = StopSwitch::new(Arc::new(AtomicBool::new(false)));
         let work = self.runner.clone().run(job, stop.clone());
@@ -270,18 +329,35 @@ impl Worker {
         self.held.insert(lease.job_id.clone(), Held { lease, stop, task });
     }
 
-    /// Leaves a job whose request this program cannot read to one that can, and takes it no more.
+    /// Looks for the candles of jobs that were left to others, when it is time to; those that have them may be taken.
+    async fn look_again(&mut self) {
+        let now = Instant::now();
+        let due: Vec<String> =
+            self.lacking.iter().filter(|(_, left)| left.look_at <= now).map(|(id, _)| id.clone()).collect();
+        for id in due {
+            let Some(left) = self.lacking.remove(&id) else { continue };
+            let missing = lacking(&self.runner.host, left.missing).await;
+            if missing.is_empty() || left.until <= now {
+                self.kinds.iter_mut().for_each(|wanted| wanted.except.retain(|other| *other != id));
+            } else {
+                self.lacking.insert(id, Left { missing, look_at: now + self.pace.lacking, until: left.until });
+            }
+        }
+    }
+
+    /// Leaves a job that this worker cannot do to one that can, and takes it no more.
     async fn leave(&mut self, job: &Job, lease: &Lease, error: &Problem) {
         if let Some(at) = self.kinds.iter().position(|wanted| wanted.kind == job.kind) {
             self.kinds[at].except.push(job.id.clone());
-            if self.kinds[at].except.len() > MAX_UNREADABLE {
+            // Half of them at most lack candles.
+            if self.kinds[at].except.len() > 2 * MAX_LEFT {
                 self.kinds.remove(at);
             }
         }
         self.runner.watch.note(&format!("job {} is left to another worker: {}", job.id, error.detail));
         let message = error.detail.clone();
         let line = LogLine { attempt: job.attempt, line: 0, at: system_time(), level: LogLevel::Warn, message };
-        let (store, outcome) = (Arc::clone(&self.runner.store), Outcome::Unreadable(error.detail.clone()));
+        let (store, outcome) = (Arc::clone(&self.runner.store), Outcome::LeftToOthers(error.detail.clone()));
         let giving = async {
             store.append_log(&job.id, std::slice::from_ref(&line)).await?;
             store.finish_job(lease, &outcome, system_time()).await
@@ -359,10 +435,10 @@ impl Worker {
 
     /// True where this worker, of all that there are, looks after what has come due.
     async fn has_turn(&mut self) -> bool {
-        let (store, owner) = (Arc::clone(&self.runner.store), self.task.to_string());
+        let (store, owner, turn) = (Arc::clone(&self.runner.store), self.task.to_string(), self.turn.clone());
         let seed = Seed::default().derive(&owner, 0);
         let retry = Retry { budget_ms: UPKEEP_BUDGET_MS, seed, ..Retry::default() };
-        let asked = retry.run(|| store.take_turn(UPKEEP, &owner, UPKEEP_TURN_MS, system_time()));
+        let asked = retry.run(|| store.take_turn(&turn, &owner, UPKEEP_TURN_MS, system_time()));
         match unless_set(&self.interrupted, Duration::ZERO, asked).await {
             // What is wrong for good is found by whoever asks for a job.
             Some(answer) => self.passing(answer).ok().flatten().unwrap_or(false),
@@ -456,7 +532,7 @@ impl Worker {
             // Another worker need not wait until the turn runs out; where this fails, it does.
             let owner = self.task.to_string();
             let left = last.saturating_duration_since(Instant::now()).min(self.pace.give_back);
-            drop(tokio::time::timeout(left, self.runner.store.end_turn(UPKEEP, &owner)).await);
+            drop(tokio::time::timeout(left, self.runner.store.end_turn(&self.turn, &owner)).await);
         }
     }
 

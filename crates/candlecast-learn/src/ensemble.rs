@@ -20,6 +20,7 @@ use crate::task::Task;
 pub(crate) use chain::{Chain, ChainFit, MemberTable};
 pub use fitted::{ClaimOpinion, FittedEnsemble, Opinion, Weighing};
 pub use learnt::{EnsembleFits, FitWeights, Learnt};
+pub(crate) use mixture::Mixture;
 pub use out_of_fold::CommonOrigins;
 
 /// Members of an ensemble, at most.
@@ -136,6 +137,12 @@ impl Combine {
     /// True where weights are learnt from out-of-fold forecasts.
     pub fn is_learnt(&self) -> bool {
         matches!(self, Self::Auto | Self::Stacking)
+    }
+
+    /// True where something that is learnt from out-of-fold forecasts decides what is forecast: weights, or votes by
+    /// confidence. It takes a forward chain.
+    pub fn takes_chain(&self) -> bool {
+        self.is_learnt() || self.votes() == Some(Votes::Confidence)
     }
 
     /// True for the mean of logarithms.

@@ -12,6 +12,7 @@ mod bootstrap;
 mod checkpoint;
 mod confidence;
 mod conformal;
+mod cross_validation;
 mod dataset;
 mod ensemble;
 mod evaluate;
@@ -40,6 +41,7 @@ mod volatility;
 pub use checkpoint::{CHECKPOINT_SECONDS, Checkpointed, recall_fit};
 pub use confidence::{ConfidenceMap, MIN_OUTCOMES, Reliability, ReliabilityAccumulator};
 pub use conformal::{Calibrated, CalibrationState, Calibrator, Distribution, ForecastRow, FrozenCalibration, Origin};
+pub use cross_validation::{CrossConfig, CrossForecasts, CrossPath, CrossValidation};
 pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
 pub use ensemble::{
     ClaimOpinion, Combine, CommonOrigins, EnsembleConfig, EnsembleFits, FitWeights, FittedEnsemble, Learnt, Opinion,
@@ -68,6 +70,7 @@ pub use smearing::Smearing;
 pub use split::{
     CALIBRATION_OUTCOMES, Fold, FoldRows, Parts, Plan, PlanConfig, PlanError, PlanRows, TrainWindow, split,
 };
+pub use state::MARKET_BYTES_PER_CANDLE;
 pub use target::{PriceTarget, TargetKind};
 pub use task::{CLASSES, Labels, Task, ThresholdUnit, Thresholds};
 pub use tasks::{Borders, Claim, Known, OutlookOrigin, TaskKind, task_kind, task_kinds};

@@ -141,8 +141,9 @@ impl Pipeline {
         }
         let train = Samples::new(&data, &parts.train, lookback, task, thresholds);
         let valid = Samples::new(&data, &parts.valid, lookback, task, thresholds);
-        // What a block of rows adds up to depends on which of them were drawn.
-        let memo = (plain && self.config.bag.is_none()).then_some(&self.memo);
+        // Sums over blocks of rows are those of all their origins, each once: not where some are set apart or drawn.
+        let whole = fold.apart.is_empty() && self.config.bag.is_none();
+        let memo = (plain && whole).then_some(&self.memo);
         let mut cx = FitContext {
             seed,
             valid: (!valid.is_empty()).then_some(&valid),
@@ -203,9 +204,13 @@ impl Pipeline {
     }
 
     /// What is known of the scale of errors where `fold` is fitted. It is of the market and not of the model, and learns
-    /// from up to 1,820 days before the fit, whatever range the model learns from.
+    /// from up to 1,820 days before the fit, whatever range the model learns from. Of a cross-validation there is none, as
+    /// it would learn from what is tested: then the scale is the volatility at the origin.
     fn scales(&self, fold: &Fold) -> BTreeMap<String, ScaleFits> {
         let Task::Price { horizon } = self.config.task else { return BTreeMap::new() };
+        if !fold.apart.is_empty() {
+            return BTreeMap::new();
+        }
         let of = |panel: &Panel| {
             let market = panel.market();
             (market.series().key().to_string(), market.scale_before(horizon, fold.fit_at))

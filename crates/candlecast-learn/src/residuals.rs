@@ -6,7 +6,7 @@ use crate::dataset::{Panel, RELATIVE_BOUND, floored_log_variance};
 use crate::forecaster::FittedForecaster;
 use crate::learner::FitError;
 use crate::smearing::Smearing;
-use crate::split::Fold;
+use crate::split::{Fold, is_within};
 
 /// Origins of a market that they are taken from, at most.
 const MOST_ROWS: usize = 4_096;
@@ -27,11 +27,12 @@ impl Residuals {
     /// ensemble have the same rows, as far as they can forecast from them.
     pub(crate) fn of(model: &FittedForecaster, panel: &Panel, fold: &Fold) -> Self {
         let (market, horizon) = (panel.market(), model.task().horizon());
-        let window = fold.rows(market);
+        let (window, apart) = (fold.rows(market), fold.apart_in(market));
         let known = window.window_start..window.fit_row.saturating_sub(horizon);
         let every = stride(known.len());
         let rows: Vec<usize> = known
             .step_by(every)
+            .filter(|&row| !is_within(&apart, row))
             .filter(|&row| model.is_origin(panel, row) && market.has_targets(row, horizon))
             .collect();
         let forecasts = model.predict(panel, &rows);

@@ -1,12 +1,16 @@
 //! [`Plan`] and [`Fold`]: which rows train, validate and test. The only place that splits data.
 
+mod parts;
+
 use std::ops::Range;
 
 use candlecast_core::{TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, Market, SampleId};
+use crate::dataset::Market;
 use crate::learner::DEFAULT_WINDOW;
+
+pub use parts::{Parts, split};
 
 /// How far back training data reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +49,11 @@ pub struct Fold {
     pub fit_at: Timestamp,
     /// Open times of the origins that this fit forecasts.
     pub test: TimeRange,
+    /// What of the window is not learnt from, ascending: the test groups of a cross-validation with what is purged beside
+    /// them. Nothing in a forward chain.
+    pub apart: Vec<TimeRange>,
+    /// The parts of `test` that are forecast, ascending; empty where all of it is.
+    pub parts: Vec<TimeRange>,
 }
 
 /// A [`Fold`] as rows of one market.
@@ -62,7 +71,7 @@ pub struct FoldRows {
 /// forward chain of out-of-fold forecasts inside the training range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// In time order; test ranges do not overlap.
+    /// In time order; test ranges do not overlap, but for those of all fits of a cross-validation.
     pub folds: Vec<Fold>,
     /// Open times of the origins that are scored. Origins after it only calibrate.
     pub scored: TimeRange,
@@ -107,8 +116,31 @@ impl Fold {
             earliest: time(rows.window_start),
             fit_at: end_of(market, rows.fit_row),
             test: TimeRange { from: time(rows.test.start), to: time(rows.test.end) },
+            apart: vec![],
+            parts: vec![],
         }
     }
+
+    /// Rows of `market` that are not learnt from though they lie in the window, as ascending ranges.
+    pub(crate) fn apart_in(&self, market: &Market) -> Vec<Range<usize>> {
+        rows_of(&self.apart, market)
+    }
+
+    /// True when the origin whose candle opens at `opened`, within `test`, is forecast.
+    fn forecasts(&self, opened: Timestamp) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|part| part.contains(opened))
+    }
+}
+
+/// The rows of `market` whose candles open within each of `ranges`.
+pub(crate) fn rows_of(ranges: &[TimeRange], market: &Market) -> Vec<Range<usize>> {
+    let row = |time| market.series().first_row_from(time);
+    ranges.iter().map(|range| row(range.from)..row(range.to)).collect()
+}
+
+/// True for a row within any of `ranges`.
+pub(crate) fn is_within(ranges: &[Range<usize>], row: usize) -> bool {
+    ranges.iter().any(|range| range.contains(&row))
 }
 
 impl Plan {
@@ -121,6 +153,15 @@ impl Plan {
             known_to: row(self.known_to),
             warm_up: self.warm_up,
         }
+    }
+
+    /// Origins of fold `fold` in `market`, whose `rows` these are, and how many were left out of its test range
+    /// ([`PlanRows::origins`]).
+    pub(crate) fn origins(&self, rows: &PlanRows, fold: usize, market: &Market, horizon: usize) -> (Vec<usize>, usize) {
+        let opened = &market.series().columns().open_time;
+        let (mut origins, left_out) = rows.origins(fold, market, horizon);
+        origins.retain(|&row| self.folds[fold].forecasts(Timestamp(opened[row])));
+        (origins, left_out)
     }
 
     /// The plan with these rows of `market`.
@@ -163,7 +204,7 @@ impl PlanRows {
 
 /// Close of the row before `row`: where what lies before it ends. The next candle may be long after a gap, in which
 /// other markets go on.
-fn end_of(market: &Market, row: usize) -> Timestamp {
+pub(crate) fn end_of(market: &Market, row: usize) -> Timestamp {
     match row.checked_sub(1) {
         Some(before) if before < market.series().len() => market.series().close_time(before),
         _ => time_of(market, row),
@@ -312,16 +353,26 @@ impl PlanConfig {
     /// Walk-forward over origins within `range`: a refit every `retrain_days`, each forecasting until the next;
     /// before the range, as many folds as calibration needs and the data give.
     pub fn walk_forward(&self, market: &Market, range: TimeRange) -> Result<Plan, PlanError> {
+        self.walk_forward_within(market, range, TimeRange::ALL)
+    }
+
+    /// As [`PlanConfig::walk_forward`], where no fit learns from candles before `train.from`, and none up to the first
+    /// one that is scored from candles at or after `train.to`, which must not be later than the first origin. Fits after
+    /// that learn up to their own time.
+    pub fn walk_forward_within(&self, market: &Market, range: TimeRange, train: TimeRange) -> Result<Plan, PlanError> {
         let series = market.series();
         let (first, end) = checked_rows(market, range, self)?;
+        let learn_first = series.first_row_from(train.from);
+        let trained_to = self.trained_to(market, first, learn_first, train)?;
         let retrain_ms = i64::from(self.retrain_days.max(1)) * DAY_MS;
-        let earliest_fit = self.min_candles.min(series.len().saturating_sub(1));
+        let earliest_fit = (learn_first + self.min_candles).min(series.len().saturating_sub(1));
         let mut notes = Vec::new();
         let mut start = open_time(market, first);
-        if first < earliest_fit {
+        if trained_to.is_none() && first < earliest_fit {
             start = open_time(market, earliest_fit);
             notes.push(format!(
-                "{first} candles before the range are fewer than the {} a fit needs: the range's first part became training, scoring begins at {start}",
+                "{} candles before the range are fewer than the {} a fit needs: the range's first part became training, scoring begins at {start}",
+                first.saturating_sub(learn_first),
                 self.min_candles
             ));
         }
@@ -329,11 +380,13 @@ impl PlanConfig {
         if scored_from >= end || scored_from + self.horizon >= series.len() {
             return Err(too_few(series.len(), self));
         }
+        // It forecasts from the end of what it learns from on: what lies before the range calibrates.
+        let first_fit = trained_to.unwrap_or(start);
         let wanted = scored_from.saturating_sub(CALIBRATION_OUTCOMES + self.horizon);
         let mut lead: Vec<Timestamp> = (1..)
-            .map(|k| start.plus_ms(-k * retrain_ms))
+            .map(|k| first_fit.plus_ms(-k * retrain_ms))
             .take_while(|&t| series.first_row_from(t) >= earliest_fit && t.0 > series.columns().open_time[0])
-            .scan(false, |done, t| {
+            .scan(series.first_row_from(first_fit) <= wanted, |done, t| {
                 let go_on = !*done;
                 *done = series.first_row_from(t) <= wanted;
                 go_on.then_some(t)
@@ -341,14 +394,46 @@ impl PlanConfig {
             .collect();
         lead.reverse();
         let end_time = open_time(market, end - 1).0;
-        let fits: Vec<Timestamp> = lead
-            .into_iter()
-            .chain((0..).map(|k| start.plus_ms(k * retrain_ms)).take_while(|t| t.0 <= end_time))
-            .collect();
+        let refits = (1..).map(|k| start.plus_ms(k * retrain_ms)).take_while(|t| t.0 <= end_time);
+        let fits: Vec<Timestamp> = lead.into_iter().chain([first_fit]).chain(refits).collect();
         let known_to = (end + self.horizon).min(series.len());
-        let folds = self.chain(market, &fits, end);
+        let mut folds = self.chain(market, &fits, end);
+        for fold in &mut folds {
+            fold.window_start = fold.window_start.max(learn_first);
+        }
         let notes = [self.remarks(market, &folds), notes].concat();
-        Ok(self.reaching_to(market, 0, self.plan(market, folds, scored_from..end, known_to, notes)))
+        Ok(self.reaching_to(market, learn_first, self.plan(market, folds, scored_from..end, known_to, notes)))
+    }
+
+    /// Where the first fit's candles end, if `train` bounds them; `first` is the row of the first origin.
+    fn trained_to(
+        &self,
+        market: &Market,
+        first: usize,
+        learn_first: usize,
+        train: TimeRange,
+    ) -> Result<Option<Timestamp>, PlanError> {
+        if train.is_empty() {
+            return Err(PlanError::Contradiction(format!(
+                "the training part from {} to {} is empty: trainEnd must come after trainStart",
+                train.from, train.to
+            )));
+        }
+        if train.to == TimeRange::ALL.to {
+            return Ok(None);
+        }
+        let start = open_time(market, first);
+        if train.to > start {
+            return Err(PlanError::Contradiction(format!(
+                "the first fit would learn up to trainEnd {}, after the first origin at {start}: choose an earlier trainEnd or a later testStart",
+                train.to
+            )));
+        }
+        let have = market.series().first_row_from(train.to).saturating_sub(learn_first);
+        if have < self.min_candles {
+            return Err(too_few(have, self));
+        }
+        Ok(Some(train.to))
     }
 
     /// One fit at the end of `train`, forecasting origins within `test`; calibration by a chain of four fits over
@@ -385,13 +470,25 @@ impl PlanConfig {
     /// The chain behind a saved model: the last 15 % of the data (at most 90 days) are the test part, the
     /// calibration before it; at most eight fits in all.
     pub fn training(&self, market: &Market, range: TimeRange) -> Result<Plan, PlanError> {
+        self.training_testing(market, range, None)
+    }
+
+    /// As [`PlanConfig::training`], where the last `test_share` of the data (above 0, below 1) are the test part if one is
+    /// named, however long that is.
+    pub fn training_testing(
+        &self,
+        market: &Market,
+        range: TimeRange,
+        test_share: Option<f64>,
+    ) -> Result<Plan, PlanError> {
         let series = market.series();
         let (first, end) = checked_rows(market, range, self)?;
         let rows = end - first;
         let ninety_days = (90.0 * series.key().interval.per_day()) as usize;
         // Enough for a test of the difference from naive, which needs twice the horizon and some.
         let least = 4 * self.horizon + 10;
-        let test_rows = (rows * 15 / 100).min(ninety_days).max(least) + self.horizon;
+        let asked = test_share.map(|share| (rows as f64 * share).round() as usize);
+        let test_rows = asked.unwrap_or((rows * 15 / 100).min(ninety_days)).max(least) + self.horizon;
         // The 70 % of a 70/15/15 split of the least data allowed.
         let least_train = self.min_candles * 7 / 10;
         let need = self.min_candles.max(least_train + test_rows);
@@ -457,7 +554,7 @@ impl PlanConfig {
     }
 }
 
-fn open_time(market: &Market, row: usize) -> Timestamp {
+pub(crate) fn open_time(market: &Market, row: usize) -> Timestamp {
     Timestamp(market.series().columns().open_time[row])
 }
 
@@ -466,7 +563,12 @@ fn too_few(have: usize, config: &PlanConfig) -> PlanError {
     PlanError::TooFewCandles { have, need, min_candles: config.min_candles, horizon: config.horizon }
 }
 
-fn checked_rows(market: &Market, range: TimeRange, config: &PlanConfig) -> Result<(usize, usize), PlanError> {
+/// The first row within `range` and the one behind the last; at least one row.
+pub(crate) fn checked_rows(
+    market: &Market,
+    range: TimeRange,
+    config: &PlanConfig,
+) -> Result<(usize, usize), PlanError> {
     let series = market.series();
     if series.len() < 2 {
         return Err(too_few(series.len(), config));
@@ -483,47 +585,6 @@ fn checked_rows(market: &Market, range: TimeRange, config: &PlanConfig) -> Resul
         return Err(PlanError::OutsideData { asked: range.to_string(), from: data_from, to: data_to });
     }
     Ok((first, end))
-}
-
-/// The rows of a fold as samples.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parts {
-    /// Origins to learn from.
-    pub train: Vec<SampleId>,
-    /// Later origins for early stopping and selection.
-    pub valid: Vec<SampleId>,
-}
-
-/// Splits the windows of `fold` in all panels of `data`: the last `valid_share` of its origins validate. Every label is
-/// complete before the fit; between training and validation lie a purge of one horizon (no training label reaches into
-/// the validation part) and an embargo of another. Samples of several markets stand in time order, so that what
-/// validates is later than what trains in every one of them.
-pub fn split(fold: &Fold, data: &Dataset, lookback: usize, horizon: usize, valid_share: f64) -> Parts {
-    let mut origins: Vec<(i64, SampleId)> = Vec::new();
-    for (index, panel) in data.panels().iter().enumerate() {
-        let (market, rows) = (panel.market(), fold.rows(panel.market()));
-        let open_time = &market.series().columns().open_time;
-        origins.extend(
-            (rows.window_start..rows.fit_row.saturating_sub(horizon))
-                .filter(|&row| panel.is_origin(row, lookback) && market.has_targets(row, horizon))
-                .map(|row| (open_time[row], SampleId { panel: index as u32, row: row as u32 })),
-        );
-    }
-    // Of one panel they are in order already.
-    origins.sort_unstable();
-    let ids: Vec<SampleId> = origins.iter().map(|&(_, id)| id).collect();
-    let n_valid = (ids.len() as f64 * valid_share).round() as usize;
-    let Some(&(first_valid, _)) = origins.get(ids.len() - n_valid).filter(|_| n_valid > 0) else {
-        return Parts { train: ids, valid: vec![] };
-    };
-    let ends: Vec<usize> = data
-        .panels()
-        .iter()
-        .map(|p| p.market().series().first_row_from(Timestamp(first_valid)).saturating_sub(2 * horizon))
-        .collect();
-    let trains = |id: &&SampleId| (id.row as usize) < ends[id.panel as usize];
-    let train = ids[..ids.len() - n_valid].iter().filter(trains).copied().collect();
-    Parts { train, valid: ids[ids.len() - n_valid..].to_vec() }
 }
 
 #[cfg(test)]

@@ -4,8 +4,14 @@ use std::collections::VecDeque;
 
 use candlecast_core::{Interval, SigmaState};
 
+use crate::har_x::COLUMNS;
 use crate::trend::Trend;
 use crate::volatility::Volatility;
+
+/// Bytes that a candle of a [`Market`](crate::Market) takes at most: nine columns of the series, with what is filled and
+/// which segment it is of; its log close and its state; and the columns of `har-x`.
+pub const MARKET_BYTES_PER_CANDLE: usize =
+    9 * size_of::<f64>() + 1 + size_of::<u32>() + 3 * size_of::<f64>() + 2 + COLUMNS * size_of::<f32>();
 
 /// What is known at the close of one candle.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,6 +5,7 @@
 
 mod assembly;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candlecast_core::Seed;
@@ -111,14 +112,31 @@ impl Forecasts {
 
     /// Row `i`.
     pub fn row(&self, i: usize) -> ForecastRow<'_> {
-        let values = i * self.width..(i + 1) * self.width;
-        let claims = self.confidences.len().checked_div(self.len()).unwrap_or(0);
+        let (values, claims) = (i * self.width..(i + 1) * self.width, self.claims());
         ForecastRow {
             means: &self.means[values.clone()],
             scales: &self.scales[values],
             borders: self.borders.get(i).copied(),
             confidences: &self.confidences[i * claims..(i + 1) * claims],
         }
+    }
+
+    /// Rows `range`.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Self {
+        let (values, claims) = (range.start * self.width..range.end * self.width, self.claims());
+        Self {
+            width: self.width,
+            means: self.means[values.clone()].to_vec(),
+            scales: self.scales[values].to_vec(),
+            // Only classes have borders.
+            borders: self.borders.get(range.clone()).map(<[Borders]>::to_vec).unwrap_or_default(),
+            confidences: self.confidences[range.start * claims..range.end * claims].to_vec(),
+        }
+    }
+
+    /// Raw confidences of a row.
+    fn claims(&self) -> usize {
+        self.confidences.len().checked_div(self.len()).unwrap_or(0)
     }
 
     pub(crate) fn extend(&mut self, other: &Self) {
@@ -346,12 +364,12 @@ impl<'a> Bound<'a> {
         let plans: Vec<PlanRows> = (0..forecaster.n_forecast()).map(|m| plan.rows(forecaster.market(m))).collect();
         let (mut origins, mut left_out) = (Vec::new(), Vec::new());
         let mut problem = None;
-        for (m, plan) in plans.iter().enumerate() {
+        for (m, rows) in plans.iter().enumerate() {
             let market = forecaster.market(m);
             let by_fold: Vec<(Vec<usize>, usize)> =
-                (0..plan.folds.len()).map(|fold| plan.origins(fold, market, horizon)).collect();
+                (0..plan.folds.len()).map(|fold| plan.origins(rows, fold, market, horizon)).collect();
             let out: usize = by_fold.iter().map(|(_, out)| out).sum();
-            if !by_fold.iter().flat_map(|(rows, _)| rows).any(|&row| plan.scores(market, row, horizon)) {
+            if !by_fold.iter().flat_map(|(origins, _)| origins).any(|&row| rows.scores(market, row, horizon)) {
                 problem.get_or_insert(WalkForwardError::NoOrigins { left_out: out });
             }
             left_out.push(out);

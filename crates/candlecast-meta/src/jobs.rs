@@ -107,6 +107,8 @@ pub struct NewJob {
     pub limits: JobLimits,
     /// Not before this instant of the database's clock, at most [`MAX_WAIT_MS`] from now; `None` for at once.
     pub run_after: Option<Timestamp>,
+    /// Folder of models beside which alone it is to be done; `None` for any.
+    pub folder: Option<String>,
 }
 
 impl NewJob {
@@ -122,6 +124,7 @@ impl NewJob {
             resumable: true,
             limits: JobLimits::default(),
             run_after: None,
+            folder: None,
         }
     }
 }
@@ -162,6 +165,8 @@ pub struct Job {
     pub resumable: bool,
     /// Bounds.
     pub limits: JobLimits,
+    /// Folder of models beside which alone it is to be done; `None` for any.
+    pub folder: Option<String>,
     /// Leases so far.
     pub attempt: u32,
     /// Leases left before it is given up.
@@ -197,14 +202,23 @@ pub struct WantedKind {
     pub kind: String,
     /// Newest form of the payload that the worker can read.
     pub payload_version: u32,
-    /// Jobs of the kind that are left to others: the worker could not read them.
+    /// The worker's folder of models: jobs that are to be done beside another are left to others.
+    pub folder: String,
+    /// Jobs of the kind that are left to others: the worker could not read them, or lacks what they need.
     pub except: Vec<String>,
 }
 
 impl WantedKind {
-    /// Every job of a kind whose payload has form `payload_version` or an older one.
+    /// Every job of a kind whose payload has form `payload_version` or an older one, but for those that are to be done
+    /// beside a certain folder of models.
     pub fn up_to(kind: impl Into<String>, payload_version: u32) -> Self {
-        Self { kind: kind.into(), payload_version, except: Vec::new() }
+        Self { kind: kind.into(), payload_version, folder: String::new(), except: Vec::new() }
+    }
+
+    /// The same, with those that are to be done beside `folder`.
+    #[must_use]
+    pub fn beside(self, folder: impl Into<String>) -> Self {
+        Self { folder: folder.into(), ..self }
     }
 }
 
@@ -250,8 +264,9 @@ pub enum Outcome {
     /// Given back to the queue, as when the program shuts down; does not use up an attempt. A job that was asked
     /// to stop ends as cancelled instead.
     GivenBack,
-    /// Given back in the same way by a worker that cannot read the payload, with the reason.
-    Unreadable(String),
+    /// Given back in the same way by a worker that cannot do it, since it cannot read the payload or lacks what the work
+    /// needs, with the reason. Others may.
+    LeftToOthers(String),
     /// By an error that passes: back to the queue, not to be taken for a while. It uses up the attempt; without another
     /// one, or where the job is not resumable, the job has failed. A job that was asked to stop ends as cancelled.
     PutOff {

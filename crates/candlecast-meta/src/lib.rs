@@ -43,7 +43,7 @@ pub use jobs::{
 };
 pub use ledger::{Ledger, LedgerEntry, Tried};
 pub use limits::CallLimits;
-pub use models::{Model, ModelFilter, ModelStatus, ModelStore};
+pub use models::{FoundModel, Model, ModelFilter, ModelStatus, ModelStore, ModelsIn, SyncedModels};
 pub use page::{Cursor, MAX_PAGE, Page, PageRequest};
 pub use predictions::{
     ClassBorders, DIRECTION_TASK, LoggedPrediction, NewPrediction, PRICE_TASK, PredictionFilter, PredictionId,

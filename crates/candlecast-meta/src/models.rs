@@ -1,5 +1,9 @@
 //! Models: what the files in the registry are, searchable. The files are the truth; this index is written after
 //! them and can be rebuilt from them.
+//!
+//! Hosts with folders of their own may share the records. A row says which folder holds the model, and ids are unique
+//! among all of them ([`ModelStore::claim_model`]); in each folder one model of a series, type, task and horizon serves.
+//! Records that are of one folder alone call it `""`.
 
 use async_trait::async_trait;
 use candlecast_core::{SeriesKey, Timestamp};
@@ -15,7 +19,7 @@ named! {
         Created = "created",
         /// Trained, does not serve.
         Candidate = "candidate",
-        /// Serves; one for a series, type, task and horizon.
+        /// Serves; one for a folder, series, type, task and horizon.
         Active = "active",
         /// Served before, or is kept for rolling back.
         Archived = "archived",
@@ -29,6 +33,8 @@ named! {
 pub struct Model {
     /// Identity, as in the registry (`BTCUSDT_LSTM_1.0.0`).
     pub id: String,
+    /// Folder that holds its files; set by what it is synchronised with.
+    pub folder: String,
     /// Name given by the user.
     pub name: String,
     /// Series it was trained on.
@@ -49,7 +55,7 @@ pub struct Model {
     pub accuracy: Option<f64>,
     /// SHA-256 of the weights, hexadecimal.
     pub sha256: Option<String>,
-    /// Run that trained it.
+    /// Run that trained it; what is on record stays where a newer record does not say it.
     pub run_id: Option<String>,
     /// Everything else the registry records.
     pub meta: Value,
@@ -57,9 +63,58 @@ pub struct Model {
     pub activated_at: Option<Timestamp>,
 }
 
+/// The models of one series, type and task in one folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelsIn {
+    /// The folder; empty where the records are of one folder alone, which is then all that there is.
+    pub folder: String,
+    /// Series.
+    pub series: SeriesKey,
+    /// Kebab-case id of the type.
+    pub model_type: String,
+    /// Task.
+    pub task: String,
+}
+
+/// What was found of a model in a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FoundModel {
+    /// Its files are whole. The row becomes this, in the folder in which it was found.
+    Whole(Box<Model>),
+    /// Its files, of the model with this id, are damaged. Without a row it gets none, since nothing is known of it.
+    Damaged(String),
+}
+
+impl FoundModel {
+    /// The model's identity.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Whole(model) => &model.id,
+            Self::Damaged(id) => id,
+        }
+    }
+}
+
+/// What bringing the index in line did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyncedModels {
+    /// Models that were not in it.
+    pub added: usize,
+    /// Models whose row or status was another.
+    pub changed: usize,
+    /// Rows whose files are gone.
+    pub removed: usize,
+    /// Ids that another folder has given to another model: their rows stay as they are.
+    pub taken: Vec<String>,
+}
+
 /// Which models are wanted; an empty filter wants all.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ModelFilter {
+    /// In this folder.
+    pub folder: Option<String>,
+    /// In any folder but this.
+    pub not_folder: Option<String>,
     /// On this series.
     pub series: Option<SeriesKey>,
     /// Of this type.
@@ -73,33 +128,32 @@ pub struct ModelFilter {
 /// The index of models.
 #[async_trait]
 pub trait ModelStore: Send + Sync {
-    /// Adds a model, or brings what is recorded of it up to date. A new model may be recorded as active (when the
-    /// index is rebuilt); of a known one the status stays: [`promote_model`](Self::promote_model) and
-    /// [`set_model_status`](Self::set_model_status) change it. Another active model there: conflict.
-    async fn put_model(&self, model: &Model, now: Timestamp) -> Result<(), MetaError>;
+    /// Brings the rows of `models` in line with what was `found` of them in their folder, all at once: whoever reads sees
+    /// the one state or the other. Rows that were only configured stay.
+    ///
+    /// Of two calls at once one comes after the other. So whoever looked at the files, and finds that they have changed
+    /// since when the call is done, calls again: otherwise a look from before a change could be recorded after it.
+    ///
+    /// A row of another folder is taken over where the files are the very same, by their digest, as after a restore
+    /// elsewhere; otherwise it stays, and the id is told.
+    async fn sync_models(
+        &self,
+        models: &ModelsIn,
+        found: &[FoundModel],
+        now: Timestamp,
+    ) -> Result<SyncedModels, MetaError>;
+
+    /// Claims the name `model_id` for `folder`: true where it is that folder's from now on, false where another has given
+    /// it, or claimed it before. Repeating is no error.
+    async fn claim_model(&self, model_id: &str, folder: &str, now: Timestamp) -> Result<bool, MetaError>;
+
+    /// Forgets the rows of a folder that is gone for good; returns how many. Their predictions stay, and their names stay
+    /// claimed.
+    async fn forget_folder(&self, folder: &str) -> Result<u64, MetaError>;
 
     /// A model by its identity.
     async fn model(&self, model_id: &str) -> Result<Model, MetaError>;
 
-    /// The model that serves at a horizon.
-    async fn active_model(
-        &self,
-        series: &SeriesKey,
-        model_type: &str,
-        task: &str,
-        horizon_steps: u32,
-    ) -> Result<Option<Model>, MetaError>;
-
     /// Models, last trained first.
     async fn models(&self, filter: &ModelFilter, page: PageRequest) -> Result<Page<Model>, MetaError>;
-
-    /// Makes a trained model the active one of its series, type, task and horizon; the one before is archived. At every
-    /// moment one serves.
-    async fn promote_model(&self, model_id: &str, now: Timestamp) -> Result<(), MetaError>;
-
-    /// Sets any status but active.
-    async fn set_model_status(&self, model_id: &str, status: ModelStatus, now: Timestamp) -> Result<(), MetaError>;
-
-    /// Forgets a model that does not serve; its predictions stay. True when it was there.
-    async fn delete_model(&self, model_id: &str) -> Result<bool, MetaError>;
 }

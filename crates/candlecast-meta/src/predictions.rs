@@ -165,6 +165,9 @@ pub trait PredictionStore: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<LoggedPrediction>, MetaError>;
 
+    /// How many predictions are pending; no more than `at_most` are counted.
+    async fn count_pending(&self, at_most: u64) -> Result<u64, MetaError>;
+
     /// Records outcomes, all or none; one that was settled before stays, unless it was
     /// [reopened](Self::reopen_predictions). Returns how many were pending.
     async fn settle_predictions(&self, settled: &[Settled], now: Timestamp) -> Result<u64, MetaError>;

@@ -113,6 +113,10 @@ pub trait RunStore: Send + Sync {
     /// A run by its identity.
     async fn run(&self, run_id: &str) -> Result<Run, MetaError>;
 
+    /// Runs of the kind `kind` whose identities begin with `prefix`, in the order of identities, at most `limit` (1 to
+    /// 1000).
+    async fn runs_named(&self, kind: &str, prefix: &str, limit: u32) -> Result<Vec<Run>, MetaError>;
+
     /// Runs, newest first.
     async fn runs(&self, filter: &RunFilter, page: PageRequest) -> Result<Page<Run>, MetaError>;
 

@@ -13,6 +13,8 @@ use crate::outcome::{Outcome, first_open, outcome};
 pub const LATE_CANDLES: i64 = 24;
 /// Distance of targets, in candles, beyond which the candles between them are not read.
 const FAR_APART: i64 = 1_000;
+/// Waiting predictions that are counted at most.
+const MAX_COUNTED: u64 = 1_000_000;
 
 /// What became of predictions whose outcome was looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -102,19 +104,9 @@ async fn settle_or_warn(host: &Host, key: &SeriesKey) -> Settlement {
     })
 }
 
-/// How many predictions wait for their outcome.
+/// How many predictions wait for their outcome; a million of them at most are counted.
 pub async fn count_pending_predictions(host: &Host) -> Result<u64, Problem> {
-    let store = host.metadata().await?;
-    let mut page = PageRequest::first(MAX_PAGE);
-    let mut n = 0;
-    loop {
-        let part = store.due_predictions(&PredictionsOf::All, Timestamp(i64::MAX - 1), page).await?;
-        n += part.items.len() as u64;
-        match part.next {
-            Some(next) => page.after = Some(next),
-            None => return Ok(n),
-        }
-    }
+    Ok(host.metadata().await?.count_pending(MAX_COUNTED).await?)
 }
 
 /// The series that predictions wait for whose time has come: as a rule few, so that not all that is stored has to

@@ -101,6 +101,19 @@ pub fn with_defaults(entry: &Entry<dyn Learner>, given: &Value) -> Value {
     Value::Object(named.collect())
 }
 
+/// The models of a comparison for which `model` alone is named, or none: `lstm` stands beside `hybrid`, `hybrid` beside
+/// `lstm`, any other beside both; without one it is of these two. What would stand beside it and cannot be fitted to
+/// `task` is left out.
+pub fn compared(model: Option<&str>, task: &Task) -> Result<Vec<&'static str>, Problem> {
+    let (asked, able) = (model.map(canonical).transpose()?, supporting(task));
+    let beside = ["lstm", "hybrid"].into_iter().filter(|id| Some(*id) != asked && able.contains(id));
+    let all: Vec<&'static str> = asked.into_iter().chain(beside).collect();
+    if all.is_empty() {
+        return Err(Problem::usage("no-model", "models", format!("name models: {} can be", able.join(", "))));
+    }
+    Ok(all)
+}
+
 /// Refuses a task that the model called `name` with `params` does not support, one of its members included.
 pub fn check_task(name: &str, params: &Value, task: &Task) -> Result<(), Problem> {
     match part(name)? {
@@ -174,5 +187,26 @@ impl Builder for CatalogBuilder {
     fn learner(&self, model: &str, params: &Value) -> Result<Box<dyn Learner>, String> {
         let entry = find(model).map_err(|e| e.detail)?;
         entry.build(params).map_err(|e| e.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candlecast_learn::Labels;
+
+    use super::*;
+
+    #[test]
+    fn one_model_is_compared_with_its_counterparts_that_can_do_the_task() {
+        let price = Task::Price { horizon: 3 };
+        let of = |model| compared(model, &price).unwrap();
+        assert_eq!(of(None), ["lstm", "hybrid"]);
+        assert_eq!((of(Some("lstm")), of(Some("hybrid"))), (vec!["lstm", "hybrid"], vec!["hybrid", "lstm"]));
+        assert_eq!(of(Some("GBDT")), ["gbdt", "lstm", "hybrid"]);
+        assert_eq!(of(Some("ensemble")), ["ensemble", "lstm", "hybrid"]);
+        let direction = Task::Direction { horizon: 3, labels: Labels::Fixed { threshold: 0.01 } };
+        assert!(!supporting(&direction).contains(&"hybrid"));
+        assert_eq!(compared(Some("linear"), &direction).unwrap(), ["linear", "lstm"]);
+        assert_eq!(compared(Some("hybrit"), &price).unwrap_err().code, "unknown-model");
     }
 }

@@ -6,34 +6,16 @@ use candlecast_core::{
     CandleSeries, FeatureSet, FilledSeries, ModelRequest, Problem, Seed, SeriesKey, Stage, TimeRange, Timestamp,
 };
 use candlecast_features::Engine;
-use candlecast_learn::walk_forward::{Hooks, NoHooks};
-use candlecast_learn::{Forecaster, Market, Plan, PlanConfig, Question, Report, evaluate, walk_forward};
-use serde::{Deserialize, Serialize};
+use candlecast_learn::walk_forward::{Hooks, NoHooks, WalkForwardError};
+use candlecast_learn::{
+    CrossConfig, CrossValidation, Forecaster, Market, ModelReport, Plan, PlanConfig, Question, Report, evaluate,
+    walk_forward,
+};
 
-use crate::fingerprint::Fingerprints;
+use crate::fingerprint::{Fingerprints, ForecastDigest};
 use crate::frames::FeatureFrames;
+use crate::method::Method;
 use crate::options::PipelineOptions;
-
-/// How the data are split in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
-pub enum Method {
-    /// Refits every `retrain_days` over the origins in the range.
-    WalkForward {
-        /// Origins.
-        #[serde(with = "candlecast_core::open_range")]
-        range: TimeRange,
-    },
-    /// One fit at the end of `train`, origins in `test`.
-    Simple {
-        /// Training part.
-        #[serde(with = "candlecast_core::open_range")]
-        train: TimeRange,
-        /// Test part.
-        #[serde(with = "candlecast_core::open_range")]
-        test: TimeRange,
-    },
-}
 
 /// A finished evaluation.
 #[derive(Debug)]
@@ -42,8 +24,13 @@ pub struct Evaluation {
     pub key: SeriesKey,
     /// How.
     pub method: Method,
-    /// Scores.
+    /// Scores; of a cross-validation those of its first path.
     pub report: Report,
+    /// What the other paths of a cross-validation say.
+    pub cross: Option<CrossScores>,
+    /// Hash of all forecasts that were scored, with their intervals and confidences, by model in the order of the report:
+    /// equal hashes are equal bits.
+    pub digests: Vec<(String, String)>,
     /// The market, for plots.
     pub market: Arc<Market>,
     /// What was compared, for saving.
@@ -52,6 +39,67 @@ pub struct Evaluation {
     pub fingerprint: String,
     /// From the first to the last scored origin.
     pub scored: Option<TimeRange>,
+}
+
+/// Scores of a cross-validation, path by path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossScores {
+    /// Groups of the period in time order.
+    pub groups: Vec<TimeRange>,
+    /// Groups that each split tests.
+    pub test_groups: usize,
+    /// Splits.
+    pub splits: usize,
+    /// Fits of each model, those that only calibrate among them.
+    pub fits: usize,
+    /// Candles on both sides of a test group that are not learnt from: the horizon.
+    pub purge: usize,
+    /// Candles behind that which are not learnt from either.
+    pub embargo: usize,
+    /// `[path][model]`, the models in the order of the report.
+    pub paths: Vec<Vec<PathScores>>,
+}
+
+/// Scores of one model on one path, over all origins and steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathScores {
+    /// Name in tables.
+    pub model: String,
+    /// True for the baselines.
+    pub baseline: bool,
+    /// The figure that models are ranked by: MAE of prices, log loss, QLIKE.
+    pub loss: Option<f64>,
+    /// 1 - loss / loss of the reference.
+    pub skill: Option<f64>,
+    /// Share of right directions or classes.
+    pub accuracy: Option<f64>,
+    /// Share of outcomes inside the intervals.
+    pub coverage: Option<f64>,
+}
+
+impl From<&ModelReport> for PathScores {
+    fn from(m: &ModelReport) -> Self {
+        Self {
+            model: m.name.clone(),
+            baseline: m.baseline,
+            loss: m.metrics.loss(),
+            skill: m.skill,
+            accuracy: m.metrics.accuracy(),
+            coverage: m.metrics.coverage(),
+        }
+    }
+}
+
+/// What is said of a cross-validation first.
+const RESEARCH_ONLY: &str = "for research only: the fits have also learnt from candles after those that they forecast, as nobody could have at the time, so there is no verdict; judge a model by a walk-forward";
+
+/// What is fitted and forecast.
+#[derive(Debug)]
+enum Split {
+    /// Each fit before what it forecasts.
+    Forward(Plan),
+    /// Each fit beside it.
+    Cross(CrossValidation),
 }
 
 /// An evaluation about to begin.
@@ -64,7 +112,7 @@ pub struct PreparedEvaluation {
     market: Arc<Market>,
     method: Method,
     reference: usize,
-    plan: Plan,
+    split: Split,
     refit: usize,
     tries: usize,
     confidence_threshold: Option<f64>,
@@ -93,19 +141,25 @@ impl PreparedEvaluation {
         seed: Seed,
     ) -> Result<Self, Problem> {
         common.check()?;
-        let plan = plan(&market, common, method)?;
+        method.check(common)?;
+        method.check_models(models)?;
+        let common = &method.over(common);
+        let split = split(&market, common, method)?;
         let mut frames = FeatureFrames::over(std::iter::once(Arc::clone(&market)).chain(pool).collect());
         let (forecasters, reference) = frames.with_baselines(models, common)?;
         let forecasters: Vec<Forecaster> = forecasters.into_iter().map(|f| f.forecasting_first(1)).collect();
-        let fingerprints = Fingerprints::of(frames.markets(), &forecasters, &format!("{method:?}"), seed);
-        let refit = refit(&market, common);
+        let fingerprints = Fingerprints::of(frames.markets(), &forecasters, &method.how(), seed);
+        let refit = match &split {
+            Split::Forward(_) => refit(&market, common),
+            Split::Cross(cross) => cross.group_rows(),
+        };
         Ok(Self {
             forecasters,
             fingerprints,
             market,
             method,
             reference,
-            plan,
+            split,
             refit,
             tries: 0,
             confidence_threshold: None,
@@ -129,7 +183,10 @@ impl PreparedEvaluation {
 
     /// From the first to behind the last origin that is scored.
     pub fn scored(&self) -> TimeRange {
-        self.plan.scored
+        match &self.split {
+            Split::Forward(plan) => plan.scored,
+            Split::Cross(cross) => cross.scored(),
+        }
     }
 
     /// The market it is about.
@@ -142,36 +199,101 @@ impl PreparedEvaluation {
         let name = match self.method {
             Method::WalkForward { .. } => "walk-forward",
             Method::Simple { .. } => "train and test",
+            Method::PurgedKFold { .. } => "purged k-fold",
+            Method::Cpcv { .. } => "combinatorial cross-validation",
         };
-        Stage { name, no: (1, 1), shares: (0.0, 1.0), folds: Some(n_folds(&self.plan)) }
+        let folds = match &self.split {
+            Split::Forward(plan) => n_folds(plan),
+            Split::Cross(cross) => u32::try_from(cross.n_fits()).unwrap_or(u32::MAX),
+        };
+        Stage { name, no: (1, 1), shares: (0.0, 1.0), folds: Some(folds) }
     }
 
     /// Fits, forecasts and scores.
     pub fn run(self, hooks: &dyn Hooks) -> Result<Evaluation, Problem> {
-        let models = walk_forward::run(&self.forecasters, &self.plan, self.seed, hooks)?;
-        let left_out = models[self.reference].table.left_out;
-        let question = Question {
-            market: &self.market,
-            task: self.forecasters[self.reference].task(),
-            level: self.forecasters[self.reference].level(),
-            plan: &self.plan,
-            reference: self.reference,
-            left_out,
-            refit: self.refit,
-            tries: self.tries,
-            confidence_threshold: self.confidence_threshold,
+        let (report, cross, digests) = match &self.split {
+            Split::Forward(plan) => {
+                let models = walk_forward::run(&self.forecasters, plan, self.seed, hooks)?;
+                let left_out = models[self.reference].table.left_out;
+                let report = evaluate(&self.question(plan, left_out), models);
+                let digests = ForecastDigest::of(&report).finish();
+                (report, None, digests)
+            }
+            Split::Cross(cross) => {
+                let (report, scores, digests) = self.run_cross(cross, hooks)?;
+                (report, Some(scores), digests)
+            }
         };
-        let report = evaluate(&question, models);
         Ok(Evaluation {
             key: self.market.series().key().clone(),
             method: self.method,
             scored: scored_range(&report),
             report,
+            cross,
+            digests,
             market: self.market,
             forecasters: self.forecasters,
             fingerprint: self.fingerprints.run,
         })
     }
+
+    fn question<'a>(&'a self, plan: &'a Plan, left_out: usize) -> Question<'a> {
+        Question {
+            market: &self.market,
+            task: self.forecasters[self.reference].task(),
+            level: self.forecasters[self.reference].level(),
+            plan,
+            reference: self.reference,
+            left_out,
+            refit: self.refit,
+            tries: self.tries,
+            confidence_threshold: self.confidence_threshold,
+        }
+    }
+
+    /// The report of the first path, the scores of all, and the hashes of the forecasts of all.
+    fn run_cross(
+        &self,
+        cross: &CrossValidation,
+        hooks: &dyn Hooks,
+    ) -> Result<(Report, CrossScores, Vec<(String, String)>), Problem> {
+        let forecasts = cross.run(&self.forecasters, self.seed, hooks)?;
+        let (mut first, mut digest) = (None, ForecastDigest::default());
+        let mut paths = Vec::with_capacity(cross.n_paths());
+        // One path after the other: the first alone is kept with its forecasts.
+        for path in 0..cross.n_paths() {
+            if hooks.cancelled() {
+                return Err(WalkForwardError::Cancelled.into());
+            }
+            let (plan, of_path) = forecasts.path(path);
+            let question = self.question(&plan, of_path.left_out);
+            let report = of_path.report(&question);
+            digest.add(&report);
+            paths.push(report.models.iter().map(PathScores::from).collect());
+            if first.is_none() {
+                first = Some(report_for_research(report));
+            }
+        }
+        let Some(report) = first else {
+            return Err(Problem::data("no-paths", "the period has no path: report this with the request"));
+        };
+        let scores = CrossScores {
+            groups: cross.groups().to_vec(),
+            test_groups: cross.splits().first().map_or(0, Vec::len),
+            splits: cross.splits().len(),
+            fits: cross.n_fits(),
+            purge: report.horizon,
+            embargo: cross.embargo(),
+            paths,
+        };
+        Ok((report, scores, digest.finish()))
+    }
+}
+
+/// `report` with what has to be known of it first.
+fn report_for_research(mut report: Report) -> Report {
+    report.notes.insert(0, RESEARCH_ONLY.into());
+    report
 }
 
 /// A walk-forward over a series in memory: what `compare` does to a stored one, on the calling thread's pool,
@@ -184,16 +306,25 @@ pub fn evaluate_series(
     seed: Seed,
 ) -> Result<Report, Problem> {
     let market = Arc::new(Market::new(FilledSeries::new(series, common.max_fill)));
-    let method = Method::WalkForward { range };
+    let method = Method::walk_forward(range);
     Ok(PreparedEvaluation::new(market, models, common, method, seed)?.run(&NoHooks)?.report)
 }
 
-fn plan(market: &Market, common: &PipelineOptions, method: Method) -> Result<Plan, Problem> {
+fn split(market: &Market, common: &PipelineOptions, method: Method) -> Result<Split, Problem> {
     let config = plan_config(common);
-    Ok(match method {
-        Method::WalkForward { range } => config.walk_forward(market, range)?,
-        Method::Simple { train, test } => config.simple(market, train, test)?,
-    })
+    let cross = |range: TimeRange, cut: CrossConfig| -> Result<Split, Problem> {
+        Ok(Split::Cross(config.cross_validation(market, range, &cut)?))
+    };
+    match method {
+        Method::WalkForward { range, train } => Ok(Split::Forward(config.walk_forward_within(market, range, train)?)),
+        Method::Simple { train, test } => Ok(Split::Forward(config.simple(market, train, test)?)),
+        Method::PurgedKFold { range, folds, embargo } => {
+            cross(range, CrossConfig { groups: folds, test_groups: 1, embargo })
+        }
+        Method::Cpcv { range, groups, test_groups, embargo } => {
+            cross(range, CrossConfig { groups, test_groups, embargo })
+        }
+    }
 }
 
 /// How `common` splits time.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use candlecast_core::{Problem, Seed, hex};
-use candlecast_learn::{Forecaster, Market, Recipe};
+use candlecast_learn::{Forecaster, Market, Recipe, Report, ScoredForecasts};
 use sha2::{Digest, Sha256};
+
+use crate::program::program_identity;
 
 /// What a result is the result of, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,20 +51,19 @@ pub fn feature_versions(recipe: &Recipe) -> Result<Vec<(String, u32)>, Problem> 
     Ok(candlecast_features::Engine::new(&features)?.versions())
 }
 
-/// Hash of what determines the bits of a run: [`Fingerprints::run`], what is done with it, the program (its version and
-/// what tells one build from another) and the instruction set. Forecasts kept by another build must not be taken for
-/// those of this one.
-pub fn run_fingerprint(fingerprint: &str, what: &str, program: &[String]) -> String {
+/// Hash of what determines the bits of a run: [`Fingerprints::run`], what is done with it, and [`program_identity`].
+/// Forecasts kept by another program must not be taken for those of this one.
+pub fn run_fingerprint(fingerprint: &str, what: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [fingerprint, what].into_iter().chain(program.iter().map(String::as_str)).chain([instruction_set()]) {
+    for part in [fingerprint, what, program_identity()] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
     hex(&hash.finalize())
 }
 
-/// Hash of the candles, in hexadecimal.
-fn data_fingerprint(market: &Market) -> String {
+/// Hash of the candles, in hexadecimal: that of [`Fingerprints::data`].
+pub fn data_fingerprint(market: &Market) -> String {
     let columns = market.series().columns();
     let mut hash = Sha256::new();
     hash.update(market.series().key().to_string().as_bytes());
@@ -80,6 +81,53 @@ fn data_fingerprint(market: &Market) -> String {
         hash.update([u8::from(filled)]);
     }
     hex(&hash.finalize())
+}
+
+/// SHA-256 of the forecasts of each model of one or more reports on the same models.
+#[derive(Default)]
+pub(crate) struct ForecastDigest {
+    models: Vec<(String, Sha256)>,
+}
+
+impl ForecastDigest {
+    /// Of one report.
+    pub(crate) fn of(report: &Report) -> Self {
+        let mut digest = Self::default();
+        digest.add(report);
+        digest
+    }
+
+    /// Adds the forecasts of another report.
+    pub(crate) fn add(&mut self, report: &Report) {
+        for (k, model) in report.models.iter().enumerate() {
+            if k == self.models.len() {
+                self.models.push((model.name.clone(), Sha256::new()));
+            }
+            add_forecasts(&mut self.models[k].1, &model.forecasts);
+        }
+    }
+
+    /// By model, in hexadecimal.
+    pub(crate) fn finish(self) -> Vec<(String, String)> {
+        self.models.into_iter().map(|(name, hash)| (name, hex(&hash.finalize()))).collect()
+    }
+}
+
+/// Adds origins, means, borders of classes, intervals and confidences, bit for bit.
+fn add_forecasts(hash: &mut Sha256, forecasts: &ScoredForecasts) {
+    for &row in &forecasts.rows {
+        hash.update((row as u64).to_le_bytes());
+    }
+    let borders = forecasts.borders.iter().flat_map(|borders| [borders.sell, borders.buy]);
+    for value in forecasts.means.iter().copied().chain(borders) {
+        hash.update(value.to_le_bytes());
+    }
+    for told in &forecasts.calibrated {
+        for value in [told.mean, told.factor, told.lower, told.upper, told.confidence] {
+            hash.update(value.to_le_bytes());
+        }
+        hash.update([u8::from(told.calibrated)]);
+    }
 }
 
 /// The vector instruction set in use; results are bit-exact on the same one.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use candlecast_core::{FeatureSet, FeatureTable, ModelRequest, Problem};
+use candlecast_core::catalog::Entry;
+use candlecast_core::{FeatureSet, FeatureTable, Interval, ModelRequest, Problem};
 use candlecast_features::Engine;
 use candlecast_learn::{
     Asked, Dataset, Forecaster, Learner, Market, Panel, PipelineConfig, ScalerKind, Task, task_kinds,
@@ -107,13 +108,8 @@ impl FeatureFrames {
     ) -> Result<Forecaster, Problem> {
         match catalog::part(&request.id)? {
             Part::Learner(entry) => {
-                let params = self.params(entry.id, &request.params)?;
-                let learner = entry.build(&params)?;
                 let task = options.task()?;
-                if !learner.supports(&task) {
-                    return Err(catalog::unsupported(entry.id, &task));
-                }
-                let config = config_of(entry.id, params, learner.as_ref(), options, &self.asked(task))?;
+                let Configured { learner, config } = configured(entry, &request.params, options, &self.asked(task))?;
                 let config = PipelineConfig { bag, ..config };
                 let mut panels = self.panels(&config.features)?;
                 if let Some(only) = only {
@@ -140,24 +136,6 @@ impl FeatureFrames {
     pub(crate) fn asked(&self, task: Task) -> Asked {
         let series = self.market().series();
         Asked { task, interval: series.key().interval, candles: series.len() }
-    }
-
-    /// Parameters of a model, those of a baseline that leaves them open set for the interval.
-    fn params(&self, id: &str, given: &Value) -> Result<Value, Problem> {
-        let interval = self.market().series().key().interval;
-        let is_open = given.is_null() || given.as_object().is_some_and(Map::is_empty);
-        if catalog::is_baseline(id) && is_open {
-            return catalog::baseline_params(id, interval).ok_or_else(|| {
-                Problem::usage(
-                    "no-season",
-                    "models",
-                    format!(
-                        "{id} needs a season of 24 hours, which is no whole number of {interval} candles: leave it out"
-                    ),
-                )
-            });
-        }
-        Ok(if given.is_null() { Value::Object(Map::new()) } else { given.clone() })
     }
 
     /// `requests` and every baseline of the task that they do not name, the baselines first. Returns the index of the
@@ -242,6 +220,46 @@ fn part_of(table: &FeatureTable, set: &FeatureSet) -> FeatureTable {
         .filter_map(|id| table.names.iter().position(|name| name == id).map(|k| table.columns[k].clone()))
         .collect();
     FeatureTable { names: set.0.clone(), columns }
+}
+
+/// A learner with its configuration, as it is before there are any data.
+pub(crate) struct Configured {
+    pub(crate) learner: Box<dyn Learner>,
+    pub(crate) config: PipelineConfig,
+}
+
+/// The learner of `entry` with the parameters `given`, configured by `options`. A problem where it cannot be fitted to
+/// the task.
+pub(crate) fn configured(
+    entry: &Entry<dyn Learner>,
+    given: &Value,
+    options: &PipelineOptions,
+    asked: &Asked,
+) -> Result<Configured, Problem> {
+    let params = params_of(entry.id, given, asked.interval)?;
+    let learner = entry.build(&params)?;
+    if !learner.supports(&asked.task) {
+        return Err(catalog::unsupported(entry.id, &asked.task));
+    }
+    let config = config_of(entry.id, params, learner.as_ref(), options, asked)?;
+    Ok(Configured { learner, config })
+}
+
+/// Parameters of a model, those of a baseline that leaves them open set for the interval.
+fn params_of(id: &str, given: &Value, interval: Interval) -> Result<Value, Problem> {
+    let is_open = given.is_null() || given.as_object().is_some_and(Map::is_empty);
+    if catalog::is_baseline(id) && is_open {
+        return catalog::baseline_params(id, interval).ok_or_else(|| {
+            Problem::usage(
+                "no-season",
+                "models",
+                format!(
+                    "{id} needs a season of 24 hours, which is no whole number of {interval} candles: leave it out"
+                ),
+            )
+        });
+    }
+    Ok(if given.is_null() { Value::Object(Map::new()) } else { given.clone() })
 }
 
 fn config_of(

@@ -6,7 +6,8 @@ use candlecast_core::{ModelRequest, Problem, Seed, TimeRange, Timestamp};
 use candlecast_learn::Market;
 use candlecast_learn::walk_forward::Hooks;
 
-use crate::evaluation::{Evaluation, Method, PreparedEvaluation, whole_range};
+use crate::evaluation::{Evaluation, PreparedEvaluation, whole_range};
+use crate::method::Method;
 use crate::options::PipelineOptions;
 
 /// The end of a range that nothing is chosen on. It is no copy of anything and can be scored only once: whoever chooses
@@ -56,7 +57,7 @@ impl HoldOut {
         seed: Seed,
         hooks: &dyn Hooks,
     ) -> Result<Evaluation, Problem> {
-        let method = Method::WalkForward { range: self.range };
+        let method = Method::walk_forward(self.range);
         PreparedEvaluation::new(self.market, std::slice::from_ref(chosen), options, method, seed)?.run(hooks)
     }
 }

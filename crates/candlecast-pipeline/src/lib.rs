@@ -19,7 +19,9 @@ mod hold_out;
 mod live_forecaster;
 mod loaded_model;
 mod memory;
+mod method;
 mod options;
+mod program;
 mod promotion_gate;
 mod rank;
 mod saved_ensemble;
@@ -33,19 +35,22 @@ pub use accuracy::{
     ScoredClass, ScoredLog, ScoredVolatility, TaskAccuracy, TaskFigures, VolatilityFigures, accuracy,
 };
 pub use evaluation::{
-    Evaluation, Method, PreparedEvaluation, evaluate_series, plan_config, scored_range, warm_up, whole_range,
+    CrossScores, Evaluation, PathScores, PreparedEvaluation, evaluate_series, plan_config, scored_range, warm_up,
+    whole_range,
 };
 pub use feature_audit::{
     AuditFinding, AuditOptions, Audited, audit_features, check_audit_options, generated_market, with_all,
 };
-pub use fingerprint::{Fingerprints, feature_versions, instruction_set, run_fingerprint};
+pub use fingerprint::{Fingerprints, data_fingerprint, feature_versions, instruction_set, run_fingerprint};
 pub use forecast::{Detail, Newest, forecast_newest};
 pub use frames::{FeatureFrames, task_ids};
 pub use hold_out::HoldOut;
 pub use live_forecaster::LiveForecaster;
 pub use loaded_model::{LoadedModel, ModelIdentity, ModelLabel};
-pub use memory::check_memory;
+pub use memory::{MemoryNeed, SeriesSize, memory_need};
+pub use method::Method;
 pub use options::{MAX_FILL, MIN_CANDLES, PipelineOptions, check_confidence_threshold, options_of};
+pub use program::program_identity;
 pub use promotion_gate::{Decision, Serving};
 pub use rank::{
     Permutation, PreparedRanking, RankOptions, RankedFeature, RankedPart, Ranking, check_rank_options,

@@ -30,9 +30,12 @@ pub struct PipelineOptions {
     pub features: Option<FeatureSet>,
     /// Scaler instead of the models' own.
     pub scaler: Option<ScalerKind>,
-    /// Share of a training window, its end, that early stopping and selection use.
-    #[serde(default = "valid_share")]
+    /// Share of a training window, its end, that early stopping and selection use, 0.05 to 0.4.
+    #[serde(default = "valid_share", alias = "validationSplit")]
     pub valid_share: f64,
+    /// Share of the range, its end, that a training is scored on, 0.05 to 0.4; `None` for 15 %, 90 days at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_share: Option<f64>,
 }
 
 fn price() -> String {
@@ -69,6 +72,7 @@ impl PipelineOptions {
             features: None,
             scaler: None,
             valid_share: valid_share(),
+            test_share: None,
         }
     }
 
@@ -85,13 +89,8 @@ impl PipelineOptions {
         if self.horizon == 0 {
             return Err(Problem::usage("bad-horizon", "horizon", "horizon 0: at least 1 step is needed"));
         }
-        if !(0.05..=0.4).contains(&self.valid_share) {
-            return Err(Problem::usage(
-                "bad-valid-share",
-                "valid-share",
-                format!("valid-share {} is not within 0.05 to 0.4", self.valid_share),
-            ));
-        }
+        check_share("bad-valid-share", "valid-share", self.valid_share)?;
+        self.test_share.map_or(Ok(()), |share| check_share("bad-test-share", "test-share", share))?;
         if !(0.5..=0.99).contains(&self.level) {
             return Err(Problem::usage(
                 "bad-level",
@@ -127,6 +126,14 @@ impl PipelineOptions {
         }
         Ok(())
     }
+}
+
+/// Refuses a share of the data that is too small to tell anything or leaves too little beside it.
+fn check_share(code: &'static str, field: &str, share: f64) -> Result<(), Problem> {
+    if (0.05..=0.4).contains(&share) {
+        return Ok(());
+    }
+    Err(Problem::usage(code, field, format!("{field} {share} is not within 0.05 to 0.4")))
 }
 
 fn check_labels(labels: Labels) -> Result<(), Problem> {
@@ -185,12 +192,39 @@ pub fn options_of(recipe: &Recipe) -> Option<PipelineOptions> {
         features: (own && !config.features.ids().is_empty()).then(|| config.features.clone()),
         scaler: own.then_some(config.scaler),
         valid_share: config.valid_share,
+        // It is no part of the recipe: how a model was scored does not make it another one.
+        test_share: None,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_of_the_split_lie_within_a_twentieth_and_two_fifths() {
+        let code = |options: PipelineOptions| options.check().map_err(|problem| problem.code);
+        let with = |valid_share, test_share| PipelineOptions { valid_share, test_share, ..PipelineOptions::new(6) };
+        for share in [0.05, 0.15, 0.4] {
+            assert_eq!(code(with(share, Some(share))), Ok(()));
+        }
+        for share in [0.0, 0.049, 0.41, 1.0, -0.1, f64::NAN] {
+            assert_eq!(code(with(share, None)), Err("bad-valid-share"), "{share}");
+            assert_eq!(code(with(0.15, Some(share))), Err("bad-test-share"), "{share}");
+        }
+    }
+
+    #[test]
+    fn shares_are_read_by_both_names_and_written_where_they_were_asked_for() {
+        let plain = serde_json::to_value(PipelineOptions::new(6)).unwrap();
+        assert!(plain.get("testShare").is_none() && plain["validShare"] == 0.15);
+        let mut other_name = plain;
+        other_name.as_object_mut().unwrap().remove("validShare");
+        other_name["validationSplit"] = serde_json::json!(0.3);
+        other_name["testShare"] = serde_json::json!(0.2);
+        let read: PipelineOptions = serde_json::from_value(other_name).unwrap();
+        assert_eq!((read.valid_share, read.test_share), (0.3, Some(0.2)));
+    }
 
     #[test]
     fn a_threshold_of_the_confidence_is_a_share_above_chance_of_what_has_one() {

@@ -132,7 +132,7 @@ impl PreparedRanking {
         let (wanted, scaler) = inputs(request, &common, &asked)?;
         let config = plan_config(&common);
         // Refuses what a training on this range would refuse.
-        let training = config.training(&market, range)?;
+        let training = config.training_testing(&market, range, common.test_share)?;
         let test_from = (range.to == TimeRange::ALL.to).then_some(training.scored.from);
         let chain_from = training.folds.first().map_or(training.scored.from, |fold| fold.test.from);
         let ranked = if test_from.is_some() { TimeRange { to: chain_from, ..range } } else { range };

@@ -51,6 +51,8 @@ pub struct Training {
     reference: usize,
     plan: Plan,
     fold: Fold,
+    /// Candles that may be learnt from.
+    range: TimeRange,
     /// Candles between refits.
     refit: usize,
     /// Other configurations that were tried on the test part before, by market.
@@ -96,6 +98,8 @@ pub struct FittedMarket {
     pub data_fingerprint: String,
     /// Candles that it learnt from here.
     pub n_candles: usize,
+    /// Share of the candles of the range that the scores are of.
+    pub test_share: f64,
     /// Whether it is to serve, and why.
     pub decision: Decision,
 }
@@ -125,7 +129,7 @@ impl Training {
     ) -> Result<Self, Problem> {
         let id = catalog::canonical(&request.model.id)?;
         let config = plan_config(&request.common);
-        let plan = config.training(&markets[0], request.range)?;
+        let plan = config.training_testing(&markets[0], request.range, request.common.test_share)?;
         let fold = config.final_fold(&markets[0], request.range)?;
         let n_own = markets.len();
         let mut frames = FeatureFrames::over(markets.into_iter().chain(pool).collect());
@@ -145,6 +149,9 @@ impl Training {
         if frames.markets().len() > n_own {
             how.push_str(&format!(" forecasting the first {n_own}"));
         }
+        if let Some(share) = request.common.test_share {
+            how.push_str(&format!(" testing {share}"));
+        }
         let rows = plan.rows(&frames.markets()[0]);
         let folds = rows.folds.iter().map(|fold| fold.test.len());
         Ok(Self {
@@ -161,6 +168,7 @@ impl Training {
             reference,
             plan,
             fold,
+            range: request.range,
             serving,
             warm,
             seed: request.seed,
@@ -292,8 +300,18 @@ impl Training {
             data_range,
             data_fingerprint: self.fingerprints.data[k].clone(),
             n_candles: rows.fit_row - rows.window_start,
+            test_share: self.test_share(&market),
             decision,
         }
+    }
+
+    /// Share of the candles of `market` within the range that are scored.
+    fn test_share(&self, market: &Market) -> f64 {
+        let rows = |range: TimeRange| {
+            let row = |time| market.series().first_row_from(time);
+            row(range.to).saturating_sub(row(range.from)) as f64
+        };
+        rows(self.plan.scored) / rows(self.range).max(1.0)
     }
 
     /// The stages, weighed by their fits of the model: one a fold, then the one that is saved.

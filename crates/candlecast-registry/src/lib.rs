@@ -77,6 +77,6 @@ pub use family::{Family, ModelName, Slot};
 pub use history::{Change, ServingChange, Why};
 pub use load::Loaded;
 pub use manifest::{DataRange, FORMAT, FeatureVersion, ModelManifest, NewModel, Status, Tries};
-pub use registry::{Listed, Registry};
+pub use registry::{Listed, NameClaims, Registry};
 pub use save::Activate;
 pub use version::{Bump, Version};

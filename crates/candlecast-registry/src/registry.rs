@@ -24,6 +24,13 @@ pub struct Registry {
     root: PathBuf,
     lock_wait: Duration,
     stop: Option<Arc<AtomicBool>>,
+    claims: Option<Arc<dyn NameClaims>>,
+}
+
+/// Keeps folders of models that are listed together from giving one name to different models.
+pub trait NameClaims: Send + Sync + std::fmt::Debug {
+    /// True where `name` is for this folder to give, now and for ever: no other has given it, and none will. May block.
+    fn claim(&self, name: &ModelName) -> bool;
 }
 
 /// A version in a list.
@@ -58,7 +65,7 @@ impl Registry {
             let source = std::io::ErrorKind::NotADirectory.into();
             return Err(RegistryError::io("open folder", &root)(source));
         }
-        Ok(Self { root, lock_wait: LOCK_WAIT, stop: None })
+        Ok(Self { root, lock_wait: LOCK_WAIT, stop: None, claims: None })
     }
 
     /// The same, waiting at most for `longest` for other writers; 60 s unless told otherwise.
@@ -71,6 +78,16 @@ impl Registry {
     #[must_use]
     pub fn stopped_by(&self, stop: Arc<AtomicBool>) -> Self {
         Self { stop: Some(stop), ..self.clone() }
+    }
+
+    /// The same, which gives a new model no name that `claims` does not agree to.
+    #[must_use]
+    pub fn claiming(&self, claims: Arc<dyn NameClaims>) -> Self {
+        Self { claims: Some(claims), ..self.clone() }
+    }
+
+    pub(crate) fn may_give(&self, name: &ModelName) -> bool {
+        self.claims.as_ref().is_none_or(|claims| claims.claim(name))
     }
 
     /// Waits until nobody else writes here.

@@ -36,7 +36,7 @@ impl Registry {
     /// The version is `1.0.0` at first; then it is bumped by what changed since the newest one of the same horizon:
     /// features (ids, order, versions) or format the major, configuration the minor, anything else the patch part. A
     /// horizon without versions takes the next major of the family. No version is given twice, even when the first was
-    /// deleted.
+    /// deleted, and none that another folder has given ([`Registry::claiming`]): it is bumped on then.
     pub fn save<P: Serialize>(
         &self,
         family: &Family,
@@ -57,7 +57,7 @@ impl Registry {
         folder.clear_leftovers(self.root(), family);
         let mut state = FamilyState::of(self.root(), family, &folder.versions(family)).writable()?;
 
-        let name = family.at(state.next_version(&new)?);
+        let name = family.at(state.next_version(&new, |version| self.may_give(&family.at(version)))?);
         let manifest = new.into_manifest(&name, bytes.len() as u64, sha256);
         store(self.root(), &name, &bytes, &manifest)?;
         if let Err(error) = self.point(&mut state, family, &manifest, activate, change) {

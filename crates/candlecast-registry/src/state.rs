@@ -119,21 +119,30 @@ impl FamilyState {
     }
 
     /// Version of `new`: bumped by how it differs from the newest whole manifest of the same horizon. A minor or patch
-    /// bump is of the highest version of that horizon ever given, a major one of the highest of the family.
-    pub(crate) fn next_version(&self, new: &NewModel) -> Result<Version, RegistryError> {
-        let stored = self.manifests.keys().next_back().copied();
-        let Some(highest) = self.pointer.highest().max(stored) else { return Ok(Version::FIRST) };
-        let next = match self.whole_in(new.horizon_steps).next_back() {
+    /// bump is of the highest version of that horizon ever given, a major one of the highest of the family. It is bumped
+    /// on in the same way until `may_give` agrees.
+    pub(crate) fn next_version(
+        &self,
+        new: &NewModel,
+        may_give: impl Fn(Version) -> bool,
+    ) -> Result<Version, RegistryError> {
+        let highest = self.pointer.highest().max(self.manifests.keys().next_back().copied());
+        let (bump, next) = match (highest, self.whole_in(new.horizon_steps).next_back()) {
+            (None, _) => (Bump::Major, Some(Version::FIRST)),
             // A horizon of its own, or nothing vouches for compatibility.
-            None => highest.bump(Bump::Major),
-            Some(newest) => match change(newest, new) {
-                Bump::Major => highest.bump(Bump::Major),
-                bump => self.highest_given(newest).bump(bump),
+            (Some(highest), None) => (Bump::Major, highest.bump(Bump::Major)),
+            (Some(highest), Some(newest)) => match change(newest, new) {
+                Bump::Major => (Bump::Major, highest.bump(Bump::Major)),
+                bump => (bump, self.highest_given(newest).bump(bump)),
             },
         };
-        next.ok_or_else(|| RegistryError::VersionsExhausted {
+        let mut found = next;
+        while let Some(version) = found.filter(|version| !may_give(*version)) {
+            found = version.bump(bump);
+        }
+        found.ok_or_else(|| RegistryError::VersionsExhausted {
             family: self.family.to_string(),
-            highest: highest.to_string(),
+            highest: highest.unwrap_or(Version::FIRST).to_string(),
         })
     }
 

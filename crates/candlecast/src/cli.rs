@@ -46,7 +46,7 @@ pub(crate) struct Global {
     /// No progress bars, no remarks
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// Computation threads; results do not depend on them [default: all cores]
+    /// Computation threads; forecasts have half as many beside them. Results do not depend on them [default: all cores]
     #[arg(long, global = true, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
     /// Take this time for "now" when judging ages; jobs and their leases go by the system's clock

@@ -6,12 +6,14 @@ mod output;
 mod plot;
 mod progress;
 mod requests;
+mod splits;
 mod tables;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use candlecast_config::{Environment, Flags, Settings};
 use candlecast_core::{Problem, Seed};
@@ -81,6 +83,9 @@ fn start_log(level: &str) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
+/// Longest wait at the end of the process for work on files that nobody waits for any more.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
 fn run(cli: Cli, output: &Output) -> Result<(), Problem> {
     if let Some(done) = commands::without_app(&cli.command, output) {
         return done;
@@ -108,13 +113,17 @@ fn run(cli: Cli, output: &Output) -> Result<(), Problem> {
         .enable_all()
         .build()
         .map_err(|e| Problem::data("no-threads", format!("the runtime could not be started: {e}")))?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         if let Command::Restore(args) = &cli.command {
             return commands::restore::run(args, &settings, options.clock.now(), &options.cancel, *output).await;
         }
         let app = Host::open(settings, options)?;
-        commands::run(cli.command, &app, output).await
-    })
+        Box::pin(commands::run(cli.command, &app, output)).await
+    });
+    // What an interrupted command still waits for, a lock of another program for example, must not keep the process: it
+    // is safe to be cut off anywhere.
+    runtime.shutdown_timeout(LAST_WAIT);
+    done
 }
 
 /// The first interrupt asks the work to stop, the second ends the process.

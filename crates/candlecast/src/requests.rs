@@ -107,8 +107,12 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "HOW", value_parser = labels)]
     pub(crate) labels: Option<Labels>,
     /// Share of a training window, its end, that early stopping and selection use [default: 0.15]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, alias = "validation-split", value_name = "SHARE")]
     pub(crate) valid_share: Option<f64>,
+    /// Share of the data, its end, that is tested, 0.05 to 0.4: of a training its test part [default: 0.15, at most 90
+    /// days], of compare and backtest their range where there is no --from
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) test_share: Option<f64>,
     /// How far ahead: a duration (24h) or a number of steps
     #[arg(long, default_value = "24h")]
     pub(crate) horizon: String,
@@ -232,6 +236,7 @@ impl FitArgs {
         self.task.clone_into(&mut common.task);
         common.labels = self.labels.unwrap_or(common.labels);
         common.valid_share = self.valid_share.unwrap_or(common.valid_share);
+        common.test_share = self.test_share;
         common.window = self.window(range_given);
         common.min_candles = self.min_candles;
         common.features = (!self.features.is_empty()).then(|| FeatureSet(self.features.clone()));

@@ -51,3 +51,40 @@ fn printed(command: &mut Command) -> Result<Vec<Figure>> {
     ensure!(!figures.is_empty(), "`{}` printed no figures", sh::display(command));
     Ok(figures)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn figures_are_the_lines_that_are_objects() {
+        let script = r#"echo warming up; echo '{"bench":"a","median_ms":1.5,"runs":3}'"#;
+        assert_eq!(printed(&mut shell(script)).unwrap().len(), 1);
+        assert!(printed(&mut shell("echo none")).unwrap_err().to_string().contains("printed no figures"));
+        assert!(printed(&mut shell("echo '{'")).is_err());
+    }
+
+    #[test]
+    fn a_side_that_fails_has_no_time() {
+        assert!(whole_ms(&mut shell("true")).unwrap() >= 0.0);
+        let error = whole_ms(&mut shell("echo broken >&2; exit 2")).unwrap_err().to_string();
+        assert!(error.contains("broken") && error.contains("exit status: 2"), "{error}");
+    }
+
+    #[test]
+    fn what_is_to_be_fresh_is_removed_whether_file_or_folder() {
+        let folder = std::env::temp_dir().join(format!("xtask-side-{}", std::process::id()));
+        fs::create_dir_all(folder.join("a")).unwrap();
+        fs::write(folder.join("a/b"), "").unwrap();
+        for path in [folder.join("a/b"), folder.clone(), folder.clone()] {
+            remove(&path).unwrap();
+            assert!(!path.exists());
+        }
+    }
+}

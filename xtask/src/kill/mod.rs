@@ -1,29 +1,35 @@
-//! Crash harness: `candlecast import` and `candlecast train` are killed with SIGKILL at random moments, and what
-//! is left must open, hold all that was acknowledged, and be completed by doing the same again. [`jobs`] does so with
-//! work that is on record.
+//! Crash harness: candlecast is killed with SIGKILL at random moments of imports, trainings, walk-forwards, saving,
+//! replayed streams and backups, with its records in SQLite and in PostgreSQL. What was acknowledged must be there
+//! afterwards, what is left must open, and the same command given again must bring the work to the end that it has
+//! undisturbed.
 
-mod import_rounds;
-mod job_rounds;
-pub mod jobs;
-mod program;
-mod train_rounds;
+mod checks;
+mod kinds;
+mod known;
+mod report;
+mod scene;
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use std::{fmt, fs};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use self::import_rounds::ImportRounds;
-use self::program::Ending;
-use self::train_rounds::TrainRounds;
+use self::kinds::{KINDS, Kind};
+pub use self::report::{Report, Row};
+use self::scene::{Scene, Site};
 use crate::args::Args;
 use crate::candle_file::SplitMix64;
+use crate::postgres::Rig;
 use crate::sh;
 use crate::sh::Profile;
+use crate::{packages, program};
 
-/// Moments are drawn up to this share of an undisturbed run's time, so that some fall after the last write.
-const LATEST_SHARE: f64 = 1.1;
+/// Share of the rounds that kill twice before anything is looked at: what one kill leaves meets the next run.
+const TWICE: f64 = 0.25;
+/// So many rounds for each kill that is to land, at most: the others come too late.
+const MOST_ROUNDS: usize = 4;
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -32,10 +38,12 @@ pub struct Plan {
     pub binary: PathBuf,
     /// An empty or missing folder, as an absolute path; removed after success, kept after a failure.
     pub scratch: PathBuf,
-    /// Rounds, imports and trainings in turn.
-    pub n_runs: usize,
+    /// Kills that are to land: to come before the program's own end. Others do not count.
+    pub n_kills: usize,
     /// Root of the moments.
     pub seed: u64,
+    /// Kinds of work, by name, that take turns; all where none is named.
+    pub kinds: Vec<String>,
     /// Five-minute candles of the imported file; 420,768 are four years.
     pub import_rows: usize,
     /// Hourly candles to train on; 17,544 are two years.
@@ -44,107 +52,172 @@ pub struct Plan {
 
 impl Plan {
     /// A plan of ordinary size in a folder of its own below the system's temporary one.
-    pub fn new(binary: PathBuf, n_runs: usize, seed: u64) -> Self {
+    pub fn new(binary: PathBuf, n_kills: usize, seed: u64) -> Self {
         let scratch = std::env::temp_dir().join(format!("candlecast-kill-{}-{seed}", std::process::id()));
-        Self { binary, scratch, n_runs, seed, import_rows: 420_768, train_rows: 17_544 }
+        Self { binary, scratch, n_kills, seed, kinds: Vec::new(), import_rows: 420_768, train_rows: 17_544 }
+    }
+
+    fn chosen(&self) -> Result<Vec<&'static Kind>> {
+        if let Some(unknown) = self.kinds.iter().find(|name| KINDS.iter().all(|kind| kind.name != name.as_str())) {
+            let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+            bail!("unknown kind `{unknown}`; there are: {}", known.join(", "));
+        }
+        let is_chosen = |kind: &&Kind| self.kinds.is_empty() || self.kinds.iter().any(|name| name == kind.name);
+        Ok(KINDS.iter().filter(is_chosen).collect())
     }
 }
 
-/// What was done; there is a report only if every check passed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// As planned.
-    pub seed: u64,
-    /// Imports begun, and how many of them the kill cut short.
-    pub imports: Rounds,
-    /// Trainings begun, and how many of them the kill cut short.
-    pub trainings: Rounds,
-    /// Candles acknowledged before each import, and those of the whole file.
-    pub rows: (usize, usize),
-}
-
-/// Count of rounds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rounds {
-    /// Begun.
-    pub n_begun: usize,
-    /// Killed before the end.
-    pub n_killed: usize,
-}
-
-impl Rounds {
-    fn count(&mut self, ending: Ending) {
-        self.n_begun += 1;
-        self.n_killed += usize::from(ending == Ending::Killed);
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, imports, trainings, rows: (acknowledged, all) } = self;
-        write!(
-            f,
-            "kill -9 at {} random moments (seed {seed}): {} imports of {all} candles over {acknowledged} acknowledged \
-             ones, {} cut short; {} trainings, {} cut short. After each, the store opened, no acknowledged candle was \
-             missing, every partition was readable, importing again gave {all} candles, every listed model was \
-             complete, and a forecast was made with it.",
-            imports.n_begun + trainings.n_begun,
-            imports.n_begun,
-            imports.n_killed,
-            trainings.n_begun,
-            trainings.n_killed,
-        )
-    }
-}
-
-/// Carries out `plan`; the error says what was lost, in which round, and where the data folder is kept.
+/// Carries out `plan` with the records in SQLite. The error says what was lost, in which round, and where the data
+/// folder is kept.
 pub fn run(plan: &Plan) -> Result<Report> {
-    in_scratch(&plan.scratch, plan.seed, || rounds(plan))
+    run_on(plan, &[Records::Sqlite])
 }
 
-/// Does `work` in the folder `scratch`, which is removed after it; after an error it is kept, and the error says so.
-fn in_scratch<R>(scratch: &Path, seed: u64, work: impl FnOnce() -> Result<R>) -> Result<R> {
+/// Where the records of a round lie.
+#[derive(Debug, Clone)]
+enum Records {
+    /// In the data folder.
+    Sqlite,
+    /// In a database of each round's own.
+    Postgres(Rc<Rig>),
+}
+
+impl Records {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+        }
+    }
+}
+
+fn run_on(plan: &Plan, records: &[Records]) -> Result<Report> {
+    let scratch = &plan.scratch;
     fs::create_dir_all(scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
-    let report = work().with_context(|| {
-        format!("the crash harness failed (seed {seed}); the data is kept in {}", scratch.display())
+    let report = rounds(plan, records).with_context(|| {
+        format!("the crash harness failed (seed {}); the data is kept in {}", plan.seed, scratch.display())
     })?;
-    fs::remove_dir_all(scratch).with_context(|| format!("cannot remove {}", scratch.display()))?;
+    program::remove_folder(scratch)?;
     Ok(report)
 }
 
-fn rounds(plan: &Plan) -> Result<Report> {
-    let import = ImportRounds::prepare(plan).context("before any kill")?;
-    let train = TrainRounds::prepare(plan).context("before any kill")?;
-    let mut random = SplitMix64(plan.seed);
-    let (mut imports, mut trainings) = (Rounds::default(), Rounds::default());
-    for round in 0..plan.n_runs {
-        let share = LATEST_SHARE * random.uniform();
-        let delay = |typical: Duration| typical.mul_f64(share);
-        if round % 2 == 0 {
-            imports.count(import.round(delay(import.typical)).with_context(|| format!("round {round}, import"))?);
-        } else {
-            trainings.count(train.round(delay(train.typical)).with_context(|| format!("round {round}, training"))?);
+fn rounds(plan: &Plan, records: &[Records]) -> Result<Report> {
+    let kinds = plan.chosen()?;
+    let site = Site::prepare(plan)?;
+    let mut turns = Vec::new();
+    for records in records {
+        let scene = Scene::prepare(&plan.binary, site.clone(), &plan.scratch, records.clone())
+            .with_context(|| format!("before any kill, {}", records.name()))?;
+        let scene = Rc::new(scene);
+        for &kind in &kinds {
+            turns.push(Turn::prepare(kind, Rc::clone(&scene), records.name())?);
         }
     }
-    train.complete().context("training after the last kill")?;
-    let n_killed = imports.n_killed + trainings.n_killed;
-    ensure!(plan.n_runs < 4 || n_killed > 0, "no kill came before the end: use more rows");
-    Ok(Report { seed: plan.seed, imports, trainings, rows: (import.head_rows, import.all_rows) })
+    let mut random = SplitMix64(plan.seed);
+    let mut round = 0;
+    while turns.iter().map(|turn| turn.row.landed).sum::<usize>() < plan.n_kills {
+        ensure!(round < MOST_ROUNDS * plan.n_kills + turns.len(), "too few kills come before the end: use more rows");
+        let at = round % turns.len();
+        turns[at].round(&mut random).with_context(|| format!("round {round}"))?;
+        round += 1;
+    }
+    Ok(Report { seed: plan.seed, rows: turns.into_iter().map(|turn| turn.row).collect() })
+}
+
+/// One kind of work on one database, and what came of it so far.
+struct Turn {
+    kind: &'static Kind,
+    scene: Rc<Scene>,
+    check: Box<dyn checks::Check>,
+    /// Time of an undisturbed run.
+    typical: Duration,
+    row: Row,
+}
+
+impl Turn {
+    fn prepare(kind: &'static Kind, scene: Rc<Scene>, records: &'static str) -> Result<Self> {
+        let (check, typical) =
+            scene.undisturbed(kind).with_context(|| format!("{} on {records}, left alone", kind.name))?;
+        let row = Row { kind: kind.name, records, runs: 0, landed: 0, lost: 0, took: Duration::ZERO };
+        Ok(Self { kind, scene, check, typical, row })
+    }
+
+    fn round(&mut self, random: &mut SplitMix64) -> Result<()> {
+        let begun = Instant::now();
+        let n_runs = if random.uniform() < TWICE { 2 } else { 1 };
+        let (from, to) = self.kind.moments;
+        let delays: Vec<Duration> =
+            (0..n_runs).map(|_| self.typical.mul_f64(from + random.uniform() * (to - from))).collect();
+        let landed = self
+            .scene
+            .round(self.kind, self.check.as_ref(), &delays)
+            .with_context(|| format!("{} on {}, killed after {delays:?}", self.kind.name, self.row.records))?;
+        self.row.runs += n_runs;
+        self.row.landed += landed;
+        self.row.took += begun.elapsed();
+        Ok(())
+    }
 }
 
 /// `cargo xtask kill-harness`.
 pub(crate) fn command(args: &[String]) -> Result<()> {
-    let args = Args::parse(args, &["runs", "seed", "binary"])?;
+    let args = Args::parse(args, &["kills", "seed", "kinds", "records", "binary"])?;
     args.no_names()?;
-    let plan = Plan::new(binary(&args)?, args.number("runs", 100)?, args.number("seed", 9)?);
-    println!("{}", run(&plan)?);
+    let (sqlite, postgresql) = match args.get("records") {
+        None => (true, true),
+        Some("sqlite") => (true, false),
+        Some("postgresql") => (false, true),
+        Some(other) => bail!("records lie in `sqlite` or `postgresql`, not in `{other}`"),
+    };
+    packages::require(&["tar", "zstd"])?;
+    let mut records = Vec::new();
+    if sqlite {
+        records.push(Records::Sqlite);
+    }
+    if postgresql {
+        records.push(Records::Postgres(Rc::new(Rig::start("kill")?)));
+    }
+    let kinds = args.get("kinds").into_iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+    let plan = Plan {
+        kinds,
+        ..Plan::new(binary(args.get("binary").map(Path::new))?, args.number("kills", 500)?, args.number("seed", 9)?)
+    };
+    println!("{}", run_on(&plan, &records)?);
     Ok(())
 }
 
 /// The program that is named, or else the one that is handed out, built.
-fn binary(args: &Args) -> Result<PathBuf> {
-    match args.get("binary") {
-        Some(path) => fs::canonicalize(path).with_context(|| format!("no program at {path}")),
+pub(crate) fn binary(named: Option<&Path>) -> Result<PathBuf> {
+    match named {
+        Some(path) => fs::canonicalize(path).with_context(|| format!("no program at {}", path.display())),
         None => sh::build_candlecast(Profile::Dist),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(names: &[&str]) -> Result<Vec<&'static str>> {
+        let kinds = names.iter().map(|name| (*name).to_owned()).collect();
+        let plan = Plan { kinds, ..Plan::new(PathBuf::new(), 1, 1) };
+        plan.chosen().map(|kinds| kinds.iter().map(|kind| kind.name).collect())
+    }
+
+    #[test]
+    fn kinds_are_chosen_by_name_and_all_without() {
+        assert_eq!(chosen(&["stream", "import"]).unwrap(), ["import", "stream"]);
+        assert_eq!(chosen(&[]).unwrap().len(), KINDS.len());
+        assert!(chosen(&["streams"]).unwrap_err().to_string().contains("stream"));
+    }
+
+    #[test]
+    fn flags_that_name_nothing_are_refused() {
+        let error = |words: &str| {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            command(&words).unwrap_err().to_string()
+        };
+        assert!(error("--records mysql").contains("mysql"));
+        assert!(error("100").contains("100"));
     }
 }

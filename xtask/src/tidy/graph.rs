@@ -28,6 +28,7 @@ const BINARY: &[&str] = &[
 /// Crate and the crates it may depend on, without the prefix `candlecast-`; `candlecast` is the binary.
 static MAY_USE: &[(&str, &[&str])] = &[
     ("core", &[]),
+    ("testenv", &[]),
     ("files", &["core"]),
     ("features", &["core"]),
     ("learn", &["core"]),
@@ -52,7 +53,6 @@ static MAY_USE: &[(&str, &[&str])] = &[
     ("server", &["core", "app", "jobs"]),
     ("candlecast", BINARY),
     ("testkit", ALL_PARTS),
-    ("testenv", &[]),
     ("xtask", &[]),
 ];
 

@@ -13,6 +13,18 @@ pub(super) struct Step {
 }
 
 impl Step {
+    /// The flags that it takes, without the dashes: those of measurements, or of a developer command.
+    pub(super) fn flags(&self) -> &'static [&'static str] {
+        if self.command.contains(&MEASURE) {
+            return &MEASURE_FLAGS;
+        }
+        let command = self.command.get(1).filter(|_| self.command.first() == Some(&"{xtask}"));
+        match COMMAND_FLAGS.iter().find(|(name, _)| command == Some(name)) {
+            Some((_, flags)) => flags,
+            None => &[],
+        }
+    }
+
     /// As one would type it.
     pub(super) fn shown(&self) -> String {
         let redirected = self.stdout.map(|file| format!(" > {file}")).unwrap_or_default();
@@ -39,9 +51,15 @@ pub(super) struct LongRun {
 }
 
 impl LongRun {
-    /// True for measurements on real candles, which take flags.
-    pub(super) fn is_measurement(&self) -> bool {
-        self.steps.iter().all(|step| step.command.contains(&MEASURE))
+    /// The flags that its steps take, without the dashes.
+    pub(super) fn flags(&self) -> Vec<&'static str> {
+        self.steps.iter().flat_map(Step::flags).copied().collect()
+    }
+
+    /// True where its steps write to a folder that is empty when it begins.
+    pub(super) fn uses_scratch(&self) -> bool {
+        let mut words = self.steps.iter().flat_map(|step| step.command.iter().chain(&step.stdout));
+        words.any(|word| word.contains("{scratch}"))
     }
 }
 
@@ -71,8 +89,17 @@ macro_rules! random_walks {
     };
 }
 
-/// The example of `candlecast-pipeline` that measures on real candles.
+/// The example of `candlecast-pipeline` that measures on real candles, and its flags.
 const MEASURE: &str = "measure";
+static MEASURE_FLAGS: [&str; 7] = ["coins", "from", "to", "data", "model", "retrain-days", "seeds"];
+
+/// Flags of developer commands, by which a run may be short.
+static COMMAND_FLAGS: [(&str, &[&str]); 4] = [
+    ("kill-harness", &["kills", "seed", "kinds", "records"]),
+    ("stream-faults", &["seconds", "seed"]),
+    ("two-hosts", &["jobs", "seed"]),
+    ("mutants", &["sample", "seed", "minutes", "dependants"]),
+];
 
 /// A measurement on real candles.
 macro_rules! measure {
@@ -119,7 +146,7 @@ const ALL_FEATURES: &str = "group:price,group:average,group:momentum,group:trend
                             group:microstructure,group:correlation,group:calendar,group:regime";
 
 /// All long runs, the quickest first.
-pub(super) static LONG_RUNS: [LongRun; 15] = [
+pub(super) static LONG_RUNS: [LongRun; 17] = [
     LongRun {
         name: "order-books",
         title: "Order books of the depth captures beside the best prices and trades of the same captures",
@@ -242,17 +269,27 @@ pub(super) static LONG_RUNS: [LongRun; 15] = [
         shares: None,
     },
     LongRun {
-        name: "kill",
-        title: "kill -9 during import and training",
+        name: "two-hosts",
+        title: "Two hosts with clocks a minute apart share a queue over encrypted PostgreSQL",
         needs_peers: false,
-        steps: &[step(&["{xtask}", "kill-harness", "--runs", "100"])],
+        steps: &[step(&["{xtask}", "two-hosts"])],
         shares: None,
     },
     LongRun {
-        name: "kill-jobs",
-        title: "kill -9 during trainings, walk-forwards and saving; their jobs gone on with",
+        name: "stream-faults",
+        title: "A day of one-minute candles streamed through crashes, locks, clocks that jump and a network that is cut",
         needs_peers: false,
-        steps: &[step(&["{xtask}", "kill-jobs", "--runs", "100"])],
+        steps: &[
+            step(&["{xtask}", "stream-faults"]),
+            step(&["{cargo}", "run", "--profile", "dist", "--package", "candlecast-app", "--example", "network_cuts"]),
+        ],
+        shares: None,
+    },
+    LongRun {
+        name: "kill",
+        title: "kill -9 during imports, trainings, walk-forwards, saving, streams and backups, on SQLite and PostgreSQL",
+        needs_peers: false,
+        steps: &[step(&["{xtask}", "kill-harness"])],
         shares: None,
     },
     LongRun {
@@ -343,6 +380,13 @@ pub(super) static LONG_RUNS: [LongRun; 15] = [
         steps: &[measure!["volatility"]],
         shares: None,
     },
+    LongRun {
+        name: "mutants",
+        title: "Changed code that the tests must notice: 300 mutants of six crates",
+        needs_peers: false,
+        steps: &[step(&["{xtask}", "mutants"])],
+        shares: None,
+    },
 ];
 
 #[cfg(test)]
@@ -380,12 +424,23 @@ mod tests {
     }
 
     #[test]
-    fn measurements_are_told_from_other_runs() {
-        let names: Vec<&str> = LONG_RUNS.iter().filter(|run| run.is_measurement()).map(|run| run.name).collect();
-        assert_eq!(names, ["intervals", "forecasts", "unseen-coin", "placebo", "volatility"]);
-        for run in LONG_RUNS.iter().filter(|run| run.is_measurement()) {
+    fn measurements_and_developer_commands_take_flags() {
+        let with = |flag: &'static str| -> Vec<&'static str> {
+            LONG_RUNS.iter().filter(|run| run.flags().contains(&flag)).map(|run| run.name).collect()
+        };
+        assert_eq!(with("coins"), ["intervals", "forecasts", "unseen-coin", "placebo", "volatility"]);
+        for run in LONG_RUNS.iter().filter(|run| run.flags().contains(&"coins")) {
             assert!(run.steps.len() == 1 && run.steps[0].command.contains(&run.name), "{}", run.name);
         }
+        assert_eq!(with("seed"), ["two-hosts", "stream-faults", "kill", "mutants"]);
+        assert_eq!((with("kills"), with("minutes")), (vec!["kill"], vec!["mutants"]));
+        assert!(LONG_RUNS.iter().find(|run| run.name == "dm-size").unwrap().flags().is_empty());
+    }
+
+    #[test]
+    fn only_runs_that_write_there_have_a_folder_emptied() {
+        let with: Vec<&str> = LONG_RUNS.iter().filter(|run| run.uses_scratch()).map(|run| run.name).collect();
+        assert_eq!(with, ["lake-python", "features-real"]);
     }
 
     #[test]

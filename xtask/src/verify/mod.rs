@@ -1,12 +1,15 @@
-//! `cargo xtask verify`: runs too long for every change. Each writes its section of `RESULTS.md`; what is done at
-//! a revision is remembered, so that an interrupted series goes on where it was. A run named on the command line
-//! runs in any case. With flags, measurements are of other coins, periods and data: they are printed and not recorded.
+//! `cargo xtask verify`: runs too long for every change. Each writes its section of `RESULTS.md`; what is done at a
+//! revision is remembered, so that an interrupted series goes on where it was. A run named on the command line runs in
+//! any case. With flags, measurements are of other coins, periods and data, and crash runs are shorter: they are
+//! printed and not recorded. A run that stops on the way says so by a line that begins with [`PARTIAL`]: what it has by
+//! then is recorded, and the next `verify` goes on with it.
 
 mod list;
 mod required;
 mod shares;
 mod state;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::fs::File;
 use std::path::PathBuf;
@@ -18,6 +21,7 @@ use anyhow::{Context, Result, bail, ensure};
 use self::list::{LONG_RUNS, LongRun, Step};
 use self::state::State;
 use crate::args::Args;
+use crate::program::remove_folder;
 use crate::sections::Mark;
 use crate::sh::Profile;
 use crate::{machine, peers, sections, sh, test_data};
@@ -26,16 +30,22 @@ const FILE: &str = "RESULTS.md";
 const HEADING: &str = "# Results\n\nWritten by `cargo xtask verify`; each section says how to repeat it.\n";
 /// Last lines of a run's output that go into the file.
 const MAX_LINES: usize = 200;
-/// What measurements may be told, without the dashes: the flags of the example `measure`.
-const FLAGS: [&str; 7] = ["coins", "from", "to", "data", "model", "retrain-days", "seeds"];
+/// How a line begins that says how far a run came that is to go on later.
+const PARTIAL: &str = "partial: ";
+/// Flags by which a run stops on the way; what it measures stays the same.
+const PAUSES: [&str; 1] = ["minutes"];
 
 /// Runs what is named, or else all that is not done at this revision.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let args = Args::parse(args, &FLAGS)?;
-    let flags: Vec<String> =
-        FLAGS.iter().filter_map(|flag| Some([format!("--{flag}"), args.get(flag)?.to_owned()])).flatten().collect();
-    if !flags.is_empty() {
-        return measure(&args.names, &flags);
+    let known: BTreeSet<&str> = LONG_RUNS.iter().flat_map(LongRun::flags).collect();
+    let known: Vec<&str> = known.into_iter().collect();
+    let args = Args::parse(args, &known)?;
+    let given: Vec<&str> = known.into_iter().filter(|flag| args.get(flag).is_some()).collect();
+    check_flags(&args.names, &given)?;
+    let value = |flag: &str| [format!("--{flag}"), args.get(flag).unwrap_or_default().to_owned()];
+    let flags: Vec<String> = given.iter().flat_map(|flag| value(flag)).collect();
+    if given.iter().any(|flag| !PAUSES.contains(flag)) {
+        return shortly(&args.names, &flags);
     }
     let revision = machine::revision();
     let mut state = State::load(&sh::target_dir().join("verify/state.json"))?;
@@ -44,11 +54,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     for run in chosen {
         println!("== {}: {}", run.name, run.title);
         let start = Instant::now();
-        let result = Site::of(run, &[]).and_then(|site| site.perform());
+        let result = Site::of(run, &flags).and_then(|site| site.perform());
         let seconds = start.elapsed().as_secs_f64();
         let body = section(run, &revision, seconds, &result)?;
         sections::write(&sh::root().join(FILE), HEADING, Mark { kind: "verify", name: run.name }, &body)?;
         match result {
+            Ok(output) if is_partial(&output) => println!("{}: to be gone on with", run.name),
             Ok(_) => state.finish(run.name, &revision, seconds)?,
             Err(error) => {
                 eprintln!("{}: {error:#}", run.name);
@@ -60,19 +71,31 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Runs the measurements called `names` with `flags`. Nothing is recorded: `RESULTS.md` holds what the commands without
-/// flags give.
-fn measure(names: &[String], flags: &[String]) -> Result<()> {
-    ensure!(!names.is_empty(), "name the measurements that {} is for", flags[0]);
-    let chosen = choose(names, |_| false)?;
-    if let Some(other) = chosen.iter().find(|run| !run.is_measurement()) {
-        bail!("{} takes no flags", other.name);
+/// Refuses flags without names of the runs that they are for, and those that a named run does not take.
+fn check_flags(names: &[String], given: &[&str]) -> Result<()> {
+    let Some(first) = given.first() else { return Ok(()) };
+    ensure!(!names.is_empty(), "name the runs that --{first} is for");
+    for run in choose(names, |_| false)? {
+        let taken = run.flags();
+        if let Some(other) = given.iter().find(|flag| !taken.contains(*flag)) {
+            bail!("{} takes no --{other}; it takes: {}", run.name, taken.join(", "));
+        }
     }
-    for run in chosen {
+    Ok(())
+}
+
+/// Runs what is called `names` with `flags`. Nothing is recorded: `RESULTS.md` holds what the commands without flags
+/// give.
+fn shortly(names: &[String], flags: &[String]) -> Result<()> {
+    for run in choose(names, |_| false)? {
         println!("== {}: {}", run.name, run.title);
         Site::of(run, flags)?.perform()?;
     }
     Ok(())
+}
+
+fn is_partial(output: &str) -> bool {
+    output.lines().any(|line| line.starts_with(PARTIAL))
 }
 
 fn choose(names: &[String], is_done: impl Fn(&LongRun) -> bool) -> Result<Vec<&'static LongRun>> {
@@ -96,18 +119,18 @@ struct Site {
     run: &'static LongRun,
     scratch: PathBuf,
     data: Option<PathBuf>,
-    /// Words behind those of each step.
+    /// Words behind those of each step that takes flags.
     flags: Vec<String>,
 }
 
 impl Site {
-    /// Makes an empty scratch folder and, where the run needs it, the peers' environment.
+    /// Makes an empty scratch folder and the peers' environment, where the run needs them.
     fn of(run: &'static LongRun, flags: &[String]) -> Result<Self> {
         let scratch = sh::target_dir().join("verify").join(run.name);
-        if scratch.exists() {
-            fs::remove_dir_all(&scratch).with_context(|| format!("cannot empty {}", scratch.display()))?;
+        if run.uses_scratch() {
+            remove_folder(&scratch)?;
+            fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
         }
-        fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
         if run.needs_peers {
             peers::python(&["requirements.txt"])?;
         }
@@ -133,7 +156,10 @@ impl Site {
         let words = step.command.iter().map(|word| self.resolve(word)).collect::<Result<Vec<_>>>()?;
         let (program, arguments) = words.split_first().context("a step needs a command")?;
         let mut command = sh::program(program);
-        command.args(arguments).args(&self.flags).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
+        if !step.flags().is_empty() {
+            command.args(&self.flags);
+        }
         test_data::pass_to(&mut command);
         if let Some(file) = step.stdout {
             let file = self.resolve(file)?;
@@ -219,21 +245,32 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_for_named_measurements_alone() {
-        let refused = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            measure(&names, &["--coins".into(), "BTC".into()]).unwrap_err().to_string()
+    fn flags_are_for_named_runs_that_take_them() {
+        let refused = |words: &str| {
+            let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+            run(&words).unwrap_err().to_string()
         };
-        assert!(refused(&[]).contains("--coins") && refused(&["kill"]).contains("kill takes no flags"));
-        assert!(refused(&["forecasts", "dm-size"]).contains("dm-size"));
-        assert!(refused(&["forecast"]).contains("unseen-coin"));
+        assert!(refused("--coins BTC").contains("name the runs that --coins is for"));
+        assert!(refused("kill --coins BTC").contains("kill takes no --coins; it takes: kills, seed"));
+        assert!(refused("forecasts dm-size --coins BTC").contains("dm-size takes no --coins"));
+        assert!(refused("forecasts kill --kills 3").contains("forecasts takes no --kills"));
+        assert!(refused("forecast --coins BTC").contains("unseen-coin"));
+        assert!(refused("kill --coin BTC").contains("unknown flag `--coin`"));
+    }
+
+    #[test]
+    fn a_run_that_stopped_on_the_way_says_so() {
+        assert!(is_partial("tested\npartial: 120 of 300 mutants\n"));
+        assert!(!is_partial("300 of 300 mutants, none partial: fine\n"));
+        let taken = LONG_RUNS.iter().flat_map(LongRun::flags).collect::<Vec<_>>();
+        assert!(PAUSES.iter().all(|flag| taken.contains(flag)));
     }
 
     #[test]
     fn a_section_shows_how_to_repeat_the_run_and_its_failure() {
         let run = LONG_RUNS.iter().find(|run| run.name == "kill").unwrap();
         let text = section(run, "abc", 3.0, &Ok("100 runs\n".into())).unwrap();
-        assert!(text.contains("100 runs") && text.contains("cargo xtask kill-harness"), "{text}");
+        assert!(text.contains("100 runs") && text.contains("cargo xtask kill-harness\n"), "{text}");
         let failed = section(run, "abc", 3.0, &Err(anyhow::anyhow!("rows lost"))).unwrap();
         assert!(failed.contains("FAILED: rows lost"), "{failed}");
     }

@@ -1,4 +1,4 @@
-//! The crash harness against stand-ins for candlecast: one that saves properly passes, others are caught.
+//! The crash harness against stand-ins for candlecast: one that keeps what it acknowledges passes, others are caught.
 
 #![cfg(unix)]
 
@@ -9,39 +9,38 @@ use std::sync::{Mutex, PoisonError};
 
 use xtask::kill::{Plan, run};
 
-/// Acts on `--data-dir D (--quiet|--json) COMMAND …`; SAVE_ROWS and SAVE_MODEL are how it saves.
-const STAND_IN: &str = r#"#!/bin/sh
-dir=$2; shift 3; mkdir -p "$dir/models"
-case "$1 $2" in
-  "data list") echo "[{\"symbol\":\"BTCUSDT\",\"interval\":\"5m\",\"rows\":$(cat "$dir/rows")}]" ;;
-  "data check") test -s "$dir/rows" ;;
-  "models list")
-    echo "[{\"status\":\"active\",\"path\":\"models/ETHUSDT_linear_1.0.0.json\"}]" ;;
-  import*) n=$(($(wc -l < "$2") - 1)); SAVE_ROWS ;;
-  train*) model=$dir/models/ETHUSDT_linear_1.0.0; SAVE_MODEL ;;
-  predict*) echo "{\"price\":1}" ;;
-  *) exit 2 ;;
-esac
-"#;
+const STAND_IN: &str = include_str!("stand_in.sh");
 
-const ROWS_BY_RENAME: &str = r#"sleep 0.1; echo $n > "$dir/rows.tmp"; mv "$dir/rows.tmp" "$dir/rows""#;
-const ROWS_IN_PLACE: &str = r#"echo 0 > "$dir/rows"; sleep 0.1; echo $n > "$dir/rows""#;
-const MODEL_BY_RENAME: &str = r#"sleep 0.1; for f in "$model.json" "$model.meta.json"; do
-  echo "{}" > "$f.tmp"; mv "$f.tmp" "$f"; done"#;
-const MODEL_IN_PLACE: &str =
-    r#"printf "{" > "$model.json"; echo "{}" > "$model.meta.json"; sleep 0.1; echo "{}" > "$model.json""#;
+/// How a stand-in does what matters, word by word.
+const RIGHT: [(&str, &str); 8] = [
+    ("SAVE_ROWS", r#"sleep 0.1; put "$dir/rows" "$n""#),
+    ("WORK", r#"sleep 0.1; digest=$(echo "$work" | cksum | tr -d ' ')"#),
+    ("SAVE_MODEL", r#"put "$dir/models/M$1.json" "\"$digest\"""#),
+    ("LEDGER", r#"if ! grep -q "$digest" "$dir/ledger"; then echo "[0,\"$digest\"]" >> "$dir/ledger"; fi"#),
+    ("DEAD", "interrupted"),
+    ("TELL_CANDLE", r#"if test $i -gt $stored; then echo "$line" >> "$dir/play.csv"; fi; echo '{"event":"candle"}'"#),
+    ("LOG_FORECAST", r#"printf %s "$rows" >> "$dir/log""#),
+    ("PUT_ARCHIVE", r#"sleep 0.1; tar -cf "$2.new" -C "$pack" .; mv "$2.new" "$2""#),
+];
 
 /// One test at a time: a script cannot be started while another thread's fork still holds it open for writing.
 static TURN: Mutex<()> = Mutex::new(());
 
-fn plan(name: &str, save_rows: &str, save_model: &str) -> Plan {
+/// A stand-in that does `word` as `done` says and all else right.
+fn plan(name: &str, kinds: &[&str], wrong: Option<(&str, &str)>) -> Plan {
     let folder = std::env::temp_dir().join(format!("xtask-kill-{name}-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder can be made");
+    let mut script = STAND_IN.to_owned();
+    for (word, right) in RIGHT {
+        let done = wrong.filter(|(wrong, _)| *wrong == word).map_or(right, |(_, done)| done);
+        assert!(script.contains(word), "the stand-in has no {word}");
+        script = script.replace(word, done);
+    }
     let binary: PathBuf = folder.join("candlecast");
-    fs::write(&binary, STAND_IN.replace("SAVE_ROWS", save_rows).replace("SAVE_MODEL", save_model))
-        .expect("the stand-in can be written");
+    fs::write(&binary, script).expect("the stand-in can be written");
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).expect("the stand-in can be made executable");
-    Plan { scratch: folder.join("scratch"), import_rows: 800, train_rows: 100, ..Plan::new(binary, 12, 5) }
+    let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+    Plan { scratch: folder.join("scratch"), kinds, import_rows: 800, train_rows: 100, ..Plan::new(binary, 14, 5) }
 }
 
 fn clean(plan: &Plan) {
@@ -49,32 +48,83 @@ fn clean(plan: &Plan) {
         .expect("the folder can be removed");
 }
 
-#[test]
-fn a_program_that_saves_by_rename_passes() {
+/// What the harness says of a stand-in that does `word` as `done` says.
+fn failure(name: &str, kind: &str, word: &str, done: &str) -> String {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let plan = plan("good", ROWS_BY_RENAME, MODEL_BY_RENAME);
+    let plan = Plan { n_kills: 40, ..plan(name, &[kind], Some((word, done))) };
+    let error = format!("{:#}", run(&plan).unwrap_err());
+    assert!(plan.scratch.exists(), "what was lost is kept to be looked at");
+    clean(&plan);
+    error
+}
+
+#[test]
+fn a_program_that_keeps_what_it_acknowledges_passes_in_every_kind_of_work() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let plan = plan("right", &[], None);
     let report = run(&plan).unwrap();
-    assert_eq!((report.imports.n_begun, report.trainings.n_begun, report.rows), (6, 6, (500, 800)));
-    assert!(report.imports.n_killed > 0 && report.trainings.n_killed > 0, "{report}");
+    assert!(report.n_landed() >= 14 && report.rows.len() == 7, "{report}");
+    // A round has two runs at most, so every kind has had its turn.
+    assert!(report.rows.iter().all(|row| row.runs >= row.landed.max(1) && row.lost == 0), "{report}");
     assert!(!plan.scratch.exists());
     clean(&plan);
 }
 
 #[test]
 fn a_store_that_loses_acknowledged_candles_is_caught() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let plan = plan("rows", ROWS_IN_PLACE, MODEL_BY_RENAME);
-    let error = format!("{:#}", run(&plan).unwrap_err());
-    assert!(error.contains("0 candles in the store, acknowledged were 500"), "{error}");
-    assert!(plan.scratch.exists());
-    clean(&plan);
+    let in_place = r#"echo 0 > "$dir/rows"; sleep 0.1; echo $n > "$dir/rows""#;
+    let error = failure("rows", "import", "SAVE_ROWS", in_place);
+    assert!(error.contains("0 candles of binance BTCUSDT 5m, acknowledged were 500"), "{error}");
 }
 
 #[test]
 fn a_model_file_that_is_half_written_is_caught() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let plan = plan("model", ROWS_BY_RENAME, MODEL_IN_PLACE);
-    let error = format!("{:#}", run(&plan).unwrap_err());
+    let in_place = r#"printf '"' > "$dir/models/M$1.json"; sleep 0.1; echo "\"$digest\"" > "$dir/models/M$1.json""#;
+    let error = failure("model", "training", "SAVE_MODEL", in_place);
     assert!(error.contains("no whole document"), "{error}");
-    clean(&plan);
+}
+
+#[test]
+fn a_job_that_is_said_to_run_although_its_process_died_is_caught() {
+    let error = failure("running", "training", "DEAD", "running");
+    assert!(error.contains("of a killed process is running"), "{error}");
+}
+
+#[test]
+fn a_result_that_differs_after_going_on_is_caught() {
+    let error =
+        failure("differs", "walk-forward", "WORK", r#"sleep 0.1; digest=$(echo "$work" | cksum | tr -d ' ')$again"#);
+    assert!(error.contains("differs from an undisturbed run's"), "{error}");
+}
+
+#[test]
+fn lines_of_the_ledger_that_are_lost_are_caught() {
+    let error = failure("ledger", "saving", "LEDGER", r#"put "$dir/ledger" "[0,\"$digest\"]""#);
+    assert!(error.contains("of ml_ledger is gone"), "{error}");
+}
+
+#[test]
+fn a_stream_that_tells_before_it_stores_is_caught() {
+    let late = r#"echo '{"event":"candle"}'; if test $i -gt $stored && test $((i % 240)) = 0; then
+      head -n $i "$dir/source.csv" | tail -n +$((stored + 1)) >> "$dir/play.csv"; stored=$i; fi"#;
+    let error = failure("tells", "stream", "TELL_CANDLE", late);
+    assert!(error.contains("were told of") || error.contains("acknowledged were"), "{error}");
+}
+
+#[test]
+fn a_forecast_that_is_told_of_and_not_logged_is_caught() {
+    let error = failure(
+        "log",
+        "stream",
+        "LOG_FORECAST",
+        r#"waiting="$waiting$rows"; if test $i = 1440; then printf %s "$waiting" >> "$dir/log"; fi"#,
+    );
+    assert!(error.contains("was told of and is not in the log"), "{error}");
+}
+
+#[test]
+fn a_backup_that_is_written_in_place_is_caught() {
+    let in_place = r#": > "$2"; sleep 0.1; tar -cf "$2" -C "$pack" ."#;
+    let error = failure("archive", "backup", "PUT_ARCHIVE", in_place);
+    assert!(error.contains("the archive under its final name"), "{error}");
 }

@@ -1,6 +1,7 @@
 //! The machine-readable documents of all use cases: what `--json` prints and the HTTP API answers. camelCase; undefined
 //! values are null. Those of the crates below stand beside what they are of, and are listed here once more.
 
+mod backtest;
 mod data;
 mod evidence;
 mod forecast;
@@ -13,9 +14,12 @@ pub use candlecast_live::doc::*;
 pub use candlecast_monitor::doc::*;
 pub use candlecast_pipeline::doc::*;
 
+pub(crate) use backtest::backtest_id;
+pub use backtest::{BacktestDoc, BacktestsDoc, RerunDoc, RerunModelDoc, RerunOutcome, ThenNow};
 pub use data::{CheckDoc, CompactDoc, CoverageDoc, ImportDoc, JumpDoc, RejectedRowDoc};
 pub use evidence::EvidenceDoc;
 pub use forecast::ForecastDoc;
 pub use model::{
-    DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, ServingChangeDoc, TrainDoc, TrainedModelDoc, ValidationDoc,
+    DeletedDoc, DownloadDoc, ElsewhereModelDoc, IndexedDoc, ModelDoc, ServingChangeDoc, TrainDoc, TrainedModelDoc,
+    ValidationDoc,
 };

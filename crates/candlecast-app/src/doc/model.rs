@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::doc::EvidenceDoc;
-use crate::models::{Deleted, Indexed, Validated, config_and_pipeline};
+use crate::models::{Deleted, ElsewhereModel, Indexed, Validated, config_and_pipeline};
 use crate::train::{Trained, TrainedModel};
 
 /// A stored model.
@@ -35,6 +35,9 @@ pub struct ModelDoc {
     reason: Option<String>,
     /// Where its payload lies.
     pub path: String,
+    /// Folder of models that holds it, where hosts with folders of their own share the records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
     name: Option<String>,
     trained_at: Option<Timestamp>,
     horizon_steps: Option<usize>,
@@ -81,6 +84,7 @@ impl ModelDoc {
             status: manifest.status.to_string(),
             reason: None,
             path: path.display().to_string(),
+            folder: None,
             name: Some(manifest.name.clone()),
             trained_at: Some(manifest.trained_at),
             horizon_steps: Some(manifest.horizon_steps),
@@ -132,6 +136,7 @@ impl ModelDoc {
             status: l.status.to_string(),
             reason: l.reason.clone(),
             path: path.display().to_string(),
+            folder: None,
             name: None,
             trained_at: None,
             horizon_steps: None,
@@ -153,6 +158,48 @@ impl ModelDoc {
             program_version: None,
             instruction_set: None,
             sha256: None,
+        }
+    }
+}
+
+/// A model that lies in another folder.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ElsewhereModelDoc {
+    id: String,
+    /// What the folder is called; null where that is not on record.
+    folder: Option<String>,
+    symbol: String,
+    venue: String,
+    interval: String,
+    model_type: String,
+    task: String,
+    version: String,
+    /// Where it stands there.
+    status: String,
+    trained_at: Timestamp,
+    horizon_steps: u32,
+    accuracy: Option<f64>,
+    sha256: Option<String>,
+}
+
+impl From<&ElsewhereModel> for ElsewhereModelDoc {
+    fn from(model: &ElsewhereModel) -> Self {
+        let (family, key) = (&model.name.family, model.name.family.key());
+        Self {
+            id: model.name.to_string(),
+            folder: model.folder.clone(),
+            symbol: key.symbol.to_string(),
+            venue: key.venue.to_string(),
+            interval: key.interval.to_string(),
+            model_type: family.model().to_owned(),
+            task: family.task().to_owned(),
+            version: model.name.version.to_string(),
+            status: model.status.clone(),
+            trained_at: model.trained_at,
+            horizon_steps: model.horizon_steps,
+            accuracy: model.accuracy,
+            sha256: model.sha256.clone(),
         }
     }
 }
@@ -211,16 +258,16 @@ impl TrainDoc {
 
 impl From<&Trained> for TrainDoc {
     fn from(t: &Trained) -> Self {
-        let mut trained: Vec<TrainedModelDoc> =
-            t.models.iter().map(|model| TrainedModelDoc::of(model, &t.fit)).collect();
+        let mut trained: Vec<TrainedModelDoc> = t.models.iter().map(|model| TrainedModelDoc::of(model, t)).collect();
         if trained.len() == 1 { Self::One(Box::new(trained.remove(0))) } else { Self::Several { trained } }
     }
 }
 
 impl TrainedModelDoc {
-    fn of(trained: &TrainedModel, fit: &FitSummary) -> Self {
+    fn of(trained: &TrainedModel, training: &Trained) -> Self {
+        let (fit, folder) = (&training.fit, training.folder.clone());
         Self {
-            model: ModelDoc::of(&trained.manifest, &trained.path),
+            model: ModelDoc { folder, ..ModelDoc::of(&trained.manifest, &trained.path) },
             active: trained.candidate_because.is_none(),
             candidate_because: trained.candidate_because.clone(),
             active_because: trained.active_because.clone(),
@@ -308,11 +355,13 @@ pub struct IndexedDoc {
     added: usize,
     changed: usize,
     removed: usize,
+    /// Models that the index cannot show, since another folder has given their name to another model.
+    taken: usize,
 }
 
 impl From<&Indexed> for IndexedDoc {
     fn from(i: &Indexed) -> Self {
-        Self { added: i.added, changed: i.changed, removed: i.removed }
+        Self { added: i.added, changed: i.changed, removed: i.removed, taken: i.taken }
     }
 }
 

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 /// The name of the members of a model that is made of models.
 const ENSEMBLE: &str = "ensemble";
+/// Among the metrics, the share of the range that was asked to be tested; left out where none was.
+pub(crate) const TEST_SHARE_ASKED: &str = "testShareAsked";
 
 /// `recipe`, asked for with `params`, in the two parts that manifests have.
 pub(crate) fn parts_of(recipe: &Recipe, params: &Value) -> Result<(Value, Value), serde_json::Error> {
@@ -20,6 +22,11 @@ pub(crate) fn parts_of(recipe: &Recipe, params: &Value) -> Result<(Value, Value)
         Recipe::Pipeline(config) => (parameters(config), serde_json::to_value(config)?),
         Recipe::Ensemble(config) => (params.clone(), json!({ ENSEMBLE: config })),
     })
+}
+
+/// The share of the range that its training was asked to test, if any was named.
+pub(crate) fn asked_test_share(manifest: &ModelManifest) -> Option<f64> {
+    manifest.metrics.get(TEST_SHARE_ASKED)?.as_f64()
 }
 
 /// The learner's parameters, defaults included.

@@ -1,14 +1,20 @@
 //! The index of models in the metadata database, brought in line with the files, which are the truth.
 //!
-//! A family is always brought in line as a whole, so doing it again changes nothing, and what a failure left behind is
-//! mended by the next change. Rows of models that were only configured have no files and are left alone.
+//! A family is always brought in line as a whole and at once, so doing it again changes nothing, and what a failure left
+//! behind is mended by the next change. Where hosts with folders of their own share the database, each writes the rows of
+//! its own folder. Rows of models that were only configured have no files and are left alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use candlecast_core::{Problem, ProgressSink, Timestamp};
-use candlecast_host::{Host, blocking};
-use candlecast_meta::{MAX_PAGE, MetaError, MetadataStore, Model, ModelFilter, ModelStatus, PageRequest};
+use candlecast_core::{Problem, ProgressSink, Seed};
+use candlecast_host::{Host, blocking, models_folder};
+use candlecast_meta::{FoundModel, MAX_PAGE, MetaError, Model, ModelFilter, ModelStatus, ModelsIn, PageRequest, Retry};
 use candlecast_registry::{Family, Listed, ModelManifest, Status};
+
+/// Looks at the files of one family at most, while others go on changing them: whoever does brings the index in line, too.
+const MAX_LOOKS: usize = 5;
+/// How long others that write the same rows are waited for, ms.
+const INDEX_BUDGET_MS: u64 = 5_000;
 
 /// What was done to the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,41 +25,106 @@ pub struct Indexed {
     pub changed: usize,
     /// Rows whose files are gone.
     pub removed: usize,
+    /// Models that are not in it, since another folder has given their name to another model.
+    pub taken: usize,
+}
+
+impl Indexed {
+    fn add(&mut self, part: Self) {
+        self.added += part.added;
+        self.changed += part.changed;
+        self.removed += part.removed;
+        self.taken += part.taken;
+    }
+}
+
+/// A model that was trained, and the run that trained it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TrainedBy<'a> {
+    pub(crate) model_id: &'a str,
+    pub(crate) run_id: &'a str,
 }
 
 /// Brings the index of one family in line with its files.
 pub async fn index_family(host: &Host, family: &Family) -> Result<Indexed, Problem> {
-    let of = family.clone();
-    let listed = blocking(host, move |host| Ok(host.registry.list_family(&of)?)).await?;
+    let seed = Seed::default().derive(&family.to_string(), 0);
+    index(host, family, None, Retry { budget_ms: INDEX_BUDGET_MS, seed, ..Retry::default() }).await
+}
+
+/// [`index_family`], where `trained` puts on record who trained a model, tried as `retry` says.
+///
+/// Between the look at the files and the record another process may have changed them and recorded that, which this
+/// record would undo. So the files are looked at once more afterwards: if they are still what was recorded, so is the
+/// index, and whatever changes them from then on is recorded after it.
+pub(crate) async fn index(
+    host: &Host,
+    family: &Family,
+    trained: Option<TrainedBy<'_>>,
+    retry: Retry,
+) -> Result<Indexed, Problem> {
     let store = host.metadata().await?;
-    let filter = ModelFilter {
-        series: Some(family.key().clone()),
-        model_type: Some(family.model().to_owned()),
-        task: Some(family.task().to_owned()),
-        status: None,
+    let models = ModelsIn {
+        folder: models_folder(host).await?,
+        series: family.key().clone(),
+        model_type: family.model().to_owned(),
+        task: family.task().to_owned(),
     };
-    let rows = rows(store.as_ref(), &filter).await?;
-    Ok(FamilySync::new(store.as_ref(), host.now(), rows).run(&listed).await?)
+    // Whoever was in the way has changed something: each try looks at the files anew.
+    let record = || async {
+        let listed = match files_of(host, family).await {
+            Ok(listed) => listed,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let found: Vec<FoundModel> = listed.iter().map(|entry| found(entry, trained)).collect();
+        let synced = store.sync_models(&models, &found, host.now()).await?;
+        Ok::<_, MetaError>(Ok((listed, synced)))
+    };
+    let mut done = Indexed::default();
+    for _ in 0..MAX_LOOKS {
+        let (listed, synced) = retry.run(record).await??;
+        for id in &synced.taken {
+            tracing::warn!(model = %id, "another folder has given this name to another model: the index shows that one");
+        }
+        done = Indexed {
+            added: done.added + synced.added,
+            changed: done.changed + synced.changed,
+            removed: done.removed + synced.removed,
+            taken: synced.taken.len(),
+        };
+        if files_of(host, family).await? == listed {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+async fn files_of(host: &Host, family: &Family) -> Result<Vec<Listed>, Problem> {
+    let family = family.clone();
+    blocking(host, move |host| Ok(host.registry.list_family(&family)?)).await
 }
 
 /// Brings the index in line with all files.
 pub async fn reindex_models(host: &Host, watch: &dyn ProgressSink) -> Result<Indexed, Problem> {
-    let store = host.metadata().await?;
-    let rows = rows(store.as_ref(), &ModelFilter::default()).await?;
+    let mut families = indexed_families(host).await?;
     let names = blocking(host, |host| Ok(host.registry.names()?)).await?;
-    let mut families: BTreeSet<Family> = names.into_iter().map(|name| name.family).collect();
-    let trained = rows.values().filter(|row| row.status != ModelStatus::Created);
-    families.extend(trained.filter_map(|row| Family::new(row.series.clone(), &row.model_type, &row.task).ok()));
+    families.extend(names.into_iter().map(|name| name.family));
     let mut done = Indexed::default();
     for (i, family) in families.iter().enumerate() {
         host.check_cancelled()?;
         watch.progress("models", i as u64, families.len() as u64);
-        let part = index_family(host, family).await?;
-        done.added += part.added;
-        done.changed += part.changed;
-        done.removed += part.removed;
+        done.add(index_family(host, family).await?);
     }
     Ok(done)
+}
+
+/// Forgets what the shared records know of the models of `folder`, which is gone for good; returns how many there were.
+/// This host's own folder is refused.
+pub async fn forget_folder(host: &Host, folder: &str) -> Result<u64, Problem> {
+    if models_folder(host).await? == folder {
+        let detail = format!("{folder} is the folder of models that is in use here: its models are deleted one by one");
+        return Err(Problem::usage("bad-folder", "forget-folder", detail));
+    }
+    Ok(host.metadata().await?.forget_folder(folder).await?)
 }
 
 /// [`index_family`] after a change of the files, which is done and stands: a failure is logged.
@@ -63,32 +134,54 @@ pub async fn index_follows(host: &Host, family: &Family) {
     }
 }
 
-/// The row of a model whose files are whole, as long as its status is not set.
-pub(crate) fn row_of(manifest: &ModelManifest, run_id: Option<String>) -> Model {
-    without_status(Model {
+/// Families of which the index has rows of this folder, or rows that are of no folder in particular.
+async fn indexed_families(host: &Host) -> Result<BTreeSet<Family>, Problem> {
+    let store = host.metadata().await?;
+    let folder = models_folder(host).await?;
+    let mut families = BTreeSet::new();
+    let mut page = PageRequest::first(MAX_PAGE);
+    loop {
+        let part = store.models(&ModelFilter::default(), page).await?;
+        let here = |row: &&Model| folder.is_empty() || row.folder.is_empty() || row.folder == folder;
+        let trained = part.items.iter().filter(here).filter(|row| row.status != ModelStatus::Created);
+        families.extend(trained.filter_map(|row| Family::new(row.series.clone(), &row.model_type, &row.task).ok()));
+        match part.next {
+            Some(next) => page.after = Some(next),
+            None => return Ok(families),
+        }
+    }
+}
+
+/// What the index is to say of a version.
+fn found(entry: &Listed, trained: Option<TrainedBy<'_>>) -> FoundModel {
+    let Some(manifest) = &entry.manifest else { return FoundModel::Damaged(entry.name.to_string()) };
+    let by = trained.filter(|trained| trained.model_id == manifest.id).map(|trained| trained.run_id.to_owned());
+    FoundModel::Whole(Box::new(row_of(manifest, status_of(entry.status), by)))
+}
+
+fn row_of(manifest: &ModelManifest, status: ModelStatus, run_id: Option<String>) -> Model {
+    let mut meta = serde_json::to_value(manifest).unwrap_or_default();
+    // The status has a column of its own, and would be out of date here with every promotion.
+    if let Some(fields) = meta.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    Model {
         id: manifest.id.clone(),
+        folder: String::new(),
         name: manifest.name.clone(),
         series: manifest.key(),
         model_type: manifest.model_type.to_ascii_lowercase(),
         task: manifest.task.clone(),
         version: manifest.version.to_string(),
-        status: ModelStatus::Candidate,
+        status,
         horizon_steps: u32::try_from(manifest.horizon_steps).unwrap_or(u32::MAX),
         trained_at: manifest.trained_at,
         accuracy: manifest.accuracy,
         sha256: Some(manifest.sha256.clone()),
         run_id,
-        meta: serde_json::to_value(manifest).unwrap_or_default(),
+        meta,
         activated_at: None,
-    })
-}
-
-/// Without the status in the manifest: it has a column of its own, and would be out of date with every promotion.
-fn without_status(mut model: Model) -> Model {
-    if let Some(fields) = model.meta.as_object_mut() {
-        fields.shift_remove("status");
     }
-    model
 }
 
 fn status_of(status: Status) -> ModelStatus {
@@ -97,115 +190,5 @@ fn status_of(status: Status) -> ModelStatus {
         Status::Active => ModelStatus::Active,
         Status::Archived => ModelStatus::Archived,
         Status::Corrupt => ModelStatus::Corrupt,
-    }
-}
-
-/// All rows that `filter` selects, by id.
-async fn rows(store: &dyn MetadataStore, filter: &ModelFilter) -> Result<BTreeMap<String, Model>, MetaError> {
-    let mut found = BTreeMap::new();
-    let mut page = PageRequest::first(MAX_PAGE);
-    loop {
-        let part = store.models(filter, page).await?;
-        found.extend(part.items.into_iter().map(|model| (model.id.clone(), model)));
-        match part.next {
-            Some(next) => page.after = Some(next),
-            None => return Ok(found),
-        }
-    }
-}
-
-/// One family being brought in line.
-struct FamilySync<'a> {
-    store: &'a dyn MetadataStore,
-    now: Timestamp,
-    rows: BTreeMap<String, Model>,
-    added: BTreeSet<String>,
-    changed: BTreeSet<String>,
-    removed: usize,
-}
-
-impl<'a> FamilySync<'a> {
-    fn new(store: &'a dyn MetadataStore, now: Timestamp, rows: BTreeMap<String, Model>) -> Self {
-        Self { store, now, rows, added: BTreeSet::new(), changed: BTreeSet::new(), removed: 0 }
-    }
-
-    async fn run(mut self, listed: &[Listed]) -> Result<Indexed, MetaError> {
-        for manifest in listed.iter().filter_map(|entry| entry.manifest.as_ref()) {
-            self.put(manifest).await?;
-        }
-        // Promoting archives the one before of the same horizon in the same breath, so one serves at every moment.
-        for entry in listed.iter().filter(|entry| entry.status == Status::Active) {
-            self.promote(&entry.name.to_string()).await?;
-        }
-        for entry in listed.iter().filter(|entry| entry.status != Status::Active) {
-            self.set_status(&entry.name.to_string(), status_of(entry.status)).await?;
-        }
-        let kept: BTreeSet<String> = listed.iter().map(|entry| entry.name.to_string()).collect();
-        self.remove_others(&kept).await?;
-        let changed = self.changed.difference(&self.added).count();
-        Ok(Indexed { added: self.added.len(), changed, removed: self.removed })
-    }
-
-    /// Adds or updates the row of a model whose files are whole.
-    async fn put(&mut self, manifest: &ModelManifest) -> Result<(), MetaError> {
-        let known = self.rows.get(&manifest.id);
-        let run_id = known.and_then(|row| row.run_id.clone());
-        let wanted = row_of(manifest, run_id);
-        // Of a known model the status stays as it is until it is set.
-        let status = known.map_or(wanted.status, |row| row.status);
-        let activated_at = known.and_then(|row| row.activated_at);
-        let becomes = Model { status, activated_at, ..wanted.clone() };
-        if known.is_some_and(|row| without_status(row.clone()) == becomes) {
-            return Ok(());
-        }
-        let kind = if known.is_some() { &mut self.changed } else { &mut self.added };
-        kind.insert(manifest.id.clone());
-        self.store.put_model(&wanted, self.now).await?;
-        self.rows.insert(manifest.id.clone(), becomes);
-        Ok(())
-    }
-
-    async fn promote(&mut self, id: &str) -> Result<(), MetaError> {
-        let Some((status, horizon)) = self.rows.get(id).map(|row| (row.status, row.horizon_steps)) else {
-            return Ok(());
-        };
-        if status == ModelStatus::Active {
-            return Ok(());
-        }
-        if matches!(status, ModelStatus::Corrupt | ModelStatus::Created) {
-            self.store.set_model_status(id, ModelStatus::Archived, self.now).await?;
-        }
-        self.store.promote_model(id, self.now).await?;
-        for (other, row) in &mut self.rows {
-            if other == id {
-                row.status = ModelStatus::Active;
-            } else if row.status == ModelStatus::Active && row.horizon_steps == horizon {
-                row.status = ModelStatus::Archived;
-            }
-        }
-        self.changed.insert(id.to_owned());
-        Ok(())
-    }
-
-    /// Sets any status but active. A damaged model without a row stays without one: nothing is known of it.
-    async fn set_status(&mut self, id: &str, status: ModelStatus) -> Result<(), MetaError> {
-        let Some(row) = self.rows.get_mut(id).filter(|row| row.status != status) else { return Ok(()) };
-        self.store.set_model_status(id, status, self.now).await?;
-        row.status = status;
-        self.changed.insert(id.to_owned());
-        Ok(())
-    }
-
-    /// Removes the rows of models whose files are gone.
-    async fn remove_others(&mut self, kept: &BTreeSet<String>) -> Result<(), MetaError> {
-        let gone = self.rows.values().filter(|row| !kept.contains(&row.id) && row.status != ModelStatus::Created);
-        for row in gone {
-            if row.status == ModelStatus::Active {
-                self.store.set_model_status(&row.id, ModelStatus::Archived, self.now).await?;
-            }
-            self.store.delete_model(&row.id).await?;
-            self.removed += 1;
-        }
-        Ok(())
     }
 }

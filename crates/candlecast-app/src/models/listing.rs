@@ -1,9 +1,10 @@
-//! Pages of the list of models, cut from the file names, and what serves and served.
+//! Pages of the list of models, cut from the file names, what serves and served, and what lies in other folders.
 
 use std::collections::BTreeSet;
 
-use candlecast_core::{Interval, Problem, Symbol, Venue};
-use candlecast_host::{Host, blocking};
+use candlecast_core::{Interval, Problem, Symbol, Timestamp, Venue};
+use candlecast_host::{Host, blocking, models_folder, shares_records};
+use candlecast_meta::{MAX_PAGE, Model, ModelFilter, ModelStatus, PageRequest};
 use candlecast_registry::{Family, Listed, ModelName, ServingChange, Status};
 
 /// Versions whose small files are read at once.
@@ -35,6 +36,10 @@ impl ModelQuery {
             && self.interval.is_none_or(|interval| interval == key.interval)
             && self.model.as_deref().is_none_or(|model| model == family.model())
             && self.task.as_deref().is_none_or(|task| task == family.task())
+    }
+
+    fn selects_elsewhere(&self, model: &ElsewhereModel) -> bool {
+        self.selects(&model.name) && self.status.is_none_or(|status| status.to_string() == model.status)
     }
 }
 
@@ -70,6 +75,67 @@ fn page_now(
     }
     page.truncate(limit);
     Ok(page)
+}
+
+/// A model that lies in another folder, as the shared records know it: its files are not here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ElsewhereModel {
+    /// Series, type, task and version.
+    pub name: ModelName,
+    /// What the folder is called; `None` where that is not on record.
+    pub folder: Option<String>,
+    /// Where it stands in that folder, as of its last change.
+    pub status: String,
+    /// Steps of its horizon.
+    pub horizon_steps: u32,
+    /// When it was trained.
+    pub trained_at: Timestamp,
+    /// Directional or class accuracy on the test part, 0 to 1.
+    pub accuracy: Option<f64>,
+    /// SHA-256 of its payload.
+    pub sha256: Option<String>,
+}
+
+/// At most `limit` of the models in other folders that `wanted` selects, last trained first. A problem where the records
+/// are this folder's alone.
+pub async fn models_elsewhere(host: &Host, wanted: &ModelQuery, limit: usize) -> Result<Vec<ElsewhereModel>, Problem> {
+    if !shares_records(host) {
+        let detail = "there are no other folders: hosts share records in a PostgreSQL that DATABASE_URL names";
+        return Err(Problem::usage("no-shared-records", "elsewhere", detail));
+    }
+    let here: BTreeSet<ModelName> = blocking(host, |host| Ok(host.registry.names()?)).await?.into_iter().collect();
+    let filter = ModelFilter {
+        not_folder: Some(models_folder(host).await?),
+        model_type: wanted.model.clone(),
+        task: wanted.task.clone(),
+        ..ModelFilter::default()
+    };
+    let store = host.metadata().await?;
+    let mut page = PageRequest::first(MAX_PAGE);
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let part = store.models(&filter, page).await?;
+        let models = part.items.into_iter().filter(|row| row.status != ModelStatus::Created).filter_map(elsewhere);
+        found.extend(models.filter(|model| wanted.selects_elsewhere(model) && !here.contains(&model.name)));
+        match part.next {
+            Some(next) => page.after = Some(next),
+            None => break,
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn elsewhere(row: Model) -> Option<ElsewhereModel> {
+    Some(ElsewhereModel {
+        name: row.id.parse().ok()?,
+        folder: Some(row.folder).filter(|folder| !folder.is_empty()),
+        status: row.status.to_string(),
+        horizon_steps: row.horizon_steps,
+        trained_at: row.trained_at,
+        accuracy: row.accuracy,
+        sha256: row.sha256,
+    })
 }
 
 /// The version that serves in each slot, damaged or not, and a problem for each series and type of which it cannot be

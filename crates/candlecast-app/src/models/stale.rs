@@ -1,14 +1,14 @@
 //! Models older than their time to live: they go on serving, and are trained again with the configuration they have.
 
 use candlecast_core::{ModelRequest, Problem, SeriesKey, TimeRange, Timestamp};
-use candlecast_host::{Host, blocking};
+use candlecast_host::{Host, blocking, models_folder};
 use candlecast_jobs::QueuedTrainings;
 use candlecast_learn::TrainWindow;
 use candlecast_meta::NewJob;
 use candlecast_pipeline::{PipelineOptions, options_of};
 use candlecast_registry::{ModelManifest, Slot};
 
-use crate::models::configuration::recipe_and_params;
+use crate::models::configuration::{asked_test_share, recipe_and_params};
 use crate::pool::pool_of;
 
 /// A serving model that is older than its time to live, with what a training of the same configuration, its horizon
@@ -32,8 +32,9 @@ pub struct StaleModel {
     pub range: TimeRange,
 }
 
-/// The serving models of all slots that are older than their time to live at `now`. Models that cannot be read, or that
-/// this program does not know, are left out: `models list` and `doctor` name them.
+/// The serving models of all slots that are older than their time to live at `now`, and of which no version was trained
+/// within it. Models that cannot be read, or that this program does not know, are left out: `models list` and `doctor` name
+/// them.
 pub async fn stale_models(host: &Host, now: Timestamp) -> Result<Vec<StaleModel>, Problem> {
     blocking(host, move |host| stale_at(host, now)).await
 }
@@ -42,7 +43,7 @@ fn stale_at(host: &Host, now: Timestamp) -> Result<Vec<StaleModel>, Problem> {
     let mut stale = Vec::new();
     for slot in host.registry.serving_slots()? {
         let Some(manifest) = serving_manifest(host, &slot)? else { continue };
-        if !is_stale(host, &manifest, now) {
+        if !is_stale(host, &manifest, now) || was_tried(host, &slot, &manifest, now)? {
             continue;
         }
         // One training makes the models of all series that were learnt from.
@@ -55,7 +56,9 @@ fn stale_at(host: &Host, now: Timestamp) -> Result<Vec<StaleModel>, Problem> {
 /// Queues a training for every stale model, if `auto_retrain` is on; `job` makes it. What learnt from a pool does so
 /// again, from what is stored by now. A model that cannot be queued is a problem of its own, the others are queued all
 /// the same. Each model is queued at most once in a time to live, whether the training succeeds, fails or yields only a
-/// candidate: otherwise a model that cannot be beaten would be trained without end.
+/// candidate: otherwise a model that cannot be beaten would be trained without end. A training that yielded a candidate is
+/// known by it ([`stale_models`]), also after its job was forgotten; one that failed is queued again then. Where several
+/// folders of models share the queue, a model is trained again beside its own.
 pub async fn queue_retraining(
     host: &Host,
     auto_retrain: bool,
@@ -94,7 +97,9 @@ async fn queue_stale(
     now: Timestamp,
 ) -> Result<Option<String>, Problem> {
     let id = stale.job_id(now, host.settings.model_ttl_s);
-    let job = NewJob { dedupe_key: Some(format!("retrain:{}", stale.model_id)), id, ..job? };
+    let (dedupe_key, folder) = (Some(format!("retrain:{}", stale.model_id)), models_folder(host).await?);
+    let folder = (!folder.is_empty()).then_some(folder);
+    let job = NewJob { dedupe_key, folder, id, ..job? };
     let enqueued = host.metadata().await?.enqueue(&job, now).await?;
     Ok(enqueued.is_new.then_some(enqueued.job.id))
 }
@@ -102,6 +107,14 @@ async fn queue_stale(
 /// True when the model of `manifest` is older than its time to live at `now`.
 pub fn is_stale(host: &Host, manifest: &ModelManifest, now: Timestamp) -> bool {
     (now.ms() - manifest.trained_at.ms()) / 1000 > host.settings.model_ttl_s
+}
+
+/// True where a version of `slot` that is newer than the serving one was trained within the time to live: it was not
+/// better, and the next one is not to be tried before the time is over again.
+fn was_tried(host: &Host, slot: &Slot, serving: &ModelManifest, now: Timestamp) -> Result<bool, Problem> {
+    let listed = host.registry.list_slot(slot)?;
+    let others = listed.iter().filter_map(|entry| entry.manifest.as_ref());
+    Ok(others.filter(|other| other.trained_at > serving.trained_at).any(|other| !is_stale(host, other, now)))
 }
 
 /// The manifest of the active version, if it can be read.
@@ -113,7 +126,7 @@ fn serving_manifest(host: &Host, slot: &Slot) -> Result<Option<ModelManifest>, P
 impl StaleModel {
     fn of(slot: &Slot, manifest: &ModelManifest) -> Option<Self> {
         let (recipe, params) = recipe_and_params(manifest)?;
-        let common = options_of(&recipe)?;
+        let common = PipelineOptions { test_share: asked_test_share(manifest), ..options_of(&recipe)? };
         let from = match common.window {
             TrainWindow::Expanding => manifest.data_range.from,
             TrainWindow::Rolling { .. } | TrainWindow::Own => TimeRange::ALL.from,

@@ -7,8 +7,8 @@
 use std::path::PathBuf;
 
 use candlecast_files::{FileError, NewFile, create_folder};
-use candlecast_host::{Host, PROGRAM, content_hash};
-use candlecast_pipeline::{EnsembleKnowledge, instruction_set};
+use candlecast_host::{Host, content_hash};
+use candlecast_pipeline::{EnsembleKnowledge, program_identity};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub(super) struct Shelf {
 impl Shelf {
     /// Of the ensemble that `what` names, whose members are the versions in `members`.
     pub(super) fn new(what: &Value, members: &Value) -> Self {
-        let key = json!({ "members": members, "program": PROGRAM, "set": instruction_set() });
+        let key = json!({ "members": members, "program": program_identity() });
         Self { name: format!("{}.json", content_hash(what)), key: content_hash(&key) }
     }
 

@@ -58,7 +58,7 @@ proptest! {
             for due in due(&schedule, Timestamp(now)) {
                 prop_assert!(due.slot.ms() <= now);
                 let which = usize::from(due.training.model == "hybrid");
-                queued[which] += usize::from(jobs.insert(due.job_id()));
+                queued[which] += usize::from(jobs.insert(due.job_id("")));
             }
             periods.insert(of_period(now));
             days.insert(of_day(now));

@@ -8,7 +8,7 @@ use candlecast_registry::{Listed, ModelManifest, ServingChange, Tries};
 use serde_json::Value;
 
 use crate::doc::EvidenceDoc;
-use crate::models::config_and_pipeline;
+use crate::models::{ElsewhereModel, config_and_pipeline};
 use crate::text::{count, day, hit_rate, percent, price, span, table};
 
 /// The list of models.
@@ -37,6 +37,25 @@ pub fn models(listed: &[Listed]) -> String {
         "\nloss: MAE of prices, log loss of directions, QLIKE of volatilities; right: share of right directions.",
     );
     text
+}
+
+/// The list of models that lie in other folders.
+pub fn models_elsewhere(found: &[ElsewhereModel]) -> String {
+    if found.is_empty() {
+        return "the records know of no model in another folder that is like that".into();
+    }
+    let mut t = table(&["id", "folder", "status there", "trained", "horizon", "right"], [4, 5]);
+    for model in found {
+        t.add_row([
+            model.name.to_string(),
+            model.folder.clone().unwrap_or_else(|| "?".into()),
+            model.status.clone(),
+            day(model.trained_at),
+            model.horizon_steps.to_string(),
+            percent(model.accuracy, 1),
+        ]);
+    }
+    format!("{t}\nTheir files are not here: the workers and programs of that folder read them.")
 }
 
 /// How much was scored on the test part; `None` where this was the first.

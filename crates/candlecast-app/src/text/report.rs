@@ -8,6 +8,7 @@ use candlecast_pipeline::doc::{
 };
 
 use crate::doc::{TrainDoc, TrainedModelDoc};
+use crate::text::cross::cross;
 use crate::text::{
     count, fixed, hit_rate, interval, percent, pool_line, price, signed, span, synthetic, table, tries_line,
     weights_lines,
@@ -26,6 +27,7 @@ pub fn evaluation(e: &EvaluationDoc) -> String {
         span(range),
         synthetic(e.synthetic),
     );
+    text.push_str(&cross(e));
     text.push_str(&report(&e.report));
     text.push_str(&format!("\nfingerprint {}", e.fingerprint));
     text
@@ -46,8 +48,9 @@ fn trained_model(t: &TrainedModelDoc) -> String {
         synthetic(t.model.synthetic)
     );
     text.push_str(&report(&t.report));
+    let folder = t.model.folder.as_ref().map_or_else(String::new, |folder| format!(" in the folder {folder}"));
     text.push_str(&format!(
-        "\nsaved {} ({} to learn from, {} to stop on, {}, {})",
+        "\nsaved {}{folder} ({} to learn from, {} to stop on, {}, {})",
         t.model.path,
         count(t.train_samples, "sample"),
         t.valid_samples,

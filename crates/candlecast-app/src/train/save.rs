@@ -9,7 +9,7 @@ use candlecast_pipeline::{Decision, Fitted, FittedMarket, instruction_set};
 use candlecast_registry::{Activate, Change, FeatureVersion, ModelManifest, NewModel, Slot, Status, Tries};
 use serde_json::Value;
 
-use crate::models::configuration::parts_of;
+use crate::models::configuration::{TEST_SHARE_ASKED, parts_of};
 use crate::models::model_path;
 use crate::train::{TrainJob, Trained, TrainedModel};
 
@@ -39,7 +39,7 @@ pub(super) fn save(saving: &Saving<'_>, fitted: Fitted) -> Result<Trained, Probl
     for (k, market) in markets.into_iter().enumerate() {
         models.push(saving.market(k, market, &features, seconds)?);
     }
-    Ok(Trained { models, fit })
+    Ok(Trained { models, fit, folder: None })
 }
 
 impl Saving<'_> {
@@ -114,11 +114,23 @@ impl Saving<'_> {
             seed: self.request.seed.0,
             program_version: PROGRAM.into(),
             instruction_set: instruction_set().into(),
-            metrics: scored_metrics_value(scores, fitted.report.origins),
+            metrics: self.metrics(fitted),
             baseline_metrics: baselines_value(&fitted.report),
             tries: self.tries[k],
             feature_histograms: Value::Null,
         })
+    }
+
+    /// The scores, with the shares of the split that they come of.
+    fn metrics(&self, fitted: &FittedMarket) -> Value {
+        let common = &self.request.common;
+        let mut metrics = scored_metrics_value(&fitted.report.models[fitted.model], fitted.report.origins);
+        if let Some(fields) = metrics.as_object_mut() {
+            fields.insert("validShare".into(), common.valid_share.into());
+            fields.insert("testShare".into(), fitted.test_share.into());
+            fields.extend(common.test_share.map(|share| (TEST_SHARE_ASKED.to_owned(), share.into())));
+        }
+        metrics
     }
 }
 

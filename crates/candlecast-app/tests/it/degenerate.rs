@@ -154,7 +154,7 @@ fn few_candles_are_enough_or_too_few_but_never_nonsense() {
 async fn two_hundred_stored_candles_are_refused_too() {
     let world = world();
     let key = store(&world.app, &random_walk(200, Seed(3), 0.0)).await;
-    let method = Method::WalkForward { range: TimeRange::ALL };
+    let method = Method::walk_forward(TimeRange::ALL);
     let asked = candlecast_app::evaluate(
         &world.app,
         &key,
@@ -172,7 +172,7 @@ async fn a_cancelled_evaluation_says_so() {
     let world = world();
     let key = store(&world.app, &random_walk(2_000, Seed(3), 0.0)).await;
     world.cancel.store(true, Ordering::Relaxed);
-    let method = Method::WalkForward { range: TimeRange::ALL };
+    let method = Method::walk_forward(TimeRange::ALL);
     let asked = candlecast_app::evaluate(
         &world.app,
         &key,

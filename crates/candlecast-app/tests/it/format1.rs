@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use candlecast_app::TrainJob;
 use candlecast_app::doc::ForecastDoc;
-use candlecast_app::models::{model, models, validate_model};
+use candlecast_app::models::{model, validate_model};
 use candlecast_core::market::{MarketConfig, generate};
 use candlecast_core::{Interval, Seed, SeriesKey, Symbol, Timestamp, Venue};
 use candlecast_host::{Clock, Host, HostOptions};
@@ -16,7 +16,7 @@ use candlecast_monitor::family;
 use candlecast_pipeline::instruction_set;
 use serde_json::Value;
 
-use crate::world::{World, store, world};
+use crate::world::{World, all_models, store, world};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format1")
@@ -105,8 +105,8 @@ async fn every_model_forecasts_what_it_forecast_then() {
 #[tokio::test]
 async fn what_is_known_of_a_model_is_shown_as_of_a_new_one() {
     let (_world, host) = upgraded().await;
-    assert_eq!(models(&host).await.unwrap().len(), 4);
-    for listed in models(&host).await.unwrap() {
+    assert_eq!(all_models(&host).await.len(), 4);
+    for listed in all_models(&host).await {
         let id = listed.name.to_string();
         let (manifest, saved) = model(&host, &id).await.unwrap();
         let (config, pipeline) = candlecast_app::models::config_and_pipeline(&manifest);

@@ -18,13 +18,13 @@ use candlecast_pipeline::{Method, PipelineOptions};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::world::{World, model, store, world};
+use crate::world::{World, active_row, all_models, model, store, world};
 
 /// Later than any lease.
 const NEVER: Timestamp = Timestamp(i64::MAX - 1);
 const ONCE: WorkerOptions = WorkerOptions { jobs: 2, once: true, kinds: vec![] };
 
-fn walk() -> CandleSeries {
+pub(crate) fn walk() -> CandleSeries {
     random_walk(2_500, Seed(7), 0.4)
 }
 
@@ -52,7 +52,8 @@ fn evaluation(key: &SeriesKey, models: Vec<ModelRequest>) -> EvaluateJob {
         pool: vec![],
         models,
         common: common(),
-        method: Method::WalkForward { range },
+        method: Method::walk_forward(range),
+        candles: vec![],
         confidence_threshold: None,
         seed: Seed(42),
     }
@@ -111,7 +112,7 @@ pub(crate) fn now() -> Timestamp {
 
 /// Holds the threads that compute at the first thing they say, until it is opened.
 #[derive(Default)]
-struct Gate {
+pub(crate) struct Gate {
     reached: AtomicBool,
     is_open: Mutex<bool>,
     opened: Condvar,
@@ -119,7 +120,7 @@ struct Gate {
 }
 
 impl Gate {
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.is_open.lock().unwrap() = true;
         self.opened.notify_all();
     }
@@ -146,7 +147,7 @@ impl ProgressSink for Gate {
     }
 }
 
-async fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
     for _ in 0..3_000 {
         if is_so() {
             return;
@@ -157,7 +158,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Begins the training here and returns once its first fits are done and held.
-async fn held(world: &World, key: &SeriesKey) -> (Arc<Gate>, JoinHandle<Result<Trained, Problem>>) {
+pub(crate) async fn held(world: &World, key: &SeriesKey) -> (Arc<Gate>, JoinHandle<Result<Trained, Problem>>) {
     let gate = Arc::new(Gate::default());
     let (app, request, watch) = (world.app.clone(), training(key), Arc::clone(&gate) as Arc<dyn ProgressSink>);
     let running =
@@ -232,7 +233,7 @@ async fn what_was_tried_is_on_record_once_and_who_trained_a_model_too() {
         candlecast_jobs::run_job(&world.app, &JOBS, &training(&key), &JobOptions::default(), Arc::new(NoProgress))
             .await
             .unwrap();
-    let row = store.active_model(&key, "linear", "price", 3).await.unwrap().unwrap();
+    let row = active_row(&world.app, &key, "linear", 3).await;
     assert_eq!(
         (row.id, row.sha256),
         (trained.models[0].manifest.id.clone(), Some(trained.models[0].manifest.sha256.clone()))
@@ -286,7 +287,7 @@ async fn a_job_that_is_cancelled_from_elsewhere_stops_and_a_retry_ends_as_if_not
     assert!(error.detail.contains(&format!("candlecast jobs retry {id}")), "{error}");
     let job = newest(&world.app).await;
     assert_eq!((job.state, job.result, job.error), (JobState::Cancelled, None, None));
-    assert!(candlecast_app::models::models(&world.app).await.unwrap().is_empty());
+    assert!(all_models(&world.app).await.is_empty());
 
     let done = candlecast_jobs::retry_job_here(&again(&world), &JOBS, &id[..12], Arc::new(NoProgress)).await.unwrap();
     assert_eq!(comparable(done.document.clone()), undisturbed().await);

@@ -9,6 +9,7 @@ use candlecast_jobs::{JobFilter, JobOptions, JobState, PageRequest};
 use candlecast_meta::JobStore as _;
 
 use crate::jobs::{again, comparable, metadata, newest, now, ready, told_times, training, undisturbed};
+use crate::world::all_models;
 
 /// Takes the job away from whoever trains, when all that is left to do is the fit that is saved.
 struct Thief {
@@ -43,7 +44,7 @@ async fn who_has_lost_a_training_saves_no_model_and_no_line_in_the_ledger() {
     let error =
         candlecast_jobs::run_job(&world.app, &JOBS, &training(&key), &JobOptions::default(), thief).await.unwrap_err();
     assert_eq!(error.code, "job-taken-over", "{error}");
-    assert!(candlecast_app::models::models(&world.app).await.unwrap().is_empty());
+    assert!(all_models(&world.app).await.is_empty());
     let store = metadata(&world.app).await;
     assert!(store.ledger(Some(&key), PageRequest::default()).await.unwrap().items.is_empty());
     assert_eq!(newest(&world.app).await.state, JobState::Interrupted);

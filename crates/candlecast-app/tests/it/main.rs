@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod audit_rank;
+mod backtests;
 mod degenerate;
 mod ensembles;
 mod fetch;
@@ -22,5 +23,6 @@ mod reopening;
 mod resume;
 mod retention;
 mod scene;
+mod sharing;
 mod waiting;
 mod world;

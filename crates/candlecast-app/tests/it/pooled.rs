@@ -137,6 +137,7 @@ async fn backtest(app: &Host, pool: Vec<SeriesKey>) -> ScoredForecasts {
         models: vec![linear()],
         common: common(),
         method: Method::Simple { train: learnt(), test: TimeRange { from: end(), ..TimeRange::ALL } },
+        candles: vec![],
         confidence_threshold: None,
         seed: app.seed,
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use candlecast_app::doc::ModelDoc;
-use candlecast_app::models::{Status, models};
+use candlecast_app::models::Status;
 use candlecast_app::{TrainJob, TrainedModel};
 use candlecast_core::market::random_walk;
 use candlecast_core::{CandleSeries, FeatureSet, NoProgress, Seed, SeriesKey};
@@ -13,7 +13,7 @@ use candlecast_learn::TrainWindow;
 use candlecast_pipeline::PipelineOptions;
 use serde_json::json;
 
-use crate::world::{model, store, world};
+use crate::world::{all_models, model, store, world};
 
 /// A step ahead, from windows of 100 days.
 fn common() -> PipelineOptions {
@@ -30,7 +30,7 @@ fn part(series: &CandleSeries, rows: std::ops::Range<usize>) -> CandleSeries {
 }
 
 async fn status(app: &Host, id: &str) -> Status {
-    models(app).await.unwrap().iter().find(|l| l.name.to_string() == id).unwrap().status
+    all_models(app).await.iter().find(|l| l.name.to_string() == id).unwrap().status
 }
 
 async fn train(app: &Host, job: TrainJob) -> TrainedModel {

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use candlecast_app::models::{
     FamilyQuery, Indexed, ModelName, ModelQuery, StaleModel, Status, delete_model, find_family, find_slot,
-    index_family, keep_versions, models, models_page, promote_model, queue_retraining, reindex_models, roll_back_model,
+    index_family, keep_versions, models_page, promote_model, queue_retraining, reindex_models, roll_back_model,
     serving_history, serving_models, stale_models, surplus_models, validate_model,
 };
 use candlecast_app::predict::predict;
@@ -24,7 +24,7 @@ use candlecast_registry::Change;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::world::{World, model, store, world};
+use crate::world::{World, active_row, all_models, model, store, world};
 
 const HORIZON: usize = 6;
 const LEARNT: usize = 1_200;
@@ -101,7 +101,7 @@ fn payload(world: &World, id: &str) -> std::path::PathBuf {
 }
 
 async fn status(app: &Host, id: &str) -> Status {
-    models(app).await.unwrap().iter().find(|l| l.name.to_string() == id).unwrap().status
+    all_models(app).await.iter().find(|l| l.name.to_string() == id).unwrap().status
 }
 
 /// Lets another version serve as soon as it hears of progress.
@@ -140,16 +140,15 @@ async fn the_index_follows_every_change() {
     assert_eq!(index(app).await, both(Archived, Active));
     promote_model(app, &first, LOCAL).await.unwrap();
     assert_eq!(index(app).await, both(Active, Archived));
-    let store = app.metadata().await.unwrap();
-    let serving = store.active_model(&key, "hybrid", "price", HORIZON as u32).await.unwrap().unwrap();
+    let serving = active_row(app, &key, "hybrid", HORIZON as u32).await;
     assert!(serving.id == first && serving.run_id.is_some(), "who trained it stays on record");
-    let slot = models(app).await.unwrap()[0].slot().unwrap();
+    let slot = all_models(app).await[0].slot().unwrap();
     assert_eq!(roll_back_model(app, &slot, LOCAL).await.unwrap().id, second);
     assert_eq!(index(app).await, both(Archived, Active));
 
     let whole = fs::read(payload(&world, &first)).unwrap();
     fs::write(payload(&world, &first), b"{}").unwrap();
-    assert_eq!(index_family(app, &slot.family).await.unwrap(), Indexed { added: 0, changed: 1, removed: 0 });
+    assert_eq!(index_family(app, &slot.family).await.unwrap(), Indexed { changed: 1, ..Indexed::default() });
     assert_eq!(index(app).await, both(Corrupt, Active));
     fs::write(payload(&world, &first), whole).unwrap();
     assert_eq!(index_family(app, &slot.family).await.unwrap().changed, 1);
@@ -300,7 +299,7 @@ async fn an_index_that_is_lost_is_built_from_the_files() {
     let other = another(&world, Timestamp::year_start(2024), Some(empty.path()));
     assert!(index(&other).await.is_empty());
     let done = reindex_models(&other, &NoProgress).await.unwrap();
-    assert_eq!(done, Indexed { added: 2, changed: 0, removed: 0 });
+    assert_eq!(done, Indexed { added: 2, ..Indexed::default() });
     assert_eq!(index(&other).await, index(&world.app).await);
     assert_eq!(reindex_models(&other, &NoProgress).await.unwrap(), Indexed::default());
 
@@ -405,6 +404,21 @@ async fn a_stale_model_that_cannot_be_trained_again_holds_up_no_other() {
     let queued = queue_retraining(&late, true, job).await.unwrap();
     assert!(queued.jobs.len() == 1 && queued.jobs[0].contains(&stale[1].model_id), "{queued:?}");
     assert!(queued.problems.len() == 1 && queued.problems[0].detail.contains(&first), "{queued:?}");
+}
+
+/// Its job may be forgotten by then; the version that it brought is not.
+#[tokio::test]
+async fn a_model_that_was_not_beaten_is_tried_again_after_another_time_to_live() {
+    let (world, key, [_, second]) = two_versions().await;
+    let ttl_ms = world.app.settings.model_ttl_s * 1_000;
+    let late = another(&world, Timestamp::year_start(2024).plus_ms(ttl_ms + 1_000), None);
+    let n_stale = async |host: &Host| stale_models(host, host.now()).await.unwrap().len();
+    assert_eq!(n_stale(&late).await, 1);
+    train(&late, &key).await;
+    promote_model(&late, &second, LOCAL).await.unwrap();
+    assert_eq!(n_stale(&late).await, 0);
+    let later = another(&world, late.now().plus_ms(ttl_ms + 1_000), None);
+    assert_eq!(n_stale(&later).await, 1);
 }
 
 #[tokio::test]

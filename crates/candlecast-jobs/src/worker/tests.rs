@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicUsize;
 
 use candlecast_config::{Environment, Flags, ModelCatalog, Settings};
 use candlecast_core::market::random_walk;
-use candlecast_core::{CandleSeries, NoProgress, TimeRange, Timestamp};
+use candlecast_core::{CandleSeries, NoProgress, SeriesKey, TimeRange, Timestamp};
 use candlecast_files::{FileLock, LOCK_FILE};
 use candlecast_host::{Clock, HostOptions, upsert_candles};
 use candlecast_meta::{JobStore as _, NewJob, Rule, SqlStore};
@@ -21,6 +21,9 @@ use crate::submit::{JobOptions, new_job, queue_job, retry_job_here, run_job};
 /// What the kinds of these tests have in common.
 macro_rules! kind {
     ($kind:ident, $id:literal, |$this:ident, $host:ident, $attempt:ident| $work:expr) => {
+        kind!($kind, $id, |$this, $host, $attempt| $work, takes vec![]);
+    };
+    ($kind:ident, $id:literal, |$this:ident, $host:ident, $attempt:ident| $work:expr, takes $series:expr) => {
         impl JobKind for $kind {
             const KIND: &'static str = $id;
             const TRAINS: bool = false;
@@ -28,6 +31,10 @@ macro_rules! kind {
 
             fn subject(&self) -> Subject {
                 Subject { series: vec![], models: vec![], detail: $id.into(), range: TimeRange::ALL }
+            }
+
+            fn series(&self) -> Vec<SeriesKey> {
+                $series
             }
 
             fn seed(&self) -> Seed {
@@ -103,7 +110,17 @@ kind!(Zombie, "zombie", |_zombie, host, attempt| {
     Ok(())
 });
 
-static KINDS: [Kind; 3] = [Kind::of::<Nap>(), Kind::of::<Import>(), Kind::of::<Zombie>()];
+/// Reads candles.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Look {}
+
+kind!(Look, "look", |_look, host, attempt| {
+    attempt.check_held().await?;
+    host.series(walk().key()).await.map(drop)
+}, takes vec![walk().key().clone()]);
+
+static KINDS: [Kind; 4] = [Kind::of::<Nap>(), Kind::of::<Import>(), Kind::of::<Zombie>(), Kind::of::<Look>()];
 static JOBS: JobCatalog = JobCatalog { kinds: &KINDS, upkeep: |_| Box::pin(async { Ok(QueuedTrainings::default()) }) };
 
 /// Quick enough for a test.
@@ -116,6 +133,7 @@ const QUICK: Pace = Pace {
     drain: Duration::from_millis(300),
     give_back: Duration::from_millis(200),
     backoff: Backoff { first_ms: 50, longest_ms: 50 },
+    lacking: Duration::from_millis(50),
 };
 /// Until a test that hangs has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -168,7 +186,7 @@ impl World {
         let watch = Arc::clone(&self.notes) as Arc<dyn ProgressSink>;
         let (host, backoff) = (self.host.clone(), Some(QUICK.backoff));
         let runner = Runner { host, catalog, store, watch, patience_ms: 500, backoff };
-        Worker::new(runner, kinds_to_take(&self.host, catalog, &[]).unwrap(), 1, once, QUICK)
+        Worker::new(runner, kinds_to_take(&self.host, catalog, &[], "").unwrap(), 1, once, QUICK)
     }
 
     /// What a worker over `store` does until nothing waits.
@@ -408,6 +426,61 @@ async fn requests_of_other_versions_are_left_to_workers_that_can_read_them() {
     assert!(world.notes.has("job odd is left to another worker"));
     let log = world.store.job_log("odd", None, 10).await.unwrap();
     assert_eq!((log.len(), log[0].level), (1, LogLevel::Warn));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_whose_candles_lie_elsewhere_is_left_to_others_until_they_are_here() {
+    let mut world = world().await;
+    // Workers of other hosts may do what is queued.
+    world.host.settings.database_url = Some("postgres://records.example/candlecast".into());
+    let id = world.queued(&Look {}).await;
+    let worked = world.once().await;
+    assert_eq!((worked.succeeded, worked.failed, worked.lost), (0, 0, 0));
+    let left = world.job(&id).await;
+    assert_eq!((left.state, left.attempt, left.attempts_left), (JobState::Queued, 1, 3));
+    assert!(left.error.unwrap().contains(&walk().key().to_string()));
+    assert!(world.notes.has(&format!("job {id} is left to another worker: the candles of ")));
+
+    let working = tokio::spawn(run(world.worker(&JOBS, Arc::clone(&world.store), false)));
+    let is_left = async {
+        while (world.job(&id).await.attempt, world.job(&id).await.state) != (2, JobState::Queued) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_left).await.unwrap();
+    upsert_candles(&world.host, &walk()).await.unwrap();
+    world.until_state(&id, JobState::Succeeded).await;
+    world.interrupt();
+    assert_eq!(ended(working).await.unwrap().succeeded, 1);
+    assert_eq!(world.job(&id).await.attempt, 3, "it is not taken again and again while they are missing");
+}
+
+#[tokio::test]
+async fn where_nobody_else_could_have_the_candles_their_want_is_an_error() {
+    let world = world().await;
+    let id = world.queued(&Look {}).await;
+    assert_eq!(world.once().await.failed, 1);
+    assert_eq!(world.job(&id).await.state, JobState::Failed);
+}
+
+#[tokio::test]
+async fn what_is_asked_for_beside_these_models_is_queued_for_their_folder() {
+    let mut world = world().await;
+    let here = JobOptions { here: true, ..JobOptions::default() };
+    let queued = async |host: &Host, options: &JobOptions| {
+        let id = queue_job(host, &JOBS, &Look {}, options).await.unwrap().job.id;
+        world.store.job(&id).await.unwrap()
+    };
+    let alone = queued(&world.host, &here).await;
+    assert_eq!(alone.folder, None, "there is no other folder");
+    let mut host = world.host.clone();
+    host.settings.database_url = Some("postgres://records.example/candlecast".into());
+    let beside = queued(&host, &here).await;
+    assert_eq!(beside.folder, Some(models_folder(&host).await.unwrap()));
+    assert!(beside.id != alone.id && beside.folder.is_some_and(|folder| !folder.is_empty()));
+    assert_eq!(queued(&host, &JobOptions::default()).await.id, alone.id, "it may be done anywhere");
+    world.host = host;
+    assert_eq!(kinds_to_take(&world.host, &JOBS, &[], "alpha").unwrap()[0].folder, "alpha");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! [`Facts`]: what scoring needs of the market and the plan, computed once for all models.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use candlecast_core::Timestamp;
@@ -7,13 +8,15 @@ use rayon::prelude::*;
 
 use crate::dataset::Market;
 use crate::significance::Serial;
-use crate::split::{Plan, PlanRows};
+use crate::split::{Fold, Plan, PlanRows, is_within};
 
 /// What scoring needs of the market and the plan.
 #[derive(Debug)]
 pub struct Facts<'a> {
     market: &'a Market,
     plan: PlanRows,
+    /// Rows of each fold's window that are not learnt from, `[fold]`.
+    apart: Vec<Vec<Range<usize>>>,
     serial: Serial,
     confidence_threshold: Option<f64>,
     training: OnceLock<TrainingFacts>,
@@ -21,7 +24,15 @@ pub struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     pub(crate) fn new(market: &'a Market, plan: &Plan, serial: Serial, confidence_threshold: Option<f64>) -> Self {
-        Self { market, plan: plan.rows(market), serial, confidence_threshold, training: OnceLock::new() }
+        let apart = |fold: &Fold| fold.apart_in(market);
+        Self {
+            market,
+            plan: plan.rows(market),
+            apart: plan.folds.iter().map(apart).collect(),
+            serial,
+            confidence_threshold,
+            training: OnceLock::new(),
+        }
     }
 
     /// The market.
@@ -56,7 +67,7 @@ impl<'a> Facts<'a> {
 
     /// What each fold's training part says without any model; looked at once.
     pub(crate) fn training(&self) -> &TrainingFacts {
-        self.training.get_or_init(|| TrainingFacts::of(self.market, &self.plan, self.serial.horizon))
+        self.training.get_or_init(|| TrainingFacts::of(self.market, &self.plan, &self.apart, self.serial.horizon))
     }
 }
 
@@ -72,18 +83,19 @@ pub(crate) struct TrainingFacts {
 }
 
 impl TrainingFacts {
-    fn of(market: &Market, plan: &PlanRows, horizon: usize) -> Self {
+    fn of(market: &Market, plan: &PlanRows, apart: &[Vec<Range<usize>>], horizon: usize) -> Self {
         let close = &market.series().columns().close;
         let facts: Vec<(Vec<Option<bool>>, Vec<f64>)> = plan
             .folds
             .par_iter()
-            .map(|fold| {
+            .zip(apart)
+            .map(|(fold, apart)| {
                 (1..=horizon)
                     .map(|h| {
                         let end = fold.fit_row.saturating_sub(h).max(fold.window_start);
                         let (mut up, mut abs, mut n) = (0i64, 0.0, 0.0_f64);
                         for row in fold.window_start..end {
-                            if market.has_targets(row, h) {
+                            if !is_within(apart, row) && market.has_targets(row, h) {
                                 let change = close[row + h] - close[row];
                                 up += i64::from(change > 0.0) - i64::from(change < 0.0);
                                 abs += change.abs();

@@ -174,10 +174,13 @@ fn direction_test(by_origin: &[(f64, f64, f64)], serial: Serial) -> Option<Direc
     if n == 0.0 {
         return None;
     }
-    let against = |hits: fn(&(f64, f64, f64)) -> f64| -> Vec<f64> {
-        // Origins without a direction say nothing, but their place in time counts for the overlap.
-        by_origin.iter().map(|d| if d.2 == 0.0 { 0.0 } else { (d.0 - hits(d)) / d.2 }).collect()
-    };
+    // Every direction has one weight, as in the share of right ones that stands beside the test. Were it every origin,
+    // one with a direction at a single step would count as much as one with all steps, and a model that is right in less
+    // than half of its directions could be called better. Origins without a direction say nothing, but their place in time
+    // counts for the overlap.
+    let usual = n / by_origin.len() as f64;
+    let against =
+        |hits: fn(&(f64, f64, f64)) -> f64| -> Vec<f64> { by_origin.iter().map(|d| (d.0 - hits(d)) / usual).collect() };
     let excesses = [against(|d| 0.5 * d.2), against(|d| d.1)];
     Some(DirectionTest { reference: (majority / n).max(0.5), test: weakest(&excesses, serial) })
 }
@@ -217,6 +220,20 @@ mod tests {
     fn tested(right: fn(usize) -> bool, majority: fn(usize) -> f64) -> DirectionTest {
         let by_origin: Vec<(f64, f64, f64)> = (0..900).map(|i| (credit(right(i)), majority(i), 1.0)).collect();
         direction_test(&by_origin, SERIAL).unwrap()
+    }
+
+    /// Single directions that are nearly always right, and blocks of 24 that are right in less than half.
+    #[test]
+    fn every_direction_counts_the_same() {
+        let of_origin =
+            |i: usize| if i.is_multiple_of(3) { (11.0, 12.0, 24.0) } else { (credit(!i.is_multiple_of(10)), 0.5, 1.0) };
+        let by_origin: Vec<(f64, f64, f64)> = (0..900).map(of_origin).collect();
+        let (right, n) = by_origin.iter().fold((0.0, 0.0), |(right, n), d| (right + d.0, n + d.2));
+        let tested = direction_test(&by_origin, SERIAL).unwrap();
+        let test = tested.test.unwrap();
+        assert!(right / n < tested.reference && test.mean < 0.0 && test.p_value > 0.5, "{right} of {n}: {tested:?}");
+        let usual = n / 900.0;
+        assert!((test.mean - (right / n - tested.reference) * n / 900.0 / usual).abs() < 1e-12, "{test:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Tests of plans and splits.
 
 use super::*;
-use crate::dataset::Panel;
+use crate::dataset::{Dataset, Panel, SampleId};
 use candlecast_core::market::{MarketConfig, generate};
 use candlecast_core::{FeatureTable, FilledSeries};
 use std::sync::Arc;
@@ -49,6 +49,57 @@ fn short_history_makes_the_first_part_training_and_says_so() {
     assert_eq!(plan.rows(&m).scored.start, 1_000);
     assert_eq!(plan.notes.len(), 1);
     assert!(config().walk_forward(&market(900), TimeRange::ALL).is_err());
+}
+
+#[test]
+fn four_dates_bound_what_any_fit_and_what_the_first_one_learns_from() {
+    let m = market(8_000);
+    let time = |row: usize| Timestamp(m.series().columns().open_time[row]);
+    let range = TimeRange { from: time(5_000), to: time(7_000) };
+    let plan = |train: TimeRange| config().walk_forward_within(&m, range, train);
+    let within = |train: TimeRange| plan(train).unwrap().rows(&m);
+    assert_eq!(within(TimeRange::ALL), config().walk_forward(&m, range).unwrap().rows(&m));
+    assert_eq!(within(TimeRange { to: time(5_000), ..TimeRange::ALL }), within(TimeRange::ALL), "the default");
+
+    let train = TimeRange { from: time(2_000), to: time(4_500) };
+    let rows = within(train);
+    assert_eq!(rows.scored, 5_000..7_000);
+    let first = rows.folds.iter().position(|fold| fold.test.contains(&5_000)).unwrap();
+    // Fitted at the end of the training part, it forecasts from there on until the first refit within the range.
+    assert_eq!(rows.folds[first], FoldRows { window_start: 2_100, fit_row: 4_500, test: 4_500..5_168 });
+    for (k, fold) in rows.folds.iter().enumerate() {
+        assert!(fold.window_start >= 2_000 && fold.fit_row - fold.window_start >= 1_000, "{fold:?}");
+        assert!(k > first || fold.fit_row <= 4_500, "{fold:?}");
+        assert!(k <= first || fold.fit_row == fold.test.start, "{fold:?}");
+    }
+    assert!(rows.folds[0].test.start <= 5_000 - 1_524, "calibration has its outcomes");
+    let own = PlanConfig { window: TrainWindow::Own, ..config() }.walk_forward_within(&m, range, train).unwrap();
+    assert!(own.folds.iter().all(|fold| fold.earliest == train.from));
+
+    let late = plan(TimeRange { to: time(5_001), ..TimeRange::ALL }).unwrap_err();
+    assert!(matches!(&late, PlanError::Contradiction(text) if text.contains("trainEnd")), "{late}");
+    let backwards = plan(TimeRange { from: time(4_500), to: time(4_500) }).unwrap_err();
+    assert!(matches!(&backwards, PlanError::Contradiction(_)), "{backwards}");
+    let few = plan(TimeRange { from: time(4_001), to: time(5_000) }).unwrap_err();
+    assert!(matches!(few, PlanError::TooFewCandles { have: 999, .. }), "{few}");
+    // Without an end the first part of the range trains, as it does where nothing is stored before it.
+    let short = plan(TimeRange { from: time(4_500), ..TimeRange::ALL }).unwrap();
+    assert_eq!((short.rows(&m).scored.start, short.notes.len()), (5_500, 1));
+}
+
+#[test]
+fn the_test_part_of_a_training_is_as_long_as_was_asked_for() {
+    let m = market(10_000);
+    let tested = |share: Option<f64>| config().training_testing(&m, TimeRange::ALL, share).unwrap().rows(&m).scored;
+    assert_eq!(tested(None), config().training(&m, TimeRange::ALL).unwrap().rows(&m).scored);
+    for (share, rows) in [(0.05, 500), (0.15, 1_500), (0.4, 4_000)] {
+        let scored = tested(Some(share));
+        assert_eq!((scored.len(), scored.end), (rows, 10_000 - 24), "{share}");
+    }
+    // Ninety days bound what nobody asked for alone.
+    let long = market(16_000);
+    let tested = |share| config().training_testing(&long, TimeRange::ALL, share).unwrap().rows(&long).scored.len();
+    assert_eq!((tested(None), tested(Some(0.15))), (2_160, 2_400));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Bound, ForecastTable, Outcome, WalkForwardError};
-use crate::ensemble::{Chain, ChainFit, EnsembleFits, MemberTable, Mixing};
+use super::{Bound, ForecastTable, Forecasts, Outcome, WalkForwardError};
+use crate::ensemble::{Chain, ChainFit, EnsembleFits, MemberTable, Mixing, Mixture};
 use crate::forecaster::Forecaster;
 use crate::residuals::Residuals;
 use crate::split::Plan;
@@ -44,8 +44,7 @@ pub(super) fn assembled(forecaster: &Forecaster, leaves: &[Leaf<'_>], plan: &Pla
     Ok(tables)
 }
 
-/// The table of an ensemble in market `m` from those of its members there. What a fold learns of the members (weights,
-/// calibration) it learns from their forecasts of earlier folds, whose outcomes are known when it is fitted.
+/// The table of an ensemble in market `m` from those of its members there.
 fn of_market(
     forecaster: &Forecaster,
     mixing: &Mixing,
@@ -55,6 +54,37 @@ fn of_market(
 ) -> ForecastTable {
     let stand_ins: BTreeSet<usize> = tables.iter().flat_map(|table| table.stand_ins.iter().copied()).collect();
     let stand_ins: Vec<usize> = stand_ins.into_iter().collect();
+    let (market, task, rows) = (forecaster.market(m), forecaster.task(), &tables[0].rows);
+    let plan_rows = &bound.plans[m];
+    let (forecasts, ensemble) = if plan.folds.iter().all(|fold| fold.apart.is_empty()) {
+        let (forecasts, ensemble) = in_time_order(forecaster, mixing, bound, plan, (m, tables));
+        (forecasts, Some(ensemble))
+    } else {
+        // The fits of a cross-validation stand in no order of time: what one of them has forecast another has learnt from.
+        let members: Vec<&Forecasts> = tables.iter().map(|table| &table.forecasts).collect();
+        (Mixture { mixing, task, learnt: None }.combine(market, rows, &members), None)
+    };
+    ForecastTable {
+        rows: rows.clone(),
+        forecasts,
+        abstained: stand_ins.iter().filter(|&&row| plan_rows.scores(market, row, task.horizon())).count(),
+        stand_ins,
+        left_out: tables[0].left_out,
+        fit_seconds: tables.iter().map(|table| table.fit_seconds).sum(),
+        fits: tables.iter().flat_map(|table| table.fits.clone()).collect(),
+        ensemble,
+    }
+}
+
+/// The forecasts of an ensemble in market `m` by those of its members there. What a fold learns of the members (weights,
+/// calibration) it learns from their forecasts of earlier folds, whose outcomes are known when it is fitted.
+fn in_time_order(
+    forecaster: &Forecaster,
+    mixing: &Mixing,
+    bound: &Bound<'_>,
+    plan: &Plan,
+    (m, tables): (usize, &[&ForecastTable]),
+) -> (Forecasts, EnsembleFits) {
     let (market, task, rows) = (forecaster.market(m), forecaster.task(), &tables[0].rows);
     let plan_rows = &bound.plans[m];
     let mut fits = Vec::new();
@@ -70,16 +100,7 @@ fn of_market(
     let chain = Chain { mixing, task, level: forecaster.level(), market, rows, members: &members };
     let chained = chain.run(&fits, plan_rows.known_to);
     let names = forecaster.members().iter().map(|member| member.name.clone()).collect();
-    ForecastTable {
-        rows: rows.clone(),
-        forecasts: chained.forecasts,
-        abstained: stand_ins.iter().filter(|&&row| plan_rows.scores(market, row, task.horizon())).count(),
-        stand_ins,
-        left_out: tables[0].left_out,
-        fit_seconds: tables.iter().map(|table| table.fit_seconds).sum(),
-        fits: tables.iter().flat_map(|table| table.fits.clone()).collect(),
-        ensemble: Some(EnsembleFits::new(mixing, task, names, chained.fits, chained.learnt)),
-    }
+    (chained.forecasts, EnsembleFits::new(mixing, task, names, chained.fits, chained.learnt))
 }
 
 /// Multiplies the forecasts of a mean of logarithms by its factor, which each fit has of its own: by what that fit has

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bits;
+mod cross_validation;
 mod digests;
 mod ensembles;
 mod evaluate;

@@ -71,6 +71,10 @@ impl PredictionStore for Flaky {
         self.inner.due_predictions(of, now, page).await
     }
 
+    async fn count_pending(&self, at_most: u64) -> Result<u64, MetaError> {
+        self.inner.count_pending(at_most).await
+    }
+
     async fn settle_predictions(&self, settled: &[Settled], now: Timestamp) -> Result<u64, MetaError> {
         self.ask(false).await?;
         self.inner.settle_predictions(settled, now).await

@@ -30,6 +30,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     },
     Migration { version: 5, name: "turns", sql: include_str!("../../migrations/sqlite/0005_turns.sql") },
     Migration { version: 6, name: "roll_up", sql: include_str!("../../migrations/sqlite/0006_roll_up.sql") },
+    Migration { version: 7, name: "folders", sql: include_str!("../../migrations/sqlite/0007_folders.sql") },
 ];
 
 /// Steps for PostgreSQL.
@@ -48,6 +49,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     },
     Migration { version: 5, name: "turns", sql: include_str!("../../migrations/postgres/0005_turns.sql") },
     Migration { version: 6, name: "roll_up", sql: include_str!("../../migrations/postgres/0006_roll_up.sql") },
+    Migration { version: 7, name: "folders", sql: include_str!("../../migrations/postgres/0007_folders.sql") },
 ];
 
 /// Where the applied steps are recorded.

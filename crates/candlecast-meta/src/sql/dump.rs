@@ -10,9 +10,10 @@ use crate::{MetaError, SqlStore};
 
 /// Every table and the columns of its key, those that are referred to before those that refer to them. A table that
 /// a migration takes away stays in this list: older dumps hold it.
-pub(super) const TABLES: [(&str, &str); 12] = [
+pub(super) const TABLES: [(&str, &str); 13] = [
     ("ml_runs", "seq"),
     ("ml_models", "seq"),
+    ("ml_model_claims", "model_id"),
     ("ml_training_jobs", "seq"),
     ("ml_job_logs", "job_id, attempt, line"),
     ("ml_job_checkpoints", "job_id"),

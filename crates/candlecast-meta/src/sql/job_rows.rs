@@ -9,7 +9,8 @@ use crate::jobs::{Job, JobLimits, LogLine, Progress};
 /// The columns of [`job`].
 pub(crate) const JOB_COLUMNS: &str = "id, kind, priority, state, payload, dedupe_key, resumable, max_attempts, \
     attempts_left, max_run_ms, threads, attempt, cancel_asked, owner, lease_until, created_at, run_after, started_at, \
-    updated_at, finished_at, stage, stage_no, stages, fold, folds, done_share, eta_ms, result, error, payload_version";
+    updated_at, finished_at, stage, stage_no, stages, fold, folds, done_share, eta_ms, result, error, payload_version, \
+    folder";
 
 /// `run_after` of a job that need not wait: no clock says when, so none that is wrong can hold it back.
 pub(crate) const AT_ONCE: Timestamp = Timestamp(0);
@@ -30,6 +31,7 @@ pub(crate) fn job(row: &Record) -> Result<Job, MetaError> {
             max_run_ms: row.narrow_if_any("max_run_ms")?,
             threads: row.narrow_if_any("threads")?,
         },
+        folder: row.text_if_any("folder")?,
         attempt: row.narrow("attempt")?,
         attempts_left: row.narrow("attempts_left")?,
         cancel_asked: row.flag("cancel_asked")?,

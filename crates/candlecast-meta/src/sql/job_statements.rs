@@ -42,13 +42,14 @@ pub(crate) fn insert(
         return Err(MetaError::invalid("max_attempts", "0", "allow at least one attempt"));
     }
     let dedupe_key = new.dedupe_key.as_deref().map(|key| check::id("dedupe_key", key)).transpose()?;
-    let db_now = time.sql(20);
+    let folder = new.folder.as_deref().map(|folder| check::id("folder", folder)).transpose()?;
+    let db_now = time.sql(21);
     let sql = format!(
         "INSERT INTO ml_training_jobs (id, kind, priority, payload, dedupe_key, resumable, max_attempts, max_run_ms, \
          threads, created_at, updated_at, run_after, cancel_asked, state, attempt, attempts_left, owner, lease_until, \
-         started_at, payload_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, \
+         started_at, payload_version, folder) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, \
          CASE WHEN $11 > {db_now} + $12 THEN {db_now} + $12 ELSE $11 END, 0, $13, $14, $15, $16, {db_now} + $17, $18, \
-         $19) ON CONFLICT DO NOTHING RETURNING {JOB_COLUMNS}"
+         $19, $20) ON CONFLICT DO NOTHING RETURNING {JOB_COLUMNS}"
     );
     let owner = taken.map(|t| check::id("owner", t.owner)).transpose()?;
     let state = if taken.is_some() { JobState::Running } else { JobState::Queued };
@@ -73,7 +74,8 @@ pub(crate) fn insert(
         // NULL plus anything is NULL: a job that waits has no lease.
         .bind(taken.map(|t| span("lease_ms", t.lease_ms)).transpose()?)
         .bind(taken.map(|_| now))
-        .bind(new.payload_version);
+        .bind(new.payload_version)
+        .bind(folder);
     Ok(time.bind(statement))
 }
 
@@ -157,9 +159,10 @@ fn wanted(kind: &WantedKind, args: &mut Vec<Arg>) -> String {
     };
     let name = place(kind.kind.as_str().into());
     let version = place(kind.payload_version.into());
+    let folder = place(kind.folder.as_str().into());
     let except: Vec<String> = kind.except.iter().map(|id| place(id.as_str().into())).collect();
     let others = if except.is_empty() { String::new() } else { format!(" AND id NOT IN ({})", except.join(", ")) };
-    format!("(kind = {name} AND payload_version <= {version}{others})")
+    format!("(kind = {name} AND payload_version <= {version} AND (folder IS NULL OR folder = {folder}){others})")
 }
 
 /// Ends the running jobs that `which` names, as jobs end whose worker is gone; `$1` is when.
@@ -206,14 +209,14 @@ pub(crate) fn finish(
 ) -> Result<Vec<Statement>, MetaError> {
     match outcome {
         Outcome::GivenBack => return Ok(vec![given_back(lease, None, now)]),
-        Outcome::Unreadable(error) => return Ok(vec![given_back(lease, Some(error.as_str()), now)]),
+        Outcome::LeftToOthers(error) => return Ok(vec![given_back(lease, Some(error.as_str()), now)]),
         Outcome::PutOff { error, delay_ms } => return Ok(vec![put_off(lease, error, *delay_ms, time, now)?]),
         _ => {}
     }
     let (result, error) = match outcome {
         Outcome::Succeeded(result) => (Some(check::json("result", result)?), None),
         Outcome::Failed(error) | Outcome::Interrupted(error) => (None, Some(check::free_text(error))),
-        Outcome::Cancelled | Outcome::GivenBack | Outcome::Unreadable(_) | Outcome::PutOff { .. } => (None, None),
+        Outcome::Cancelled | Outcome::GivenBack | Outcome::LeftToOthers(_) | Outcome::PutOff { .. } => (None, None),
     };
     let state = end_state(outcome);
     let sql = format!(
@@ -265,7 +268,7 @@ fn end_state(outcome: &Outcome) -> JobState {
         Outcome::Failed(_) => JobState::Failed,
         Outcome::Cancelled => JobState::Cancelled,
         Outcome::Interrupted(_) => JobState::Interrupted,
-        Outcome::GivenBack | Outcome::Unreadable(_) | Outcome::PutOff { .. } => JobState::Queued,
+        Outcome::GivenBack | Outcome::LeftToOthers(_) | Outcome::PutOff { .. } => JobState::Queued,
     }
 }
 

@@ -69,6 +69,15 @@ impl PredictionStore for SqlStore {
         select.page(&self.db, page, read).await
     }
 
+    async fn count_pending(&self, at_most: u64) -> Result<u64, MetaError> {
+        // Walks the index of those that are pending, and no farther than asked.
+        let statement = Statement::new(
+            "SELECT COUNT(*) AS n FROM (SELECT seq FROM ml_predictions WHERE status = 'pending' LIMIT $1) AS pending",
+        );
+        let row = self.db.row(statement.bind(check::whole("at_most", at_most)?)).await?;
+        row.map_or(Ok(0), |row| row.narrow("n"))
+    }
+
     async fn settle_predictions(&self, settled: &[Settled], now: Timestamp) -> Result<u64, MetaError> {
         let (scored, unscorable): (Vec<&Settled>, Vec<&Settled>) = settled.iter().partition(|one| one.actual.is_some());
         let scored = scored.chunks(BATCH).map(|some| validate(some, now));

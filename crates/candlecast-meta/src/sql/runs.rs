@@ -57,6 +57,15 @@ impl RunStore for SqlStore {
         read(&row.ok_or_else(|| MetaError::not_found("run", run_id))?)
     }
 
+    async fn runs_named(&self, kind: &str, prefix: &str, limit: u32) -> Result<Vec<Run>, MetaError> {
+        let limit = PageRequest::first(limit).checked_limit()?;
+        let statement = Statement::new(format!(
+            "SELECT {COLUMNS} FROM ml_runs WHERE kind = $1 AND substr(id, 1, length($2)) = $2 ORDER BY id LIMIT $3"
+        ));
+        let rows = self.db.rows(statement.bind(kind).bind(prefix).bind(limit)).await?;
+        rows.iter().map(read).collect()
+    }
+
     async fn runs(&self, filter: &RunFilter, page: PageRequest) -> Result<Page<Run>, MetaError> {
         let mut select = Select::new(COLUMNS, "ml_runs", "started_at");
         select.any_of("kind", filter.kind.as_deref());

@@ -5,15 +5,17 @@ use std::path::Path;
 
 use candlecast_core::{Action, Move, TimeRange};
 use candlecast_meta::{
-    Dump, DumpPiece, Fold, JobFilter, JobStore, Ledger, Loaded, LogLevel, LogLine, MetaError, ModelStore, NewJob,
-    NewPrediction, NewRun, Outcome, PRICE_TASK, PageRequest, PredictionFilter, PredictionStore, PredictionsOf,
-    RollUpDue, RollUpStore, RunFilter, RunStore, Settled, SqlStore, StudyStore, TrialEnd,
+    Dump, DumpPiece, Fold, JobFilter, JobStore, Ledger, Loaded, LogLevel, LogLine, MetaError, Model, ModelStatus,
+    ModelStore, NewJob, NewPrediction, NewRun, Outcome, PRICE_TASK, PageRequest, PredictionFilter, PredictionStore,
+    PredictionsOf, RollUpDue, RollUpStore, RunFilter, RunStore, Settled, SqlStore, StudyStore, TrialEnd,
 };
 use serde_json::{Value, json};
 use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::backends::{backends, postgres_url};
-use crate::fixtures::{T0, at, class_prediction, model, prediction, run, study, tried, volatility_prediction};
+use crate::fixtures::{
+    T0, at, class_prediction, found, lstm_in, model, prediction, run, study, tried, volatility_prediction,
+};
 
 type Answer = Result<(), MetaError>;
 
@@ -22,8 +24,9 @@ async fn fill(store: &SqlStore) {
     store.start_run(&run("full", 0)).await.unwrap();
     let odd = NewRun { series: None, experiment: Some("\"quoted\", \\ ü\n\u{1F56F}".into()), ..run("odd", 1) };
     store.start_run(&odd).await.unwrap();
-    store.put_model(&model("1.0.0", 0), at(1)).await.unwrap();
-    store.promote_model(&model("1.0.0", 0).id, at(2)).await.unwrap();
+    let serving = Model { status: ModelStatus::Active, ..model("1.0.0", 0) };
+    store.sync_models(&lstm_in(""), &found(&[serving]), at(2)).await.unwrap();
+    assert!(store.claim_model("BTCUSDT_LSTM_1.0.0", "alpha", at(2)).await.unwrap());
     for id in ["first", "second"] {
         store.enqueue(&NewJob::new(id, "train", json!({"x": 0.1 + 0.2, "n": i64::MAX})), at(3)).await.unwrap();
     }
@@ -207,7 +210,7 @@ async fn predictions_of_every_task_pass_through_a_dump() {
 }
 
 /// Tables that there were none of in schema 2.
-const LATER_TABLES: [&str; 2] = ["ml_prediction_days", "ml_prediction_marks"];
+const LATER_TABLES: [&str; 3] = ["ml_prediction_days", "ml_prediction_marks", "ml_model_claims"];
 
 /// Columns that schema 3 and the ones after it added to the predictions, at their end.
 const ADDED: [&str; 4] = ["task", "sell_at", "buy_at", "direction"];
@@ -240,7 +243,8 @@ async fn predictions_of_a_dump_that_knows_no_tasks_are_of_prices() {
         dump.tables.retain(|table| !LATER_TABLES.contains(&table.name.as_str()));
         pieces.retain(|piece| !LATER_TABLES.contains(&piece.table.as_str()));
         take_out(&mut dump, &mut pieces, "ml_predictions", &ADDED);
-        take_out(&mut dump, &mut pieces, "ml_training_jobs", &["payload_version"]);
+        take_out(&mut dump, &mut pieces, "ml_training_jobs", &["payload_version", "folder"]);
+        take_out(&mut dump, &mut pieces, "ml_models", &["folder"]);
         let file = dir.path().join(format!("{number}.db"));
         load_file(&file, &dump, pieces.clone()).await.unwrap();
         let mut targets = vec![SqlStore::open_file(&file, T0).await.unwrap()];

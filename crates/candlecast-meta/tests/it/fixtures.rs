@@ -2,8 +2,8 @@
 
 use candlecast_core::{Action, Interval, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
 use candlecast_meta::{
-    ClassBorders, DIRECTION_TASK, Goal, LedgerEntry, Model, ModelStatus, NewPrediction, NewRun, NewStudy, PRICE_TASK,
-    PriceInterval, VOLATILITY_TASK, class_number,
+    ClassBorders, DIRECTION_TASK, FoundModel, Goal, LedgerEntry, Model, ModelStatus, ModelsIn, NewPrediction, NewRun,
+    NewStudy, PRICE_TASK, PriceInterval, VOLATILITY_TASK, class_number,
 };
 use serde_json::json;
 
@@ -46,6 +46,7 @@ pub(crate) fn run(id: &str, minute: i64) -> NewRun {
 pub(crate) fn model(version: &str, minute: i64) -> Model {
     Model {
         id: format!("BTCUSDT_LSTM_{version}"),
+        folder: String::new(),
         name: "evening model".into(),
         series: series("BTCUSDT"),
         model_type: "lstm".into(),
@@ -60,6 +61,16 @@ pub(crate) fn model(version: &str, minute: i64) -> Model {
         meta: json!({"dataPoints": 8760, "baseline": {"mae": 0.1 + 0.2}}),
         activated_at: None,
     }
+}
+
+/// Where the models of [`model`] lie: in the folder `folder`.
+pub(crate) fn lstm_in(folder: &str) -> ModelsIn {
+    ModelsIn { folder: folder.into(), series: series("BTCUSDT"), model_type: "lstm".into(), task: "price".into() }
+}
+
+/// `models` as they are found whole in a folder.
+pub(crate) fn found(models: &[Model]) -> Vec<FoundModel> {
+    models.iter().map(|model| FoundModel::Whole(Box::new(model.clone()))).collect()
 }
 
 /// The forecast of `model` from hour `hour` for `step` hours ahead.

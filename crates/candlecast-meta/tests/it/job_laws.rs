@@ -254,7 +254,7 @@ async fn a_worker_is_given_what_it_can_read() {
         let mut wanted = [WantedKind::up_to("train", 1), WantedKind::up_to("check", 3)];
         let odd = store.lease_job("old", &wanted, MINUTE_MS, at(1)).await.unwrap().unwrap();
         assert_eq!((odd.id.as_str(), odd.attempts_left), ("odd", 2));
-        let why = Outcome::Unreadable("another version wrote it".into());
+        let why = Outcome::LeftToOthers("another version wrote it".into());
         store.finish_job(&odd.lease().unwrap(), &why, at(1)).await.unwrap();
         let odd = store.job("odd").await.unwrap();
         assert_eq!((odd.state, odd.attempts_left), (JobState::Queued, 3));
@@ -266,6 +266,26 @@ async fn a_worker_is_given_what_it_can_read() {
         let newest = [WantedKind::up_to("train", 2)];
         assert_eq!(store.lease_job("new", &newest, MINUTE_MS, at(1)).await.unwrap().unwrap().id, "newer");
         assert_eq!(store.lease_job("new", &newest, MINUTE_MS, at(1)).await.unwrap().unwrap().id, "odd");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_about_one_folder_is_given_to_workers_beside_it() {
+    for store in &backends("job_folders").await.stores {
+        let beside = NewJob { folder: Some("alpha".into()), ..NewJob::new("beside", "train", json!({})) };
+        store.enqueue(&beside, at(0)).await.unwrap();
+        queue(store, "anywhere").await;
+        let of = |folder: &str| [WantedKind::up_to("train", 1).beside(folder)];
+        assert_eq!(store.lease_job("b", &of("beta"), MINUTE_MS, at(1)).await.unwrap().unwrap().id, "anywhere");
+        assert_eq!(store.lease_job("b", &of("beta"), MINUTE_MS, at(1)).await, Ok(None));
+        assert_eq!(store.lease_job("c", &of(""), MINUTE_MS, at(1)).await, Ok(None), "it has no name for its folder");
+        let taken = store.lease_job("a", &of("alpha"), MINUTE_MS, at(1)).await.unwrap().unwrap();
+        assert_eq!((taken.id.as_str(), taken.folder.as_deref()), ("beside", Some("alpha")));
+        // Who asks for this very job gets it.
+        store.finish_job(&taken.lease().unwrap(), &Outcome::GivenBack, at(2)).await.unwrap();
+        assert_eq!(store.lease_this("beside", "here", MINUTE_MS, at(3)).await.unwrap().attempt, 2);
+        let odd = NewJob { folder: Some(String::new()), ..NewJob::new("odd", "train", json!({})) };
+        assert!(matches!(store.enqueue(&odd, at(0)).await, Err(MetaError::Invalid { field: "folder", .. })));
     }
 }
 

@@ -218,7 +218,7 @@ impl World<'_> {
             2 => (Outcome::Cancelled, JobState::Cancelled),
             3 => (Outcome::Interrupted("i".into()), JobState::Interrupted),
             4 => (Outcome::GivenBack, JobState::Queued),
-            5 => (Outcome::Unreadable("u".into()), JobState::Queued),
+            5 => (Outcome::LeftToOthers("u".into()), JobState::Queued),
             _ => (Outcome::PutOff { error: "p".into(), delay_ms: 0 }, JobState::Queued),
         };
         let before = self.store.job(&lease.job_id).await.unwrap();
@@ -226,7 +226,7 @@ impl World<'_> {
         let job = self.jobs.iter_mut().find(|job| job.id == lease.job_id).unwrap();
         if job.is_held(lease) {
             prop_assert_eq!(answer, Ok(()));
-            job.attempts_left += u32::from(matches!(outcome, Outcome::GivenBack | Outcome::Unreadable(_)));
+            job.attempts_left += u32::from(matches!(outcome, Outcome::GivenBack | Outcome::LeftToOthers(_)));
             let is_last = !job.resumable || job.attempts_left == 0;
             job.end(match (state, &outcome) {
                 (JobState::Queued, _) if job.cancel_asked => JobState::Cancelled,

@@ -8,7 +8,7 @@ use candlecast_meta::{
 use serde_json::json;
 
 use crate::backends::backends;
-use crate::fixtures::{at, model, prediction, run, series, study, tried};
+use crate::fixtures::{at, found, lstm_in, model, prediction, run, series, study, tried};
 
 const DAY: i64 = 1_440;
 
@@ -54,7 +54,7 @@ async fn no_way_of_deleting_reaches_the_ledger() {
     for store in &backends("ledger_stays").await.stores {
         store.start_run(&run("r", 0)).await.unwrap();
         store.start_study(&study("s")).await.unwrap();
-        store.put_model(&model("1.0.0", 0), at(0)).await.unwrap();
+        store.sync_models(&lstm_in(""), &found(&[model("1.0.0", 0)]), at(0)).await.unwrap();
         store.append_predictions(&[prediction("m", 0, 1, 1.0)]).await.unwrap();
         store.enqueue(&NewJob::new("j", "train", json!({})), at(0)).await.unwrap();
         store.cancel_job("j", at(1)).await.unwrap();
@@ -64,7 +64,7 @@ async fn no_way_of_deleting_reaches_the_ledger() {
         store.finish_run("r", RunState::Failed, None, None, at(1)).await.unwrap();
         assert_eq!(store.forget_runs(Timestamp(i64::MAX), 10).await, Ok(0));
         assert_eq!(store.delete_study("s").await, Ok(true));
-        assert_eq!(store.delete_model(&model("1.0.0", 0).id).await, Ok(true));
+        assert_eq!(store.sync_models(&lstm_in(""), &[], at(1)).await.unwrap().removed, 1);
         assert_eq!(store.forget_jobs(Timestamp(i64::MAX)).await, Ok(1));
         let everything = RollUpDue { target_before: Timestamp(i64::MAX), logged_by: Timestamp(i64::MAX), limit: 10 };
         store.roll_up_predictions(&everything, &|_| String::new(), at(2)).await.unwrap();

@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 
 use crate::backends::postgres_url;
-use crate::fixtures::{HOUR_MS, T0, model};
+use crate::fixtures::{HOUR_MS, T0, found, lstm_in, model};
 
 /// A database of schema 1 with a record in every table, as `.dump` of the sqlite3 shell writes it. It is never
 /// made anew: every later program must open it.
@@ -34,10 +34,11 @@ async fn a_database_of_schema_1_opens_with_all_it_holds() {
     let old = store.models(&ModelFilter::default(), page).await.unwrap().items.remove(0);
     assert_eq!((old.id.as_str(), old.status, old.horizon_steps), ("BTCUSDT_LSTM_1.0.0", ModelStatus::Active, 24));
     // A model of another horizon may serve beside it.
-    let short = Model { horizon_steps: 6, ..model("2.0.0", 1) };
-    store.put_model(&short, T0).await.unwrap();
-    store.promote_model(&short.id, T0).await.unwrap();
-    assert_eq!(store.model(&old.id).await.unwrap().status, ModelStatus::Active);
+    let short = Model { horizon_steps: 6, status: ModelStatus::Active, ..model("2.0.0", 1) };
+    store.sync_models(&lstm_in(""), &found(&[old.clone(), short.clone()]), T0).await.unwrap();
+    assert_eq!(store.model(&old.id).await, Ok(old.clone()));
+    assert_eq!(store.model(&short.id).await.unwrap().status, ModelStatus::Active);
+    assert_eq!(old.folder, "", "there was one folder only");
     let job = store.jobs(&JobFilter::default(), page).await.unwrap().items.remove(0);
     assert_eq!((job.id.as_str(), job.state, job.attempt), ("job-1", JobState::Interrupted, 1));
     assert_eq!(job.progress.unwrap().fold_of, Some((7, 52)));

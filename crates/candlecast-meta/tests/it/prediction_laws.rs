@@ -96,6 +96,9 @@ async fn due_predictions_are_settled_once() {
         assert_eq!((one.actual, one.error, one.validated_at), (Some(104.0), Some(-3.0), Some(at(181))));
         assert_eq!(by_status(PredictionStatus::Unscorable).await.len(), 1);
         assert_eq!(by_status(PredictionStatus::Pending).await.len(), 3);
+        for (at_most, counted) in [(100, 3), (3, 3), (2, 2), (0, 0)] {
+            assert_eq!(store.count_pending(at_most).await, Ok(counted));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use candlecast_meta::{
 use serde_json::json;
 
 use crate::backends::backends;
-use crate::fixtures::{at, model, run, series, study, tried};
+use crate::fixtures::{at, found, lstm_in, model, run, series, study, tried};
 
 #[tokio::test]
 async fn a_run_comes_back_as_it_was_recorded() {
@@ -60,6 +60,31 @@ async fn runs_are_found_by_what_they_are() {
     }
 }
 
+#[tokio::test]
+async fn runs_are_found_by_the_beginning_of_their_identity() {
+    for store in &backends("run_names").await.stores {
+        for (id, kind) in [
+            ("abcd-2", "evaluate"),
+            ("abcd-1", "evaluate"),
+            ("abce-1", "evaluate"),
+            ("abcd-3", "train"),
+            ("ab%d-1", "evaluate"),
+        ] {
+            store.start_run(&NewRun { kind: kind.into(), ..run(id, 1) }).await.unwrap();
+        }
+        let named = async |prefix: &str, limit: u32| -> Vec<String> {
+            let found = store.runs_named("evaluate", prefix, limit).await.unwrap();
+            found.into_iter().map(|run| run.asked.id).collect()
+        };
+        assert_eq!(named("abcd", 10).await, ["abcd-1", "abcd-2"]);
+        assert_eq!(named("abcd", 1).await, ["abcd-1"]);
+        assert_eq!(named("ab%", 10).await, ["ab%d-1"], "it is no pattern");
+        assert_eq!(named("abcd-2", 10).await, ["abcd-2"]);
+        assert!(named("b", 10).await.is_empty());
+        assert!(store.runs_named("evaluate", "abcd", 0).await.is_err());
+    }
+}
+
 fn fold(scope: &str) -> Fold {
     Fold { scope: scope.into(), trial: 0, fold: 0, value: None, metrics: json!({}), duration_ms: 1, finished_at: at(1) }
 }
@@ -78,7 +103,8 @@ async fn runs_that_ended_long_ago_are_forgotten_with_their_folds_unless_somethin
         store.finish_run("failed", RunState::Failed, None, Some("no"), at(11)).await.unwrap();
         store.finish_run("new", RunState::Succeeded, None, None, at(20)).await.unwrap();
         let of_run = Some("of-model".to_owned());
-        store.put_model(&Model { run_id: of_run, ..model("1.0.0", 0) }, at(0)).await.unwrap();
+        let of_run = Model { run_id: of_run, ..model("1.0.0", 0) };
+        store.sync_models(&lstm_in(""), &found(&[of_run]), at(0)).await.unwrap();
         store.start_study(&NewStudy { run_id: Some("of-study".into()), ..study("s") }).await.unwrap();
         let entry = LedgerEntry { run_id: Some("tried".into()), ..tried("a", "x", None, (0, 10)) };
         store.record_tries(std::slice::from_ref(&entry)).await.unwrap();
@@ -97,7 +123,7 @@ async fn runs_that_ended_long_ago_are_forgotten_with_their_folds_unless_somethin
         }
         assert_eq!(store.ledger(None, PageRequest::default()).await.unwrap().items, [entry]);
         // What refers to no run any more keeps none.
-        store.delete_model(&model("1.0.0", 0).id).await.unwrap();
+        store.sync_models(&lstm_in(""), &[], at(1)).await.unwrap();
         store.delete_study("s").await.unwrap();
         assert_eq!(store.forget_runs(at(20), 10).await, Ok(2));
     }

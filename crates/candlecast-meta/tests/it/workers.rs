@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use candlecast_meta::{
-    JobState, JobStore, ModelFilter, ModelStatus, ModelStore, NewJob, Outcome, PageRequest, Retry, SqlStore,
+    FoundModel, JobState, JobStore, Model, ModelFilter, ModelStatus, ModelStore, NewJob, Outcome, PageRequest, Retry,
+    SqlStore,
 };
 use candlecast_testkit::assert_lease_laws;
 use serde_json::json;
 
 use crate::backends::{backends, postgres_url};
-use crate::fixtures::{T0, at, model};
+use crate::fixtures::{T0, at, found, lstm_in, model};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn eight_workers_take_each_of_500_jobs_once() {
@@ -83,28 +84,51 @@ async fn one_of_many_equal_jobs_is_queued() {
     }
 }
 
+/// Each of eight writers has seen another version serve, the last one the newest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn promotions_at_once_leave_one_active_model() {
-    for store in &backends("promotions").await.stores {
-        for patch in 0..8 {
-            store.put_model(&model(&format!("1.0.{patch}"), patch), at(0)).await.unwrap();
-        }
+async fn whoever_brings_the_index_in_line_at_once_leaves_the_state_of_one_of_them() {
+    for store in &backends("syncs").await.stores {
+        let seen = |serves: i64| -> Vec<FoundModel> {
+            let status = |patch| if patch == serves { ModelStatus::Active } else { ModelStatus::Archived };
+            let versions = (0..8).map(|patch| Model { status: status(patch), ..model(&format!("1.0.{patch}"), patch) });
+            found(&versions.collect::<Vec<_>>())
+        };
         let tasks: Vec<_> = (0..8)
-            .map(|patch| {
-                let store = store.clone();
+            .map(|serves| {
+                let (store, seen) = (store.clone(), seen(serves));
                 tokio::spawn(async move {
-                    let id = model(&format!("1.0.{patch}"), 0).id;
-                    let retry = Retry { first_ms: 5, ..Retry::default() };
-                    retry.run(|| store.promote_model(&id, at(1))).await.unwrap();
+                    let (retry, models) = (Retry { first_ms: 5, ..Retry::default() }, lstm_in("alpha"));
+                    retry.run(|| store.sync_models(&models, &seen, at(1))).await.unwrap();
                 })
             })
             .collect();
         for task in tasks {
             task.await.unwrap();
         }
-        let active = ModelFilter { status: Some(ModelStatus::Active), ..ModelFilter::default() };
-        assert_eq!(store.models(&active, PageRequest::default()).await.unwrap().items.len(), 1);
-        let archived = ModelFilter { status: Some(ModelStatus::Archived), ..ModelFilter::default() };
-        assert_eq!(store.models(&archived, PageRequest::default()).await.unwrap().items.len(), 7);
+        let all = store.models(&ModelFilter::default(), PageRequest::default()).await.unwrap().items;
+        assert_eq!(all.len(), 8);
+        assert_eq!(all.iter().filter(|model| model.status == ModelStatus::Active).count(), 1);
+        assert_eq!(all.iter().filter(|model| model.status == ModelStatus::Archived).count(), 7);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_name_is_given_by_one_folder_however_many_want_it() {
+    for store in &backends("claims_at_once").await.stores {
+        let tasks: Vec<_> = (0..8)
+            .map(|number| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let folder = format!("folder-{number}");
+                    let retry = Retry { first_ms: 5, ..Retry::default() };
+                    retry.run(|| store.claim_model("BTCUSDT_LSTM_1.0.0", &folder, at(1))).await.unwrap()
+                })
+            })
+            .collect();
+        let mut given = 0;
+        for task in tasks {
+            given += usize::from(task.await.unwrap());
+        }
+        assert_eq!(given, 1);
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn compared(
     options: &PipelineOptions,
     range: TimeRange,
 ) -> Result<Report> {
-    let method = Method::WalkForward { range };
+    let method = Method::walk_forward(range);
     let prepared = PreparedEvaluation::new(Arc::clone(market), models, options, method, Seed::default())?;
     Ok(prepared.run(&Clock::start())?.report)
 }

@@ -1,6 +1,7 @@
 //! The machine-readable documents of forecasts, evaluations, audits and rankings: camelCase; undefined values are null.
 
 mod audit;
+mod cross;
 mod ensemble;
 mod evaluation;
 mod forecast;
@@ -9,8 +10,9 @@ mod rank;
 mod report;
 
 pub use audit::{AuditDoc, AuditFindingDoc, leak_name};
+pub use cross::{CrossDoc, CrossModelDoc, PathDoc, PathModelDoc, SpreadDoc};
 pub use ensemble::{EnsembleDoc, FitWeightsDoc, MemberDoc, StateWeightsDoc, WeighingDoc};
-pub use evaluation::EvaluationDoc;
+pub use evaluation::{EvaluationDoc, ForecastDigestDoc};
 pub use forecast::{
     DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, PriceQuantileDoc, ProbabilitiesDoc, VolatilityOutlookDoc,
     VolatilityQuantileDoc,

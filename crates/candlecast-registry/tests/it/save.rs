@@ -1,11 +1,13 @@
 //! Saving, versions, what is kept.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use candlecast_registry::{Activate, Change, ModelName, NewModel, Registry, RegistryError, Status, Version};
+use candlecast_registry::{
+    Activate, Change, ModelName, NameClaims, NewModel, Registry, RegistryError, Status, Version,
+};
 use serde_json::json;
 
 use crate::model::{Tiny, at_horizon, day, family_of, files, lstm, new_model, now, registry, save, save_at, tiny};
@@ -40,6 +42,38 @@ fn another_instance_reads_the_same_model() {
         files(dir.path()),
         ["BTCUSDT_LSTM.active.json", "BTCUSDT_LSTM_1.0.0.json", "BTCUSDT_LSTM_1.0.0.meta.json"]
     );
+}
+
+/// Names that another folder has given, and those that were claimed here.
+#[derive(Debug)]
+struct Elsewhere {
+    given: Vec<&'static str>,
+    claimed: Mutex<Vec<String>>,
+}
+
+impl NameClaims for Elsewhere {
+    fn claim(&self, name: &ModelName) -> bool {
+        self.claimed.lock().expect("no test panics while it claims").push(name.to_string());
+        !self.given.contains(&name.to_string().as_str())
+    }
+}
+
+#[test]
+fn no_version_is_given_that_another_folder_has_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let given = vec!["BTCUSDT_LSTM_1.0.0", "BTCUSDT_LSTM_2.0.1", "BTCUSDT_LSTM_2.0.2", "BTCUSDT_LSTM_2.1.0"];
+    let claims = Arc::new(Elsewhere { given, claimed: Mutex::new(vec![]) });
+    let registry = registry(dir.path()).claiming(Arc::clone(&claims) as Arc<dyn NameClaims>);
+    let add = |new: NewModel| {
+        let saved = registry.save(&lstm(), new, &tiny(1), Activate::Never, 100, now());
+        saved.expect("a writable folder takes a model").version.to_string()
+    };
+    assert_eq!(add(new_model(1)), "2.0.0");
+    assert_eq!(*claims.claimed.lock().unwrap(), ["BTCUSDT_LSTM_1.0.0", "BTCUSDT_LSTM_2.0.0"]);
+    let mut later = NewModel { data_fingerprint: "other".into(), ..new_model(2) };
+    assert_eq!(add(later.clone()), "2.0.3");
+    later.config["epochs"] = json!(50);
+    assert_eq!(add(later), "2.2.0");
 }
 
 #[test]

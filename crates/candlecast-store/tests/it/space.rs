@@ -74,6 +74,7 @@ fn fill_the_disk(folder: &Path) {
     one_more(12_000).unwrap();
     let mut filler = fs::File::create(folder.join("filler")).unwrap();
     while filler.write_all(&[1; 4_096]).is_ok() {}
+    drop(filler);
     // The last page of the segment has room for some candles.
     let mut stored = 12_001;
     let error = loop {

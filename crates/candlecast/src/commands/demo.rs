@@ -11,6 +11,7 @@ use candlecast_core::market::{MarketConfig, generate};
 use candlecast_core::{ModelRequest, Problem, TimeRange, Timestamp};
 use candlecast_host::Host;
 use candlecast_jobs::{JobOptions, run_job};
+use candlecast_learn::{ModelReport, Report};
 use candlecast_monitor::family;
 use candlecast_pipeline::catalog::supporting;
 use candlecast_pipeline::{Method, PipelineOptions};
@@ -72,9 +73,18 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
         args.days
     ));
     let evaluation = {
-        let (models, common, method) = (models.clone(), common.clone(), Method::WalkForward { range });
+        let (models, common, method) = (models.clone(), common.clone(), Method::walk_forward(range));
         let (series, seed) = (key.clone(), app.seed);
-        let request = EvaluateJob { series, pool: vec![], models, common, method, confidence_threshold: None, seed };
+        let request = EvaluateJob {
+            series,
+            pool: vec![],
+            models,
+            common,
+            method,
+            candles: vec![],
+            confidence_threshold: None,
+            seed,
+        };
         let bar = Arc::new(Bar::new(output));
         run_job(app, &JOBS, &request, &JobOptions::default(), bar).await?
     };
@@ -85,14 +95,7 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
         plot::evaluation(&evaluation, path)?;
         output.remark(&format!("plot: {}", path.display()));
     }
-    let best = evaluation
-        .report
-        .models
-        .iter()
-        .filter(|m| !m.baseline)
-        .min_by(|a, b| a.metrics.loss().unwrap_or(f64::MAX).total_cmp(&b.metrics.loss().unwrap_or(f64::MAX)))
-        .map(|m| m.name.clone())
-        .ok_or_else(|| Problem::usage("no-model", "models", "name at least one model that is no baseline"))?;
+    let best = best_model(&evaluation.report)?;
     output.remark(&format!("\ntraining {best}, the model of least error, to be saved ..."));
     let model =
         models.into_iter().find(|m| m.id == best).unwrap_or(ModelRequest { id: best.clone(), params: json!({}) });
@@ -116,4 +119,12 @@ pub(crate) async fn run(args: &DemoArgs, app: &Host, output: Output) -> Result<(
         trained.models[0].path.display(),
         text::forecast(&predicted)
     ))
+}
+
+/// The model of least error that is no baseline.
+fn best_model(report: &Report) -> Result<String, Problem> {
+    let loss = |m: &ModelReport| m.metrics.loss().unwrap_or(f64::MAX);
+    let models = report.models.iter().filter(|m| !m.baseline);
+    let best = models.min_by(|a, b| loss(a).total_cmp(&loss(b))).map(|m| m.name.clone());
+    best.ok_or_else(|| Problem::usage("no-model", "models", "name at least one model that is no baseline"))
 }

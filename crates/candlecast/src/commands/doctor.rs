@@ -8,9 +8,9 @@ use candlecast_app::models::verify_models;
 use candlecast_app::text;
 use candlecast_config::Settings;
 use candlecast_core::{Blame, Problem, ProgressSink};
-use candlecast_host::{Host, blocking};
+use candlecast_host::{Host, PROGRAM, blocking};
 use candlecast_monitor::count_pending_predictions;
-use candlecast_pipeline::instruction_set;
+use candlecast_pipeline::{instruction_set, program_identity};
 use clap::Args;
 use serde_json::json;
 
@@ -37,7 +37,7 @@ struct Finding {
 
 pub(crate) async fn run(_: &DoctorArgs, app: &Host, output: Output) -> Result<(), Problem> {
     let folder = blocking(app, |app| Ok(folder(app))).await?;
-    let mut findings = vec![folder, processor(app), memory(app)];
+    let mut findings = vec![folder, program(), processor(app), memory(app)];
     findings.push(candles(app, output).await?);
     findings.push(models(app, output).await?);
     findings.push(records(app).await);
@@ -106,6 +106,11 @@ fn folder(app: &Host) -> Finding {
     }
 }
 
+/// Two programs of one identity give the same bits, and go on from each other's checkpoints.
+fn program() -> Finding {
+    Finding { what: "program", ok: true, detail: format!("{PROGRAM}, identity {}", &program_identity()[..16]) }
+}
+
 fn processor(app: &Host) -> Finding {
     Finding {
         what: "processor",
@@ -116,21 +121,20 @@ fn processor(app: &Host) -> Finding {
 
 /// Memory available, where the system tells it.
 fn memory(app: &Host) -> Finding {
-    let limit_mb = app.settings.max_memory >> 20;
+    let limit_mb = app.memory().total_bytes() >> 20;
     let available_mb = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?.to_owned();
         line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kb| kb >> 10)
     });
+    let may_use = format!("trainings may use {limit_mb} MB together");
     match available_mb {
         Some(mb) if mb < 512 => Finding {
             what: "memory",
             ok: false,
             detail: format!("{mb} MB available: trainings may fail; close other programs or set ML_MAX_MEMORY_USAGE"),
         },
-        Some(mb) => {
-            Finding { what: "memory", ok: true, detail: format!("{mb} MB available, trainings may use {limit_mb} MB") }
-        }
-        None => Finding { what: "memory", ok: true, detail: format!("trainings may use {limit_mb} MB") },
+        Some(mb) => Finding { what: "memory", ok: true, detail: format!("{mb} MB available, {may_use}") },
+        None => Finding { what: "memory", ok: true, detail: may_use },
     }
 }
 

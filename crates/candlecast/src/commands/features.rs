@@ -8,7 +8,7 @@ use candlecast_app::doc::RankingDoc;
 use candlecast_app::export::{Table, write_table};
 use candlecast_app::rank::rank_features;
 use candlecast_app::{check_document_path, write_document};
-use candlecast_core::{FeatureSet, Problem, Timestamp};
+use candlecast_core::{FeatureSet, NoProgress, Problem, Timestamp};
 use candlecast_features::{Engine, FeatureSpec};
 use candlecast_host::{Host, blocking};
 use candlecast_pipeline::{MAX_FILL, RankOptions, default_rank_model, with_all};
@@ -138,7 +138,9 @@ async fn compute(command: FeaturesCommand, app: &Host, output: Output) -> Result
     let market = app.market(&key, MAX_FILL).await?;
     let computed = Arc::clone(&market);
     let (table, times) = app
-        .compute(move || Ok((engine.compute(computed.series()), computed.series().columns().open_time.clone())))
+        .compute_long(&NoProgress, move || {
+            Ok((engine.compute(computed.series()), computed.series().columns().open_time.clone()))
+        })
         .await?;
     let range = range.range();
     let (first, end) = (market.series().first_row_from(range.from), market.series().first_row_from(range.to));

@@ -29,6 +29,9 @@ pub(crate) struct JobArgs {
     /// Place in the queue: a higher one goes first [default: 0]
     #[arg(long, value_name = "N", requires = "queue", allow_negative_numbers = true)]
     priority: Option<i32>,
+    /// With --queue: only workers of this folder of models do it, where hosts with folders of their own share a database
+    #[arg(long, requires = "queue")]
+    here: bool,
     /// Stop after this many minutes; what was finished by then is kept for `candlecast jobs retry`
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
     time_limit: Option<u32>,
@@ -39,6 +42,7 @@ impl JobArgs {
         JobOptions {
             priority: self.priority.unwrap_or(0),
             max_run_ms: self.time_limit.map(|minutes| u64::from(minutes) * 60_000),
+            here: self.here,
         }
     }
 }
@@ -222,7 +226,9 @@ mod tests {
         };
         assert_eq!(options(&[]).unwrap(), (false, JobOptions::default()));
         let (queue, asked) = options(&["--queue", "--priority", "-3", "--time-limit", "90"]).unwrap();
-        assert_eq!((queue, asked), (true, JobOptions { priority: -3, max_run_ms: Some(5_400_000) }));
+        assert_eq!((queue, asked), (true, JobOptions { priority: -3, max_run_ms: Some(5_400_000), here: false }));
+        assert!(options(&["--queue", "--here"]).unwrap().1.here);
+        assert!(options(&["--here"]).unwrap_err().to_string().contains("--queue"));
         assert!(options(&["--priority", "1"]).unwrap_err().to_string().contains("--queue"));
         assert!(options(&["--time-limit", "0"]).is_err());
     }

@@ -4,11 +4,13 @@ use candlecast_app::text;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use candlecast_app::doc::{DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, ServingChangeDoc, ValidationDoc};
+use candlecast_app::doc::{
+    DeletedDoc, DownloadDoc, ElsewhereModelDoc, IndexedDoc, ModelDoc, ServingChangeDoc, ValidationDoc,
+};
 use candlecast_app::models::{
-    FamilyQuery, ModelQuery, Status, Validated, delete_model, download_model, find_family, find_slot, model,
-    model_path, models_page, parse_id, promote_model, reindex_models, roll_back_model, serving_history, serving_models,
-    surplus_models, validate_model, weighing,
+    FamilyQuery, Indexed, ModelQuery, Status, Validated, delete_model, download_model, find_family, find_slot,
+    forget_folder, model, model_path, models_elsewhere, models_page, parse_id, promote_model, reindex_models,
+    roll_back_model, serving_history, serving_models, surplus_models, validate_model, weighing,
 };
 use candlecast_core::{Interval, Problem, Symbol, Venue};
 use candlecast_host::{Host, LOCAL};
@@ -18,6 +20,9 @@ use serde_json::json;
 
 use crate::output::Output;
 use crate::progress::Bar;
+
+/// Models in other folders that are listed unless told otherwise.
+const ELSEWHERE: usize = 100;
 
 /// Look after saved models
 #[derive(Debug, Args)]
@@ -80,7 +85,11 @@ enum ModelsCommand {
         yes: bool,
     },
     /// Bring the metadata database's index of models in line with the files
-    Reindex,
+    Reindex {
+        /// Also forget the models of this folder, which is gone for good, where hosts share the database
+        #[arg(long, value_name = "FOLDER", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        forget_folder: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -109,6 +118,9 @@ struct ListArgs {
     /// Go on after this id, the last of the page before
     #[arg(long, value_name = "ID")]
     after: Option<String>,
+    /// Those that lie in other folders, where hosts with folders of their own share a database
+    #[arg(long, conflicts_with = "after")]
+    elsewhere: bool,
 }
 
 #[derive(Debug, Args)]
@@ -190,13 +202,37 @@ pub(crate) async fn run(args: ModelsArgs, app: &Host, output: Output) -> Result<
             })
         }
         ModelsCommand::KeepVersions { n, yes } => keep_versions(n, yes, app, output).await,
-        ModelsCommand::Reindex => {
-            let done = reindex_models(app, &Bar::new(output)).await?;
-            output.result(&IndexedDoc::from(&done), || {
-                format!("{} added, {} changed, {} removed", done.added, done.changed, done.removed)
-            })
-        }
+        ModelsCommand::Reindex { forget_folder: gone } => reindex(gone.as_deref(), app, output).await,
     }
+}
+
+async fn reindex(gone: Option<&str>, app: &Host, output: Output) -> Result<(), Problem> {
+    let forgotten = match gone {
+        Some(folder) => usize::try_from(forget_folder(app, folder).await?).unwrap_or(usize::MAX),
+        None => 0,
+    };
+    let done = reindex_models(app, &Bar::new(output)).await?;
+    let done = Indexed { removed: done.removed + forgotten, ..done };
+    output.result(&IndexedDoc::from(&done), || {
+        let taken = if done.taken == 0 {
+            String::new()
+        } else {
+            format!(", {} left out: another folder has given their names to other models", done.taken)
+        };
+        format!("{} added, {} changed, {} removed{taken}", done.added, done.changed, done.removed)
+    })
+}
+
+async fn list_elsewhere(wanted: &ModelQuery, limit: usize, app: &Host, output: Output) -> Result<(), Problem> {
+    let found = models_elsewhere(app, wanted, limit).await?;
+    let docs: Vec<ElsewhereModelDoc> = found.iter().map(Into::into).collect();
+    output.result(&docs, || {
+        let mut text = text::models_elsewhere(&found);
+        if found.len() == limit {
+            text.push_str("\nthere may be more: pass a higher --limit");
+        }
+        text
+    })
 }
 
 async fn list(args: &ListArgs, app: &Host, output: Output) -> Result<(), Problem> {
@@ -209,6 +245,9 @@ async fn list(args: &ListArgs, app: &Host, output: Output) -> Result<(), Problem
         task: args.task.clone(),
         status: args.status,
     };
+    if args.elsewhere {
+        return list_elsewhere(&wanted, args.limit.map_or(ELSEWHERE, |limit| limit as usize), app, output).await;
+    }
     let after = args.after.as_deref().map(parse_id).transpose()?;
     let limit = args.limit.map(|limit| limit as usize);
     let listed = models_page(app, &wanted, after.as_ref(), limit).await?;

@@ -9,6 +9,7 @@ mod contract;
 mod demo;
 mod determinism;
 mod fsync_order;
+mod hosts;
 mod jobs;
 mod kill;
 mod live;

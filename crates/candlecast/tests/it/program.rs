@@ -31,6 +31,20 @@ pub(crate) struct Program {
     folder: TempDir,
 }
 
+/// An empty schema on the test server; `None`, said aloud, without one.
+pub(crate) fn postgres_url(name: &str) -> Option<String> {
+    let url = candlecast_testenv::postgres()?;
+    let schema = format!("cli_{name}_{}", std::process::id());
+    let sql = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
+    let done = Command::new("psql").args([&url, "--quiet", "--command", &sql]).output();
+    if !done.as_ref().is_ok_and(|output| output.status.success()) {
+        candlecast_testenv::missing(&format!("PostgreSQL: psql made no schema: {done:?}"));
+        return None;
+    }
+    let joint = if url.contains('?') { '&' } else { '?' };
+    Some(format!("{url}{joint}options=-c%20search_path%3D{schema}"))
+}
+
 impl Program {
     /// With an empty data folder.
     pub(crate) fn new() -> Self {

@@ -18,6 +18,22 @@ const COMMON: &[&str] = &["--horizon", "6h", "--train-days", "60", "--now", "202
 const TRAIN: &[&str] = &["train", "--model", "lstm", "--retrain-days", "30"];
 const COMPARE: &[&str] =
     &["compare", "--models", "lstm", "--retrain-days", "10", "--from", "2024-02-20", "--to", "2024-03-20"];
+/// Its fits learn from all around what they forecast, whatever number of days.
+const CROSS: &[&str] = &[
+    "backtest",
+    "--model",
+    "lstm",
+    "--method",
+    "purged-k-fold",
+    "--folds",
+    "3",
+    "--min-candles",
+    "300",
+    "--horizon",
+    "6h",
+    "--now",
+    "2024-03-24T10:30:00Z",
+];
 
 /// Files that runs have left to go on from.
 fn kept(program: &Program) -> Vec<String> {
@@ -65,8 +81,8 @@ pub(crate) fn comparable(mut document: Value) -> Value {
 
 #[test]
 fn interrupted_runs_go_on_to_the_result_of_an_undisturbed_one() {
-    for command in [TRAIN, COMPARE] {
-        let command = line(&[command, SERIES, COMMON, SLOW]);
+    for command in [line(&[TRAIN, COMMON]), line(&[COMPARE, COMMON]), CROSS.to_vec()] {
+        let command = line(&[&command, SERIES, SLOW]);
         let undisturbed = comparable(Program::with_candles().json(&command));
 
         let program = Program::with_candles();

@@ -48,7 +48,7 @@ impl Case {
         let fit_at = Timestamp(series.columns().open_time[self.fit_row]);
         let test = TimeRange { from: fit_at, to: fit_at };
         let learn_from = Timestamp(series.columns().open_time[0]);
-        let fold = Fold { learn_from, earliest: learn_from, fit_at, test };
+        let fold = Fold { learn_from, earliest: learn_from, fit_at, test, apart: vec![], parts: vec![] };
         self.forecaster.fit(&fold, Seed(1), 1, Start::default(), &mut Silent).unwrap().0
     }
 

@@ -91,6 +91,7 @@ pub(super) fn detail(d: &JobDetailDoc) -> String {
     }
     lines.extend(d.max_run_ms.map(|ms| ("time limit", span(i64::try_from(ms).unwrap_or(i64::MAX)))));
     lines.extend(d.threads.map(|n| ("threads", n.to_string())));
+    lines.extend(d.folder.clone().map(|folder| ("folder", folder)));
     let waits = job.state == JobState::Queued && d.run_after > job.created_at;
     lines.extend(waits.then(|| ("not before", d.run_after.to_string())));
     lines.extend(job.error.clone().map(|error| ("error", error)));

@@ -1,11 +1,10 @@
 //! What was backed up is what is restored.
 
 use std::fs;
-use std::process::Command;
 
 use super::{NOW, answers, archives, good_archive, lived_in, names};
 use crate::candle_files::{HOUR_MS, csv, rows};
-use crate::program::{Program, SERIES, SHORT, line};
+use crate::program::{Program, SERIES, SHORT, line, postgres_url};
 use crate::shape::{assert_fields, count, flag, instant, list, text};
 
 #[test]
@@ -98,20 +97,6 @@ fn a_folder_that_was_only_looked_at_counts_as_empty() {
     let restored = program.json(&["restore", "good.tar.zst"]);
     assert_eq!(restored["setAside"], serde_json::json!([]));
     program.json(&line(&[&["--now", NOW, "predict", "--model", "linear"], SERIES]));
-}
-
-/// An empty schema on the test server; `None`, said aloud, without one.
-fn postgres_url(name: &str) -> Option<String> {
-    let url = candlecast_testenv::postgres()?;
-    let schema = format!("cli_{name}_{}", std::process::id());
-    let sql = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
-    let done = Command::new("psql").args([&url, "--quiet", "--command", &sql]).output();
-    if !done.as_ref().is_ok_and(|output| output.status.success()) {
-        candlecast_testenv::missing(&format!("PostgreSQL: psql made no schema: {done:?}"));
-        return None;
-    }
-    let joint = if url.contains('?') { '&' } else { '?' };
-    Some(format!("{url}{joint}options=-c%20search_path%3D{schema}"))
 }
 
 #[test]

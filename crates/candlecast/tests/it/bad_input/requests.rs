@@ -79,11 +79,37 @@ fn ranges_that_contradict_themselves_are_refused() {
     let overlap: &[&str] =
         &["--method", "simple", "--train-end", "2024-03-15", "--from", "2024-03-10", "--to", "2024-03-20"];
     backtest(overlap, &["2024-03-10", "2024-03-15"]);
-    backtest(&["--train-end", "2024-03-10"], &["--train-end", "--method simple"]);
+    let late: &[&str] = &["--train-end", "2024-03-12", "--test-start", "2024-03-10", "--test-end", "2024-03-20"];
+    backtest(late, &["2024-03-12", "2024-03-10", "trainEnd"]);
+    let backwards: &[&str] = &["--train-start", "2024-03-05", "--train-end", "2024-03-01", "--from", "2024-03-10"];
+    backtest(backwards, &["trainEnd must come after trainStart"]);
     for (time, words) in [("yesterday", &["`yesterday`", "2024-01-31"]), ("1704067200", &["seconds", "1704067200000"])]
     {
         program.refuse(&line(&[COMPARE, SERIES, &["--from", time]]), 2, "bad-usage", words);
     }
+}
+
+#[test]
+fn options_of_another_way_to_split_are_refused() {
+    let program = Program::with_candles();
+    let refuse = |more: &[&str], code: &str, words: &[&str]| {
+        program.refuse(&line(&[&["backtest", "--model", "linear"], SERIES, SHORT, more]), 2, code, words);
+    };
+    refuse(&["--folds", "4"], "bad-method-option", &["--folds", "purged-k-fold"]);
+    refuse(&["--method", "combinatorial", "--train-start", "2024-01-01"], "bad-method-option", &["--train-start"]);
+    refuse(&["--test-share", "0.2", "--from", "2024-03-01"], "bad-test-share", &["--from"]);
+    refuse(&["--method", "purged-k-fold", "--test-share", "0.2"], "bad-test-share", &["walk-forward"]);
+    // Of a cross-validation there is no training window to choose, which SHORT does.
+    refuse(&["--method", "purged-k-fold"], "bad-train-days", &["purged-k-fold", "--train-days"]);
+    let long: &[&str] = &["backtest", "--model", "linear", "--horizon", "6h", "--method"];
+    let many = line(&[long, &["combinatorial", "--groups", "30", "--test-groups", "9"], SERIES]);
+    program.refuse(&many, 2, "bad-groups", &["30 groups", "splits"]);
+    let two = line(&[long, &["purged-k-fold", "--folds", "2"], SERIES]);
+    program.refuse(&two, 2, "bad-groups", &["3 to 100"]);
+    let few = line(&[long, &["purged-k-fold", "--from", "2024-03-01"], SERIES]);
+    program.refuse(&few, 1, "too-few-candles", &["1000 to train on"]);
+    let both = line(&[&["compare", "--models", "linear", "--model", "gbdt"], SERIES]);
+    program.refuse(&both, 2, "bad-usage", &["--model", "cannot be used with"]);
 }
 
 #[test]
@@ -152,7 +178,9 @@ fn parameters_are_held_to_their_names_and_bounds() {
 #[test]
 fn options_are_held_to_their_bounds() {
     let program = Program::with_candles();
-    let cases: [(&[&str], &str, &[&str]); 8] = [
+    let cases: [(&[&str], &str, &[&str]); 10] = [
+        (&["--valid-share", "0.5"], "bad-valid-share", &["valid-share 0.5", "0.05 to 0.4"]),
+        (&["--test-share", "0.01"], "bad-test-share", &["test-share 0.01", "0.05 to 0.4"]),
         (&["--level", "2"], "bad-level", &["level 2", "0.5 to 0.99"]),
         (&["--level", "NaN"], "bad-level", &["level NaN", "0.5 to 0.99"]),
         (&["--train-days", "0"], "bad-train-days", &["train-days 0", "1 to 36500"]),
@@ -248,7 +276,8 @@ fn help_says_what_the_defaults_are() {
 fn what_is_missing_from_a_command_line_is_named() {
     let program = Program::new();
     program.refuse(TRAIN, 2, "bad-usage", &["--symbol"]);
-    program.refuse(&["compare", "--symbol", "BTCUSDT"], 2, "bad-usage", &["--models"]);
+    program.refuse(&["backtest", "--symbol", "BTCUSDT"], 2, "bad-usage", &["--model"]);
+    program.refuse(&["backtest", "show"], 2, "bad-usage", &["ID"]);
     program.refuse(&["import"], 2, "bad-usage", &["FILE"]);
     program.refuse(
         &line(&[TRAIN, SERIES, &["--window", "forever"]]),
