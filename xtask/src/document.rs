@@ -6,7 +6,8 @@ use serde_json::Value;
 /// whether it serves and how much was tried by then, since a run that was killed after saving may have saved one
 /// before, and jobs end in any order.
 pub(crate) fn strip(value: &mut Value) {
-    const VARYING: [&str; 10] = [
+    const VARYING: [&str; 11] = [
+        "overfitting",
         "fitSeconds",
         "path",
         "id",

@@ -37,7 +37,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   demo [-- ARGS]                   build the release binary and run `candlecast demo ARGS`
-  test [--strict] [--without-data]
+  test [STEPS] [--strict] [--without-data]
                                    everything that continuous integration runs; strict fails for what is not there and
                                    cannot be installed, and for real candles unless they are waived
   tidy [--write-touch-counts]      crate graph, purity, catalog lists and house rules only; with the flag, what a part

@@ -74,9 +74,13 @@ struct Done {
 /// Runs all steps; an error if any failed or, in a strict run, if something was left out that could be had.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let args = Args::with_switches(args, &[], &["strict", "without-data"])?;
-    args.no_names()?;
+    if let Some(unknown) = args.names.iter().find(|name| STEPS.iter().all(|step| step.name != name.as_str())) {
+        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        bail!("unknown step `{unknown}`; there are: {}", known.join(", "));
+    }
+    let chosen = |step: &&Step| args.names.is_empty() || args.names.iter().any(|name| name == step.name);
     let mut site = Site { without_data: args.has("without-data"), ..Site::default() };
-    let done: Vec<Done> = STEPS.iter().map(|step| perform(step, &mut site)).collect();
+    let done: Vec<Done> = STEPS.iter().filter(chosen).map(|step| perform(step, &mut site)).collect();
     let n_failed = done.iter().filter(|step| matches!(step.outcome, Outcome::Failed(_))).count();
     site.gaps.sort_by(|a, b| a.what.cmp(&b.what));
     site.gaps.dedup();

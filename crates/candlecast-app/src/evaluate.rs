@@ -161,7 +161,9 @@ async fn evaluate_on_record(
         .await?;
     let inputs = Input::of(&all_markets, &prepared.fingerprints.data);
     let tries = recorder.earlier_tries(&record, prepared.scored()).await;
+    let earlier = recorder.earlier_days(&record, prepared.scored()).await;
     let prepared = prepared.after_tries(tries.first().copied().unwrap_or(0));
+    let prepared = prepared.beside_earlier(earlier.into_iter().next().unwrap_or_default());
     watch.stage(&prepared.stage());
     let mut hooks = host.hooks(Arc::clone(&watch));
     let (checkpoints, held) = (host.checkpoints_dir(), memory.clone());

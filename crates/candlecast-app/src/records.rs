@@ -5,15 +5,17 @@
 
 pub(crate) mod pending;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use candlecast_core::{Blame, Problem, Seed, SeriesKey, TimeRange, Timestamp, hex, open_range};
 use candlecast_files::Note;
 use candlecast_host::{Host, PROGRAM, RunHooks, blocking, content_hash};
 use candlecast_jobs::Attempt;
-use candlecast_learn::{Forecaster, Market, ModelReport, Recipe, Report};
-use candlecast_meta::{LedgerEntry, MetaError, MetadataStore, NewRun, Retry, RunState};
+use candlecast_learn::{DailyLosses, Forecaster, Market, ModelReport, Recipe, Report, Task};
+use candlecast_meta::{
+    DailyValues, LedgerEntry, MetaError, MetadataStore, NewRun, Retry, RunState, TriedDays, TryDays,
+};
 use candlecast_pipeline::doc::{baselines_value, scored_metrics_value};
 use candlecast_pipeline::{
     Fingerprints, Method, PreparedEvaluation, Training, instruction_set, scored_range, whole_range,
@@ -24,6 +26,14 @@ use sha2::{Digest, Sha256};
 
 use crate::models::index::{TrainedBy, index};
 use crate::records::pending::{EndedRun, PendingRecord, replay_pending};
+
+/// Length of a day, ms.
+const DAY_MS: i64 = 86_400_000;
+
+/// Most tries of which days are read: of more the newest, which are likeliest to be on the same days.
+const MOST_TRIES: u32 = 2_000;
+
+const _: () = assert!(DailyLosses::MOST_DAYS <= DailyValues::MAX_DAYS, "the ledger takes all days of a report");
 
 /// How long the record of a run that failed or was stopped is tried for, ms: nothing hangs on it.
 const FAILED_BUDGET_MS: u64 = 5_000;
@@ -37,6 +47,8 @@ pub(crate) struct RunRecord {
     pub(crate) series: Vec<SeriesKey>,
     /// Id of the task.
     pub(crate) task: String,
+    /// What the daily losses of a report on the task are; only those of the same measure are set side by side.
+    pub(crate) measure: String,
     pub(crate) horizon_steps: usize,
     /// The models that were asked for, each with its configuration; no baselines.
     pub(crate) tried: Vec<(String, Value)>,
@@ -89,6 +101,7 @@ impl RunRecord {
             kind,
             series: markets.iter().map(|market| market.series().key().clone()).collect(),
             task: task.map_or("price", |task| task.id()).to_owned(),
+            measure: task.as_ref().map(measure).unwrap_or_default(),
             horizon_steps: task.map_or(0, |task| task.horizon()),
             tried: asked.map(|forecaster| (forecaster.name.clone(), configuration(forecaster))).collect(),
             how,
@@ -140,15 +153,22 @@ impl RunRecord {
         }
     }
 
-    /// An entry for every model tried in every series, with the origins that the series' report scored it on. Its
-    /// identity is its content, so that a run that is gone on with, or done again, counts once.
-    fn tries(&self, reports: &[&Report], run_id: &str, now: Timestamp) -> Vec<LedgerEntry> {
-        let mut entries = Vec::new();
+    /// An entry for every model tried in every series, with the origins that the series' report scored it on, and its
+    /// days. Its identity is its content, so that a run that is gone on with, or done again, counts once.
+    fn tries(&self, reports: &[&Report], run_id: &str, now: Timestamp) -> LedgerLines {
+        let mut lines = LedgerLines::default();
         for (series, report) in self.series.iter().zip(reports) {
             let Some(period) = scored_range(report) else { continue };
             for (name, config) in &self.tried {
-                entries.push(LedgerEntry {
-                    id: self.try_id(series, name),
+                let (id, model) = (self.try_id(series, name), report.models.iter().find(|m| m.name == *name));
+                if let Some(DailyLosses { first_day, values }) = model.map(|m| m.daily.clone())
+                    && !values.is_empty()
+                {
+                    let days = DailyValues { first_day, values };
+                    lines.days.push(TryDays { try_id: id.clone(), measure: self.measure.clone(), days });
+                }
+                lines.entries.push(LedgerEntry {
+                    id,
                     kind: self.kind.into(),
                     series: series.clone(),
                     task: self.task.clone(),
@@ -156,14 +176,14 @@ impl RunRecord {
                     config: config.clone(),
                     config_hash: content_hash(config),
                     period,
-                    score: report.models.iter().find(|m| m.name == *name).and_then(|m| m.metrics.loss()),
+                    score: model.and_then(|m| m.metrics.loss()),
                     sharpe: None,
                     run_id: Some(run_id.to_owned()),
                     tried_at: now,
                 });
             }
         }
-        entries
+        lines
     }
 
     fn try_id(&self, series: &SeriesKey, name: &str) -> String {
@@ -180,6 +200,20 @@ impl RunRecord {
         }
         hex(&hash.finalize())
     }
+}
+
+/// What was tried, as the ledger keeps it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct LedgerLines {
+    pub(crate) entries: Vec<LedgerEntry>,
+    /// What these were worth day by day.
+    pub(crate) days: Vec<TryDays>,
+}
+
+/// What the daily losses of a report on `task` are: the loss that its verdicts compare by, less that of the reference.
+/// Those of another horizon, or of other classes, are another measure.
+fn measure(task: &Task) -> String {
+    format!("saved-loss:{}", serde_json::to_value(task).unwrap_or_default())
 }
 
 /// The recipe as it goes on record: that of a pipeline is its configuration. The markets that it learns from are named
@@ -236,8 +270,8 @@ impl RunRecorder {
         facts: &RunRecord,
         reports: &[&Report],
     ) -> Result<(Vec<Option<Tries>>, Option<Note>), Problem> {
-        let entries = facts.tries(reports, &self.attempt.id, host.now());
-        let note = self.record_or_note(host, entries).await?;
+        let lines = facts.tries(reports, &self.attempt.id, host.now());
+        let note = self.record_or_note(host, lines).await?;
         let mut tries = Vec::with_capacity(reports.len());
         for (series, report) in facts.series.iter().zip(reports) {
             let period = scored_range(report).filter(|_| note.is_none());
@@ -249,13 +283,14 @@ impl RunRecorder {
         Ok((tries, note))
     }
 
-    /// Records `tries`; where that cannot be done they are noted, and the note is returned.
-    async fn record_or_note(&self, host: &Host, tries: Vec<LedgerEntry>) -> Result<Option<Note>, Problem> {
-        let written = self.retry(FAILED_BUDGET_MS).run(|| self.store.record_tries(&tries)).await.map(|_| ());
+    /// Records `lines`; where that cannot be done they are noted, and the note is returned.
+    async fn record_or_note(&self, host: &Host, lines: LedgerLines) -> Result<Option<Note>, Problem> {
+        let write = || self.store.record_tries_with_days(&lines.entries, &lines.days);
+        let written = self.retry(FAILED_BUDGET_MS).run(write).await.map(|_| ());
         if warn(written, &self.attempt.id, "what was tried is not on record yet") {
             return Ok(None);
         }
-        let noted = PendingRecord::of_tries(tries).write(host, &self.attempt.id).await;
+        let noted = PendingRecord::of_lines(lines).write(host, &self.attempt.id).await;
         noted.map(Some).map_err(|e| e.context("what was tried can neither be recorded nor noted, so nothing is saved"))
     }
 
@@ -275,6 +310,26 @@ impl RunRecorder {
             tries.push(others.iter().filter(|hash| !asked.contains(*hash)).count());
         }
         tries
+    }
+
+    /// What other configurations than those of `facts` were worth day by day on each of its series, as far as it is on
+    /// record: one try each, that which was scored on the most days of `scored`, of equals the newest. What cannot be
+    /// read is none and is warned of.
+    pub(crate) async fn earlier_days(&self, facts: &RunRecord, scored: TimeRange) -> Vec<Vec<DailyLosses>> {
+        let asked: BTreeSet<String> = facts.tried.iter().map(|(_, config)| content_hash(config)).collect();
+        let mut earlier = Vec::with_capacity(facts.series.len());
+        for series in &facts.series {
+            let retry = self.retry(Retry::default().budget_ms);
+            let read = || self.store.tried_days(series, scored, &facts.task, &facts.measure, MOST_TRIES);
+            let mut found = retry.run(read).await.unwrap_or_else(|error| {
+                let id = self.attempt.id.as_str();
+                tracing::warn!(%error, id, "what was tried before cannot be read: nothing is set beside it");
+                Vec::new()
+            });
+            found.retain(|tried| !asked.contains(&tried.config_hash));
+            earlier.push(one_a_configuration(found, scored));
+        }
+        earlier
     }
 
     async fn tries_on(&self, series: &SeriesKey, period: TimeRange, task: &str) -> Option<Tries> {
@@ -298,11 +353,11 @@ impl RunRecorder {
         note: Option<Note>,
     ) {
         let (run, now) = (facts.run(&self.attempt), host.now());
-        let tries = facts.tries(reports, &run.id, now);
+        let lines = facts.tries(reports, &run.id, now);
         let result = result(facts, reports, saved);
         let retry = self.retry(Retry::default().budget_ms);
         let written = retry.run(|| async {
-            self.store.record_tries(&tries).await?;
+            self.store.record_tries_with_days(&lines.entries, &lines.days).await?;
             self.store.start_run(&run).await?;
             self.store.finish_run(&run.id, RunState::Succeeded, Some(&result), None, now).await
         });
@@ -311,7 +366,7 @@ impl RunRecorder {
             return;
         }
         let id = run.id.clone();
-        let pending = PendingRecord::of_tries(tries).with_run(EndedRun { asked: run, result, finished_at: now });
+        let pending = PendingRecord::of_lines(lines).with_run(EndedRun { asked: run, result, finished_at: now });
         if let Err(error) = pending.write(host, &self.attempt.id).await {
             tracing::warn!(%error, id, "nor could the run be noted");
         }
@@ -343,6 +398,20 @@ impl RunRecorder {
         let seed = Seed::default().derive(&self.attempt.id, u64::from(self.attempt.number));
         Retry { budget_ms, seed, ..Retry::default() }
     }
+}
+
+/// Of the tries `found`, the newest first, one a configuration: that with values on the most days of `scored`.
+fn one_a_configuration(found: Vec<TriedDays>, scored: TimeRange) -> Vec<DailyLosses> {
+    let (from, to) = (scored.from.ms().div_euclid(DAY_MS), scored.to.ms().div_euclid(DAY_MS));
+    let mut best: BTreeMap<String, (usize, DailyLosses)> = BTreeMap::new();
+    for TriedDays { config_hash, days: DailyValues { first_day, values } } in found {
+        let days = DailyLosses { first_day, values };
+        let covered = days.days().filter(|day| (from..=to).contains(day)).count();
+        if best.get(&config_hash).is_none_or(|(most, _)| covered > *most) {
+            best.insert(config_hash, (covered, days));
+        }
+    }
+    best.into_values().map(|(_, days)| days).collect()
 }
 
 /// The run of `hooks` is done and on record: nothing is left to go on from.
@@ -390,4 +459,41 @@ fn result(facts: &RunRecord, reports: &[&Report], saved: &[&ModelManifest]) -> V
         result[*field] = value.clone();
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_tries_of_a_configuration_the_one_on_the_most_days_counts_and_of_equals_the_newest() {
+        let tried = |config_hash: &str, first_day: i64, values: &[Option<f32>]| TriedDays {
+            config_hash: config_hash.into(),
+            days: DailyValues { first_day, values: values.to_vec() },
+        };
+        let scored = TimeRange { from: Timestamp(10 * DAY_MS), to: Timestamp(13 * DAY_MS) };
+        let found = one_a_configuration(
+            vec![
+                tried("b", 10, &[Some(1.0), Some(2.0)]),
+                tried("a", 10, &[Some(3.0), None, Some(4.0)]),
+                tried("b", 9, &[Some(5.0), Some(6.0), Some(7.0)]),
+                tried("a", 0, &[Some(8.0); 20]),
+            ],
+            scored,
+        );
+        let expected = [
+            DailyLosses { first_day: 0, values: vec![Some(8.0); 20] },
+            DailyLosses { first_day: 10, values: vec![Some(1.0), Some(2.0)] },
+        ];
+        assert_eq!(found, expected);
+        assert!(one_a_configuration(vec![], TimeRange::ALL).is_empty());
+    }
+
+    #[test]
+    fn losses_are_of_the_same_measure_where_the_same_was_forecast() {
+        let of = |horizon| measure(&Task::Price { horizon });
+        assert_eq!(of(24), r#"saved-loss:{"kind":"price","horizon":24}"#);
+        assert_ne!(of(24), of(1));
+        assert_ne!(of(24), measure(&Task::Volatility { horizon: 24 }));
+    }
 }

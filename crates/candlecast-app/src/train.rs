@@ -108,7 +108,8 @@ pub(crate) async fn train_recorded(
         })
         .await?;
     let tries = recorder.earlier_tries(&record, training.scored()).await;
-    let training = training.after_tries(&tries);
+    let earlier = recorder.earlier_days(&record, training.scored()).await;
+    let training = training.after_tries(&tries).beside_earlier(earlier);
     let mut hooks = host.hooks(Arc::clone(&watch));
     let (checkpoints, held, told) = (host.checkpoints_dir(), memory.clone(), Arc::clone(&watch));
     let fitted = host

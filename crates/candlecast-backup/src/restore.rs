@@ -98,6 +98,8 @@ impl Restoring {
         let records = dump.as_ref().map_or(0, UnpackedDump::rows);
         // Held until all is in place.
         let _unused = folder_lock::expect_unused(&self.settings, runtime)?;
+        // What was free may have been filled while it was unpacked.
+        self.expect_free(&staging)?;
         let swap = self.put(runtime, &staging, dump)?;
         let set_aside = swap.finish().map_err(|e| problem::of_file(&e.path, &e.source))?;
         Ok(self.restored(&unpacked, records, set_aside))

@@ -27,6 +27,8 @@ const ALWAYS_BYTES: u64 = 64 << 20;
 const MAX_HEADER_BYTES: u64 = 64 << 10;
 /// Largest manifest; an entry takes about 150 bytes.
 const MAX_MANIFEST_BYTES: u64 = 256 << 20;
+/// Most members: empty ones take no room in the archive, and a file each on the disk.
+const MAX_MEMBERS: usize = 1_000_000;
 
 /// What an archive held.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ pub(super) fn unpack(
     let decoder = Decoder::new(counted).map_err(unreadable)?;
     let limit = size.saturating_mul(MAX_RATIO).max(ALWAYS_BYTES);
     let mut content = Bounded { inner: decoder, limit, left: limit };
-    let unpacking = Unpacking { archive, staging, size, n_read };
+    let unpacking = Unpacking { archive, staging, size, n_read, most: MAX_MEMBERS };
     let unpacked = unpacking.members(&mut content, each)?;
     // Zstandard compares its own checksum at the very end.
     io::copy(&mut content, &mut io::sink()).map_err(unreadable)?;
@@ -68,6 +70,8 @@ struct Unpacking<'a> {
     staging: &'a Staging,
     size: u64,
     n_read: Rc<Cell<u64>>,
+    /// Members that it may have.
+    most: usize,
 }
 
 impl Unpacking<'_> {
@@ -97,6 +101,9 @@ impl Unpacking<'_> {
             }
             if !names.insert(name.clone()) {
                 return Err(self.bad(format!("`{name}` is in it twice")));
+            }
+            if members.len() >= self.most {
+                return Err(self.bad(format!("it has more than {} files", self.most)));
             }
             members.push(self.write(&name, entry)?);
         }
@@ -238,7 +245,35 @@ impl<R: Read> Read for Bounded<R> {
 
 #[cfg(test)]
 mod tests {
+    use candlecast_config::{Environment, Flags, ModelCatalog, Settings};
+    use candlecast_core::Timestamp;
+
     use super::*;
+    use crate::archive::ArchiveWriter;
+
+    #[test]
+    fn an_archive_of_too_many_files_is_refused_before_they_are_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data_dir: Some(folder.path().join("data")), ..Flags::default() };
+        let environment = Environment::new(folder.path(), []);
+        let staging = Staging::new(&Settings::read(&flags, &environment, &ModelCatalog::EMPTY).unwrap()).unwrap();
+        let header = Header { format: FORMAT, program: String::new(), created_at: Timestamp(0), candles: true };
+        let mut writer = ArchiveWriter::new(Vec::new(), &header).unwrap();
+        for name in ["a", "b", "c"] {
+            writer.add_bytes(&format!("models/{name}"), b"").unwrap();
+        }
+        let (bytes, _) = writer.finish().unwrap();
+        let unpack = |most| {
+            let archive = Path::new("backup");
+            let unpacking = Unpacking { archive, staging: &staging, size: 1, n_read: Rc::default(), most };
+            unpacking.members(Decoder::new(bytes.as_slice()).unwrap(), |_, _| Ok(()))
+        };
+        // The header is one of them.
+        assert!(unpack(3).unwrap_err().detail.contains("more than 3 files"));
+        assert!(!staging.path(member::Part::Models, Path::new("c")).exists());
+        fs::remove_dir_all(staging.path(member::Part::Models, Path::new(""))).unwrap();
+        assert_eq!(unpack(4).unwrap().members.len(), 4);
+    }
 
     #[test]
     fn an_endless_file_is_given_up() {

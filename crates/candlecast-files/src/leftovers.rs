@@ -4,7 +4,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use crate::lock::is_at;
+use crate::lock::{is_at, open_to_lock};
 
 /// Takes the lock of a temporary file that was just made at `path`, for as long as it is open. False if it was taken
 /// for a leftover in the moment before, and removed: then another one has to be made.
@@ -28,7 +28,7 @@ pub fn remove_leftovers(folder: &Path, is_temporary: impl Fn(&str) -> bool) -> u
         }
         let path = entry.path();
         // Held until it is gone: whoever made it in this moment finds out by that.
-        let Ok(file) = File::open(&path) else { continue };
+        let Ok(file) = open_to_lock(&path) else { continue };
         if file.try_lock().is_ok() && fs::remove_file(&path).is_ok() {
             removed += 1;
         }

@@ -147,9 +147,20 @@ fn open(path: &Path) -> Result<File, FileError> {
     OpenOptions::new()
         .create(true)
         .truncate(false)
+        .read(true)
         .write(true)
         .open(path)
         .map_err(FileError::at(FileLock::OPENING, path))
+}
+
+/// Opens a file that is there for its lock: to be read and written if that may be. Over NFS a file has to be open for
+/// writing to be locked alone, and for reading to be shared.
+pub(crate) fn open_to_lock(path: &Path) -> io::Result<File> {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Err(e) if matches!(e.kind(), PermissionDenied | ReadOnlyFilesystem) => File::open(path),
+        opened => opened,
+    }
 }
 
 fn open_to_share(path: &Path) -> Result<File, FileError> {

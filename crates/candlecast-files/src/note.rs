@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::folder::{folder_of, sync_folder};
 use crate::leftovers::{hold_temporary, remove_leftovers};
-use crate::lock::is_at;
+use crate::lock::{is_at, open_to_lock};
 use crate::{FileError, of_temp_name, remove, temp_name};
 
 /// Times that a file is made anew because it was taken for a leftover.
@@ -40,7 +40,7 @@ impl Note {
     /// The note at `path` with what it says, if its writer is gone: held from now on. `None` if its writer lives, or
     /// there is none.
     pub fn left_at(path: &Path) -> Result<Option<(Self, Vec<u8>)>, FileError> {
-        let file = match File::open(path) {
+        let file = match open_to_lock(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(FileError::at("open", path))?,
         };

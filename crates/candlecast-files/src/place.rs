@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::folder::folder_of;
 use crate::{IN_USE_FILE, LOCK_FILE, sync_folder};
 
 /// A folder that was put in its place.
@@ -20,13 +21,15 @@ impl Placed {
         self.aside.as_deref()
     }
 
-    /// Puts everything back.
+    /// Puts everything back, durably.
     pub(crate) fn undo(&self) -> io::Result<()> {
         match &self.aside {
             None => fs::rename(&self.target, &self.came_from),
             Some(aside) if exchange(aside, &self.target)? => fs::rename(aside, &self.came_from),
             Some(aside) => fs::rename(&self.target, &self.came_from).and_then(|()| fs::rename(aside, &self.target)),
-        }
+        }?;
+        sync_folder(folder_of(&self.target))?;
+        Ok(sync_folder(folder_of(&self.came_from))?)
     }
 }
 

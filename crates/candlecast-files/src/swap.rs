@@ -109,7 +109,7 @@ impl FolderSwap {
     /// yet, `id` letters and digits that no other swap has. The first of `steps` is the one that decides.
     pub fn begin(journal: &Path, id: &str, steps: Vec<SwapStep>) -> Result<Self, FileError> {
         let refused = |kind: io::ErrorKind, why: &str| FileError::at("write", journal)(io::Error::new(kind, why));
-        if journal.exists() {
+        if is_there(journal)? {
             return Err(refused(io::ErrorKind::AlreadyExists, "another restore is under way or was cut off"));
         }
         let file = journal.file_name().and_then(|name| name.to_str());
@@ -167,7 +167,7 @@ impl FolderSwap {
     /// anybody works on the folders.
     pub fn recover(journal: &Path) -> Result<Recovered, SwapError> {
         let Some((note, text)) = Note::left_at(journal)? else {
-            return if journal.exists() {
+            return if is_there(journal)? {
                 Err(SwapError::UnderWay { journal: journal.to_owned() })
             } else {
                 Ok(Recovered::Nothing)
@@ -181,7 +181,7 @@ impl FolderSwap {
         }
         let mark = mark(&id);
         let Some((first, others)) = steps.split_first() else { return Err(damaged("it names no folders".into())) };
-        if !first.target.join(&mark).exists() {
+        if !is_there(&first.target.join(&mark))? {
             put_back(first, &mark)?;
             note.remove()?;
             return Ok(Recovered::Undone);
@@ -190,6 +190,15 @@ impl FolderSwap {
         note.remove()?;
         remove_marks(&steps, &mark);
         Ok(Recovered::Finished(steps.into_iter().map(|step| step.target).collect()))
+    }
+}
+
+/// True for what is there. What cannot be told is an error: a swap that was cut off half-way would be taken for one that
+/// had not begun.
+fn is_there(path: &Path) -> Result<bool, FileError> {
+    match path.try_exists() {
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Ok(false),
+        answer => answer.map_err(FileError::at("look for", path)),
     }
 }
 
@@ -208,10 +217,10 @@ fn remove_marks(steps: &[SwapStep], mark: &str) {
 /// The first folder did not get into its place: what is there, or was, stays.
 fn put_back(step: &SwapStep, mark: &str) -> Result<(), FileError> {
     let SwapStep { target, new, aside } = step;
-    let moved = if aside.join(mark).exists() {
+    let moved = if is_there(&aside.join(mark))? {
         // It was about to change places with the old one.
         fs::rename(aside, new).map_err(FileError::at("put back", aside))
-    } else if aside.exists() && !target.exists() {
+    } else if is_there(aside)? && !is_there(target)? {
         fs::rename(aside, target).map_err(FileError::at("put back", aside))
     } else {
         return Ok(());
@@ -221,14 +230,14 @@ fn put_back(step: &SwapStep, mark: &str) -> Result<(), FileError> {
 
 fn finish_step(step: &SwapStep, mark: &str) -> Result<(), SwapError> {
     let SwapStep { target, new, aside } = step;
-    if target.join(mark).exists() {
+    if is_there(&target.join(mark))? {
         return Ok(());
     }
     let alone = InUse::alone(target)?;
     if alone.is_none() {
         return Err(SwapError::InUse { folder: target.clone() });
     }
-    if aside.join(mark).exists() {
+    if is_there(&aside.join(mark))? {
         fs::rename(aside, new).map_err(FileError::at("put back", aside))?;
     }
     place(new, target, aside).map_err(FileError::at("put the new folder in the place of", target))?;
@@ -364,6 +373,29 @@ mod tests {
         let at_work = InUse::shared(&root.join("models")).unwrap();
         assert!(matches!(FolderSwap::recover(&journal), Err(SwapError::InUse { .. })));
         drop(at_work);
+        assert!(matches!(FolderSwap::recover(&journal), Ok(Recovered::Finished(_))));
+        assert_eq!(contents(root), ["new", "new"]);
+    }
+
+    /// Whoever may not look into a folder, or whose disk fails, is not told that the swap had not begun.
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_told_is_not_taken_for_a_swap_that_had_not_begun() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, journal) = (dir.path(), dir.path().join(JOURNAL));
+        let steps = steps(root);
+        // Nothing is there yet, so nothing is set aside that would give it away.
+        fs::remove_dir_all(root.join("data")).unwrap();
+        let mut swap = FolderSwap::begin(&journal, "a1", steps).unwrap();
+        swap.place_next().unwrap();
+        drop(swap);
+        let (data, elsewhere) = (root.join("data"), root.join("elsewhere"));
+        fs::rename(&data, &elsewhere).unwrap();
+        // A link to itself cannot be followed, whoever asks.
+        std::os::unix::fs::symlink(&data, &data).unwrap();
+        assert!(matches!(FolderSwap::recover(&journal), Err(SwapError::File(_))));
+        fs::remove_file(&data).unwrap();
+        fs::rename(&elsewhere, &data).unwrap();
         assert!(matches!(FolderSwap::recover(&journal), Ok(Recovered::Finished(_))));
         assert_eq!(contents(root), ["new", "new"]);
     }

@@ -254,7 +254,8 @@ impl Host {
     }
 }
 
-/// The system's clock. Leases go by it whatever "now" is said to be: other processes hold theirs against it.
+/// The system's clock, whatever "now" is said to be: what other processes compare with theirs goes by it. Leases go by
+/// that of the database.
 pub fn system_time() -> Timestamp {
     Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0)))
 }

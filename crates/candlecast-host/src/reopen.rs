@@ -17,6 +17,10 @@ use crate::id::tag;
 
 /// Where notes lie below the data folder.
 const NOTES: &str = "reopenings";
+/// Least length of what a note says that is done at once, ms.
+const PIECE_MS: i64 = 86_400_000;
+/// Pieces of the longest range, about.
+const PIECES: i64 = 1_000;
 
 /// Candles of a series that are about to change, or have changed: from an open to a close.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,21 +88,48 @@ pub async fn replay_reopenings(host: &Host) -> Vec<SeriesKey> {
             tracing::warn!(%note, "this note cannot be read: run `candlecast predictions validate --again` and delete it");
             continue;
         };
-        match briefly(reopen(host, &key, range)).await {
-            Ok(n) => {
-                done(host, Some(note)).await;
-                if n > 0 && !reopened.contains(&key) {
-                    reopened.push(key);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(series = %key, %error, "candles had changed {range}, predictions still keep the outcomes they had");
-                // The database is away: the others would fail, too.
-                break;
-            }
+        let (n, left) = reopen_in_pieces(host, &key, range).await;
+        if n > 0 && !reopened.contains(&key) {
+            reopened.push(key.clone());
         }
+        let Some((rest, error)) = left else {
+            done(host, Some(note)).await;
+            continue;
+        };
+        tracing::warn!(series = %key, %error, "candles had changed {rest}, predictions still keep the outcomes they had");
+        // What was done of a long range is not done once more: else it might never come to its end.
+        if rest != range && write(host, Reopening { key, range: rest }).await.is_ok() {
+            done(host, Some(note)).await;
+        }
+        // The database is away: the others would fail, too.
+        break;
     }
     reopened
+}
+
+/// Reopens what changed candles of `range` are the outcome of, in pieces, none of which takes long, however many
+/// predictions there are. Returns how many wait again; and what is left of the range, with the reason, after an error.
+async fn reopen_in_pieces(host: &Host, key: &SeriesKey, range: TimeRange) -> (u64, Option<(TimeRange, Problem)>) {
+    let mut reopened = 0;
+    for piece in pieces(range) {
+        match briefly(reopen(host, key, piece)).await {
+            Ok(n) => reopened += n,
+            Err(error) => return (reopened, Some((TimeRange { from: piece.from, ..range }, error))),
+        }
+    }
+    (reopened, None)
+}
+
+/// `range` in pieces of a day, or of more where there were too many of them.
+fn pieces(range: TimeRange) -> impl Iterator<Item = TimeRange> {
+    let ms = range.to.ms().saturating_sub(range.from.ms());
+    let step_ms = PIECE_MS.max(ms / PIECES + 1);
+    let mut from = range.from;
+    std::iter::from_fn(move || {
+        let piece = TimeRange { from, to: range.to.min(from.plus_ms(step_ms)) };
+        from = piece.to;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 async fn reopen(host: &Host, key: &SeriesKey, range: TimeRange) -> Result<u64, Problem> {
@@ -164,6 +195,20 @@ mod tests {
     use candlecast_core::{Interval, Symbol, Venue};
 
     use super::*;
+
+    #[test]
+    fn the_pieces_of_a_range_are_all_of_it_and_not_too_many() {
+        let range = |from: i64, to: i64| TimeRange { from: Timestamp(from), to: Timestamp(to) };
+        let candles = range(1_704_067_200_000, 1_704_067_200_000 + 3 * PIECE_MS + 1);
+        assert_eq!(pieces(candles).count(), 4);
+        for range in [range(-5, 7), candles, range(0, 5_000 * PIECE_MS), TimeRange::ALL] {
+            let pieces: Vec<TimeRange> = pieces(range).collect();
+            assert!(pieces.len() <= 2_001, "{range}: {} pieces", pieces.len());
+            assert_eq!((pieces[0].from, pieces[pieces.len() - 1].to), (range.from, range.to));
+            assert!(pieces.windows(2).all(|pair| pair[0].to == pair[1].from && !pair[1].is_empty()), "{range}");
+        }
+        assert_eq!(pieces(range(3, 3)).count() + pieces(range(4, 3)).count(), 0);
+    }
 
     #[test]
     fn a_note_comes_back_from_its_text() {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use candlecast_core::{Blame, Problem, ProgressSink, Seed};
-use candlecast_host::{Checkpoints, Host, system_time};
+use candlecast_host::{Checkpoints, Host, blocking, system_time};
 use candlecast_meta::{Job, JobState, Lease, LogLevel, MetaError, Outcome, QueueStore, Retry};
 use tokio::sync::oneshot;
 
@@ -16,6 +16,7 @@ use crate::kind::{JobCatalog, JobOutput};
 use crate::lease_keeper::LeaseKeeper;
 use crate::progress_tracker::ProgressTracker;
 use crate::stop::{StopReason, StopSwitch};
+use crate::{BEAT_EVERY, REPORT_EVERY};
 
 /// Does leased jobs.
 #[derive(Clone)]
@@ -68,7 +69,14 @@ impl Runner {
         };
         if recorded == Recorded::As(JobState::Succeeded) {
             // There will be no other attempt.
-            Checkpoints::of_job(&self.host.checkpoints_dir(), &job.id).clear();
+            let id = job.id.clone();
+            let cleared = blocking(&self.host, move |host| {
+                Checkpoints::of_job(&host.checkpoints_dir(), &id).clear();
+                Ok(())
+            });
+            if let Err(error) = cleared.await {
+                tracing::warn!(%error, job = job.id, "what the job kept stays");
+            }
         }
         self.explain(&job, recorded, result.is_ok());
         Ended { job_id: job.id, recorded, result }
@@ -94,6 +102,8 @@ impl Runner {
             board: Arc::clone(board),
             stop: stop.clone(),
             max_run: job.limits.max_run_ms.map(Duration::from_millis),
+            beat_every: BEAT_EVERY,
+            report_every: REPORT_EVERY,
         };
         let (work_ends, ended) = oneshot::channel();
         let keeping = tokio::spawn(keeper.keep(ended));

@@ -48,8 +48,9 @@ pub use ensemble::{
     Votes, Weighing,
 };
 pub use evaluate::{
-    Comparison, DirectionTest, Facts, Losses, ModelForecasts, ModelReport, Question, Report, ScoredForecasts, Scorer,
-    Selected, Signal, Spread, StepReport, TaskMetrics, TaskScores, Told, evaluate, pass_share,
+    Comparison, ConfidenceSet, DailyLosses, Difference, DirectionTest, Facts, Hindsight, Losses, ModelForecasts,
+    ModelReport, Question, Report, ScoredForecasts, Scorer, Selected, Signal, Spread, StepReport, TaskMetrics,
+    TaskScores, Told, evaluate, pass_share,
 };
 pub use forecaster::{FitSummary, FittedForecaster, Forecaster, ForecasterState, Start};
 pub use learner::{

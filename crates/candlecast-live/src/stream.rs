@@ -105,8 +105,12 @@ async fn stream_to_the_end(
     let late = match &wrote {
         Ok(written) if written.candles == 0 => Settlement::default(),
         _ => {
-            compact_candles(host, &feed.key).await;
-            look_at_others(host, &feed.key).await
+            let late = async {
+                compact_candles(host, &feed.key).await;
+                look_at_others(host, &feed.key).await
+            };
+            // Who is to end waits for no other writer of candles: what is not compacted now will be the next time.
+            with_grace(host, late).await.unwrap_or_default()
         }
     };
     let mut written = wrote?;

@@ -1,5 +1,5 @@
-//! The ledger: every configuration ever tried on a period. The more was tried, the less the best of it means, so
-//! nothing here can be deleted: the trait offers no way, and the database refuses it.
+//! The ledger: every configuration ever tried on a period, and what each was worth day by day. The more was tried, the
+//! less the best of it means, so nothing here can be deleted: the trait offers no way, and the database refuses it.
 
 use async_trait::async_trait;
 use candlecast_core::{SeriesKey, TimeRange, Timestamp};
@@ -38,6 +38,43 @@ pub struct LedgerEntry {
     pub tried_at: Timestamp,
 }
 
+/// What something was worth day by day, UTC.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DailyValues {
+    /// Day of the first value, in days since 1970.
+    pub first_day: i64,
+    /// One a day, finite; `None` on days without one. At least one and at most [`MAX_DAYS`](Self::MAX_DAYS).
+    pub values: Vec<Option<f32>>,
+}
+
+impl DailyValues {
+    /// Most days of a series, eleven years.
+    pub const MAX_DAYS: usize = 4_096;
+}
+
+/// What a try was worth day by day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TryDays {
+    /// [`LedgerEntry::id`] of the try.
+    pub try_id: String,
+    /// What the values are, such as the loss of a task over a horizon. Only those of the same measure are set side by
+    /// side.
+    pub measure: String,
+    /// The values; more is better.
+    pub days: DailyValues,
+}
+
+/// The days of a try on a period.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriedDays {
+    /// Hash of the configuration that was tried.
+    pub config_hash: String,
+    /// What it was worth.
+    pub days: DailyValues,
+}
+
 /// How much was tried on a period.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tried {
@@ -56,7 +93,13 @@ pub struct Tried {
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// Records what was tried, all or none; returns how many entries are new.
-    async fn record_tries(&self, entries: &[LedgerEntry]) -> Result<u64, MetaError>;
+    async fn record_tries(&self, entries: &[LedgerEntry]) -> Result<u64, MetaError> {
+        self.record_tries_with_days(entries, &[]).await
+    }
+
+    /// The same with what tries, these or earlier ones, were worth day by day. Days of a try that has some change
+    /// nothing.
+    async fn record_tries_with_days(&self, entries: &[LedgerEntry], days: &[TryDays]) -> Result<u64, MetaError>;
 
     /// Entries, newest first; of one series or of all.
     async fn ledger(&self, series: Option<&SeriesKey>, page: PageRequest) -> Result<Page<LedgerEntry>, MetaError>;
@@ -72,4 +115,15 @@ pub trait Ledger: Send + Sync {
         period: TimeRange,
         task: &str,
     ) -> Result<Vec<String>, MetaError>;
+
+    /// What was tried for `task` on a series over periods that overlap `period`, with the days of those that have any of
+    /// `measure`: the newest tries first, at most `limit`. A configuration that was tried several times comes as often.
+    async fn tried_days(
+        &self,
+        series: &SeriesKey,
+        period: TimeRange,
+        task: &str,
+        measure: &str,
+        limit: u32,
+    ) -> Result<Vec<TriedDays>, MetaError>;
 }

@@ -41,7 +41,7 @@ pub use jobs::{
     Cancelled, Checkpoint, Enqueued, Job, JobFilter, JobLimits, JobState, JobStore, Lease, LogLevel, LogLine,
     MAX_WAIT_MS, NewJob, Outcome, Progress, Signal, WantedKind,
 };
-pub use ledger::{Ledger, LedgerEntry, Tried};
+pub use ledger::{DailyValues, Ledger, LedgerEntry, Tried, TriedDays, TryDays};
 pub use limits::CallLimits;
 pub use models::{FoundModel, Model, ModelFilter, ModelStatus, ModelStore, ModelsIn, SyncedModels};
 pub use page::{Cursor, MAX_PAGE, Page, PageRequest};

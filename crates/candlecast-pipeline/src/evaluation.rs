@@ -8,8 +8,8 @@ use candlecast_core::{
 use candlecast_features::Engine;
 use candlecast_learn::walk_forward::{Hooks, NoHooks, WalkForwardError};
 use candlecast_learn::{
-    CrossConfig, CrossValidation, Forecaster, Market, ModelReport, Plan, PlanConfig, Question, Report, evaluate,
-    walk_forward,
+    CrossConfig, CrossValidation, DailyLosses, Forecaster, Market, ModelReport, Plan, PlanConfig, Question, Report,
+    evaluate, walk_forward,
 };
 
 use crate::fingerprint::{Fingerprints, ForecastDigest};
@@ -115,6 +115,8 @@ pub struct PreparedEvaluation {
     split: Split,
     refit: usize,
     tries: usize,
+    /// Days of other configurations that were tried before.
+    earlier: Vec<DailyLosses>,
     confidence_threshold: Option<f64>,
     seed: Seed,
 }
@@ -162,6 +164,7 @@ impl PreparedEvaluation {
             split,
             refit,
             tries: 0,
+            earlier: vec![],
             confidence_threshold: None,
             seed,
         })
@@ -172,6 +175,13 @@ impl PreparedEvaluation {
     #[must_use]
     pub fn after_tries(self, tries: usize) -> Self {
         Self { tries, ..self }
+    }
+
+    /// The same, where the report says what choosing among its models and `earlier` ones is worth
+    /// ([`Report::look_back`]): the days of those of the other configurations that have any on record, one each.
+    #[must_use]
+    pub fn beside_earlier(self, earlier: Vec<DailyLosses>) -> Self {
+        Self { earlier, ..self }
     }
 
     /// The same, where the report tells how often forecasts of at least `confidence_threshold` are right; `None` for the
@@ -215,7 +225,8 @@ impl PreparedEvaluation {
             Split::Forward(plan) => {
                 let models = walk_forward::run(&self.forecasters, plan, self.seed, hooks)?;
                 let left_out = models[self.reference].table.left_out;
-                let report = evaluate(&self.question(plan, left_out), models);
+                let mut report = evaluate(&self.question(plan, left_out), models);
+                report.look_back(&self.earlier, self.market.series().key().interval.per_day());
                 let digests = ForecastDigest::of(&report).finish();
                 (report, None, digests)
             }

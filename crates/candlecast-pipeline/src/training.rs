@@ -5,8 +5,8 @@ use std::sync::Arc;
 use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, Stage, TimeRange, Timestamp};
 use candlecast_learn::walk_forward::{ForecastTable, Hooks, Outcome, WalkForwardError, run_each};
 use candlecast_learn::{
-    Checkpointed, FitObserver, FitSummary, FittedForecaster, Fold, Forecaster, ForecasterState, Market, ModelForecasts,
-    Plan, Progress, Question, Report, Start, Stop, TrainState, evaluate, recall_fit,
+    Checkpointed, DailyLosses, FitObserver, FitSummary, FittedForecaster, Fold, Forecaster, ForecasterState, Market,
+    ModelForecasts, Plan, Progress, Question, Report, Start, Stop, TrainState, evaluate, recall_fit,
 };
 
 use crate::catalog;
@@ -57,6 +57,8 @@ pub struct Training {
     refit: usize,
     /// Other configurations that were tried on the test part before, by market.
     tries: Vec<usize>,
+    /// Days of these, by market.
+    earlier: Vec<Vec<DailyLosses>>,
     /// Confidence that forecasts are selected by in the reports.
     confidence_threshold: Option<f64>,
     /// What serves, by market.
@@ -159,6 +161,7 @@ impl Training {
             // The chain has few fits, each of which forecasts for longer than they will serve.
             refit: folds.max().unwrap_or(0).max(refit(&frames.markets()[0], &request.common)),
             tries: vec![0; n_own],
+            earlier: vec![vec![]; n_own],
             confidence_threshold: None,
             fingerprints: Fingerprints::of(frames.markets(), &forecasters, &how, request.seed),
             frames,
@@ -183,6 +186,14 @@ impl Training {
         for (known, &tries) in self.tries.iter_mut().zip(tries) {
             *known = tries;
         }
+        self
+    }
+
+    /// The same, where the reports say what choosing among the model and `earlier` ones is worth
+    /// ([`Report::look_back`]): by market the days of those of the other configurations that have any on record, one each.
+    #[must_use]
+    pub fn beside_earlier(mut self, earlier: Vec<Vec<DailyLosses>>) -> Self {
+        self.earlier.iter_mut().zip(earlier).for_each(|(known, earlier)| *known = earlier);
         self
     }
 
@@ -276,7 +287,8 @@ impl Training {
             tries: self.tries[k],
             confidence_threshold: self.confidence_threshold,
         };
-        let report = evaluate(&question, models);
+        let mut report = evaluate(&question, models);
+        report.look_back(&self.earlier[k], market.series().key().interval.per_day());
         let rows = self.model().reaching(&self.fold).rows(&market);
         let data_range = self.data_range(k);
         let saved = SavedModel {

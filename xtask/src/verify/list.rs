@@ -146,7 +146,7 @@ const ALL_FEATURES: &str = "group:price,group:average,group:momentum,group:trend
                             group:microstructure,group:correlation,group:calendar,group:regime";
 
 /// All long runs, the quickest first.
-pub(super) static LONG_RUNS: [LongRun; 17] = [
+pub(super) static LONG_RUNS: [LongRun; 18] = [
     LongRun {
         name: "order-books",
         title: "Order books of the depth captures beside the best prices and trades of the same captures",
@@ -306,6 +306,13 @@ pub(super) static LONG_RUNS: [LongRun; 17] = [
             "--example",
             "dm_size",
         ])],
+        shares: None,
+    },
+    LongRun {
+        name: "luck",
+        title: "What luck does where there is nothing to be found: best strategies, resamples, confidence sets",
+        needs_peers: false,
+        steps: &[step(&["{cargo}", "run", "--profile", "dist", "--package", "candlecast-learn", "--example", "luck"])],
         shares: None,
     },
     LongRun {

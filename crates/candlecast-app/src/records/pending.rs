@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use candlecast_core::{Problem, Timestamp};
 use candlecast_files::{Note, create_folder, sha256_hex};
 use candlecast_host::{Host, blocking, briefly};
-use candlecast_meta::{LedgerEntry, MetadataStore, NewRun, RunState};
+use candlecast_meta::{LedgerEntry, MetadataStore, NewRun, RunState, TryDays};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::records::LedgerLines;
 
 /// Folder of the notes below that of the models. It is no venue of models: none has an interval below it.
 const FOLDER: &str = "pending-records";
@@ -24,6 +26,9 @@ const NAME_CHARS: usize = 32;
 pub(crate) struct PendingRecord {
     format: u32,
     tries: Vec<LedgerEntry>,
+    /// What the tries were worth day by day; none in notes of programs that did not keep it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    days: Vec<TryDays>,
     /// Once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<EndedRun>,
@@ -39,8 +44,8 @@ pub(crate) struct EndedRun {
 }
 
 impl PendingRecord {
-    pub(crate) fn of_tries(tries: Vec<LedgerEntry>) -> Self {
-        Self { format: FORMAT, tries, run: None }
+    pub(crate) fn of_lines(LedgerLines { entries: tries, days }: LedgerLines) -> Self {
+        Self { format: FORMAT, tries, days, run: None }
     }
 
     pub(crate) fn with_run(self, run: EndedRun) -> Self {
@@ -60,7 +65,7 @@ impl PendingRecord {
     }
 
     async fn record(&self, store: &dyn MetadataStore) -> Result<(), Problem> {
-        store.record_tries(&self.tries).await?;
+        store.record_tries_with_days(&self.tries, &self.days).await?;
         if let Some(EndedRun { asked, result, finished_at }) = &self.run {
             store.start_run(asked).await?;
             store.finish_run(&asked.id, RunState::Succeeded, Some(result), None, *finished_at).await?;
@@ -92,7 +97,11 @@ pub(crate) async fn replay_pending(host: &Host) {
         let recorded = briefly(async { pending.record(host.metadata().await?.as_ref()).await }).await;
         if let Err(error) = recorded {
             tracing::warn!(path = %path.display(), %error, "what was tried is still not on record");
-            return;
+            if error.passes() {
+                // The database is away: the others would fail, too.
+                return;
+            }
+            continue;
         }
         done(host, Some(note)).await;
     }
@@ -122,7 +131,7 @@ mod tests {
     use candlecast_core::{FeatureSet, Interval, ModelRequest, NoProgress, Seed, SeriesKey, Symbol, TimeRange, Venue};
     use candlecast_host::{Clock, HostOptions};
     use candlecast_jobs::Attempt;
-    use candlecast_meta::{PageRequest, Run, RunFilter, SqlStore};
+    use candlecast_meta::{DailyValues, PageRequest, Run, RunFilter, SqlStore};
     use candlecast_pipeline::PipelineOptions;
     use serde_json::json;
 
@@ -178,6 +187,12 @@ mod tests {
         }
     }
 
+    fn lines() -> LedgerLines {
+        let days = DailyValues { first_day: 19_000, values: vec![Some(0.1), None, Some(-1.5)] };
+        let days = vec![TryDays { try_id: "a-try".into(), measure: "m".into(), days }];
+        LedgerLines { entries: vec![entry()], days }
+    }
+
     #[tokio::test]
     async fn a_model_that_is_saved_while_the_records_are_away_gets_its_line_in_the_ledger_once() {
         let dir = tempfile::tempdir().unwrap();
@@ -211,13 +226,16 @@ mod tests {
     async fn what_a_run_tried_that_was_stopped_after_it_had_saved_is_recorded_by_the_next_one() {
         let dir = tempfile::tempdir().unwrap();
         let app = host(dir.path());
-        let note = cut_off(dir.path()).await.record_or_note(&app, vec![entry()]).await.unwrap();
+        let note = cut_off(dir.path()).await.record_or_note(&app, lines()).await.unwrap();
         assert!(note.is_some());
         catch_up(&app).await;
         assert!(ledger(&app).await.is_empty(), "the run is under way");
         drop(note);
         recorder(&app, Attempt::alone(NOW)).await.unwrap();
         assert_eq!((ledger(&app).await, notes(&app)), (vec![entry()], 0));
+        let (tried, store) = (entry(), app.metadata().await.unwrap());
+        let days = store.tried_days(&tried.series, tried.period, "price", "m", 9).await.unwrap();
+        assert_eq!((days.len(), &days[0].days), (1, &lines().days[0].days));
         assert!(runs(&app).await.is_empty(), "how it ended is not known");
     }
 
@@ -227,7 +245,7 @@ mod tests {
         let app = host(dir.path());
         fs::create_dir_all(&app.settings.models_dir).unwrap();
         fs::write(folder(&app), b"a file in its place").unwrap();
-        let error = cut_off(dir.path()).await.record_or_note(&app, vec![entry()]).await.unwrap_err();
+        let error = cut_off(dir.path()).await.record_or_note(&app, lines()).await.unwrap_err();
         assert!(error.detail.contains("so nothing is saved") && error.detail.contains(FOLDER), "{error}");
     }
 
@@ -235,7 +253,7 @@ mod tests {
     async fn a_note_that_cannot_be_read_stays_and_holds_up_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let app = host(dir.path());
-        drop(PendingRecord::of_tries(vec![entry()]).write(&app, "an-attempt").await.unwrap());
+        drop(PendingRecord::of_lines(lines()).write(&app, "an-attempt").await.unwrap());
         for (name, text) in [("0.json", "{"), ("1.json", r#"{"format":2,"tries":[]}"#)] {
             fs::write(folder(&app).join(name), text).unwrap();
         }
@@ -243,9 +261,23 @@ mod tests {
         assert_eq!((ledger(&app).await.len(), notes(&app)), (1, 2));
     }
 
+    #[tokio::test]
+    async fn a_note_of_what_the_records_refuse_holds_up_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = host(dir.path());
+        let odd = LedgerEntry { id: "another".into(), task: String::new(), ..entry() };
+        let refused = app.metadata().await.unwrap().record_tries(std::slice::from_ref(&odd)).await;
+        assert!(refused.is_err_and(|e| !Problem::from(e).passes()));
+        for (attempt, entry) in [("0", odd.clone()), ("1", entry()), ("2", odd)] {
+            drop(PendingRecord::of_tries(vec![entry]).write(&app, attempt).await.unwrap());
+        }
+        catch_up(&app).await;
+        assert_eq!((ledger(&app).await, notes(&app)), (vec![entry()], 2));
+    }
+
     #[test]
     fn a_record_comes_back_from_its_text_as_it_was() {
-        let pending = PendingRecord::of_tries(vec![entry()]);
+        let pending = PendingRecord::of_lines(lines());
         let text = serde_json::to_vec(&pending).unwrap();
         assert_eq!(serde_json::from_slice::<PendingRecord>(&text).unwrap(), pending);
     }

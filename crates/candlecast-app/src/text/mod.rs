@@ -6,6 +6,7 @@ mod cells;
 mod cross;
 mod ensemble;
 mod forecast;
+mod luck;
 mod model;
 mod report;
 

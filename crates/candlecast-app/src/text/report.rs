@@ -10,7 +10,7 @@ use candlecast_pipeline::doc::{
 use crate::doc::{TrainDoc, TrainedModelDoc};
 use crate::text::cross::cross;
 use crate::text::{
-    count, fixed, hit_rate, interval, percent, pool_line, price, signed, span, synthetic, table, tries_line,
+    count, fixed, hit_rate, interval, luck, percent, pool_line, price, signed, span, synthetic, table, tries_line,
     weights_lines,
 };
 
@@ -192,6 +192,7 @@ fn beside(r: &ReportDoc) -> Vec<String> {
         let early = if r.task == "direction" { "early ones are" } else { "early coverage is" };
         lines.push(format!("{what} began with {} known outcomes only: {early} rough.", r.calibration_outcomes));
     }
+    lines.extend(luck::lines(r));
     lines.extend(r.notes.iter().cloned());
     lines
 }

@@ -44,7 +44,7 @@ pub(crate) fn training(key: &SeriesKey) -> TrainJob {
 }
 
 /// An evaluation over the last twenty days.
-fn evaluation(key: &SeriesKey, models: Vec<ModelRequest>) -> EvaluateJob {
+pub(crate) fn evaluation(key: &SeriesKey, models: Vec<ModelRequest>) -> EvaluateJob {
     let end = walk().range().unwrap().to;
     let range = TimeRange { from: end.plus_ms(-20 * 86_400_000), to: TimeRange::ALL.to };
     EvaluateJob {

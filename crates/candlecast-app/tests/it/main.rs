@@ -13,6 +13,7 @@ mod honesty;
 mod jobs;
 mod kept_pieces;
 mod live;
+mod looking_back;
 mod lost_jobs;
 mod pooled;
 mod prediction_tasks;

@@ -559,7 +559,7 @@ async fn one_of_several_workers_looks_after_what_has_come_due() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_requests_to_one_process_do_not_do_one_job_twice() {
     let world = world().await;
-    let id = world.queued(&Nap { ms: 200, is_deaf: false }).await;
+    let id = world.queued(&Nap { ms: 2_000, is_deaf: false }).await;
     let retry = || retry_job_here(&world.host, &JOBS, &id, Arc::new(NoProgress));
     let (one, other) = tokio::join!(retry(), retry());
     let (done, refused): (Vec<_>, Vec<_>) = [one, other].into_iter().partition(Result::is_ok);

@@ -59,12 +59,6 @@ impl Reference {
         Serial { horizon, refit: self.refit }
     }
 
-    /// Losses averaged over the steps of each origin.
-    fn by_origin(&self, losses: &Losses) -> Vec<f64> {
-        let steps = self.task.claims();
-        losses.by_step.chunks(steps).map(|e| e.iter().sum::<f64>() / steps as f64).collect()
-    }
-
     /// Skill, and what is known without a test.
     fn set_beside(&self, s: &mut Scored) {
         s.report.skill = s.report.metrics.skill_over(&self.metrics);
@@ -87,11 +81,14 @@ impl Reference {
         if s.report.vs_reference.independent < MIN_INDEPENDENT {
             if let Some(direction) = &mut s.report.direction {
                 direction.test = None;
+                direction.interval = None;
             }
             return None;
         }
         let serial = self.serial(self.task.horizon());
-        s.report.vs_reference.test = diebold_mariano(&self.by_origin(&s.losses), &self.by_origin(&self.losses), serial);
+        let steps = self.task.claims();
+        let test = diebold_mariano(&s.losses.by_origin(steps), &self.losses.by_origin(steps), serial);
+        s.report.vs_reference.test = test;
         if s.report.baseline { None } else { clark_west(&s.losses.clark_west, serial) }
     }
 
@@ -131,8 +128,7 @@ impl Reference {
         // Where there is no forecast a price stays, as `naive` says. Of classes and volatilities what is said instead
         // is no forecast of the reference's, and better or worse than it for reasons of its own.
         let silent = report.abstained.max(self.abstained);
-        let is_silent = self.task.id() != "price" && silent as f64 > MAX_SILENT * self.origins as f64;
-        if is_silent && vs.code != VerdictCode::TooFew {
+        if is_silent(self.task, silent, self.origins) && vs.code != VerdictCode::TooFew {
             vs.test = None;
             vs.corrected = None;
             vs.code = VerdictCode::None;
@@ -140,6 +136,12 @@ impl Reference {
                 format!("cannot be told: from {silent} of {} origins one of the two could not forecast", self.origins);
         }
     }
+}
+
+/// True for a model that said what is known without any model so often, at `abstained` of `origins` origins, that it
+/// cannot be compared.
+pub(super) fn is_silent(task: Task, abstained: usize, origins: usize) -> bool {
+    task.id() != "price" && abstained as f64 > MAX_SILENT * origins as f64
 }
 
 /// Corrects the p-values of all models, with `earlier` configurations that were tried before.

@@ -2,12 +2,16 @@
 
 mod compare;
 mod confidences;
+mod daily;
+mod differences;
 mod direction;
 mod facts;
+mod hindsight;
 mod price;
 mod report;
 mod volatility;
 
+use candlecast_core::Seed;
 use rayon::prelude::*;
 
 use crate::conformal::{Calibrated, CalibrationState, Calibrator, ForecastRow};
@@ -19,11 +23,14 @@ use crate::task::Task;
 use crate::walk_forward::ForecastTable;
 
 pub use confidences::{Selected, pass_share};
+pub use daily::DailyLosses;
 pub(crate) use direction::DirectionScorer;
 pub use facts::Facts;
+pub use hindsight::Hindsight;
 pub(crate) use price::PriceScorer;
 pub use report::{
-    Comparison, DirectionTest, ModelReport, Report, ScoredForecasts, Signal, StepReport, TaskMetrics, TaskScores,
+    Comparison, ConfidenceSet, Difference, DirectionTest, ModelReport, Report, ScoredForecasts, Signal, StepReport,
+    TaskMetrics, TaskScores,
 };
 pub(crate) use volatility::VolatilityScorer;
 
@@ -61,6 +68,12 @@ pub struct Spread {
 /// Bins of the probability integral transform.
 const PIT_BINS: usize = 20;
 
+/// Draws behind an interval by resampling, and behind the p-values of the confidence set.
+const REPLICATES: usize = 1_000;
+
+/// Root of these draws. They do not depend on the seed of the run: nobody can draw again until a figure looks better.
+const DRAWS: Seed = Seed(2_011);
+
 /// Losses of one model in the order of origins.
 #[derive(Debug, Clone, Default)]
 pub struct Losses {
@@ -70,6 +83,13 @@ pub struct Losses {
     pub clark_west: Vec<f64>,
     /// Rows of the origins that have a loss; noted by [`evaluate`].
     pub rows: Vec<usize>,
+}
+
+impl Losses {
+    /// Losses averaged over the `steps` of each origin.
+    fn by_origin(&self, steps: usize) -> Vec<f64> {
+        self.by_step.chunks(steps).map(|e| e.iter().sum::<f64>() / steps as f64).collect()
+    }
 }
 
 /// Forecasts of one model from the origins of a plan.
@@ -123,6 +143,12 @@ pub fn evaluate(question: &Question<'_>, models: Vec<ModelForecasts>) -> Report 
     let facts = Facts::new(question.market, plan, serial, question.confidence_threshold);
     let mut scored: Vec<Scored> = models.into_par_iter().map(|model| score(question, model, &facts)).collect();
     compare::compare(&mut scored, question);
+    let (confidence_set, differences) = differences::between(&scored, question);
+    let of_reference = scored[reference].losses.by_origin(task.claims());
+    scored.par_iter_mut().for_each(|s| {
+        let own = s.losses.by_origin(task.claims());
+        s.report.daily = DailyLosses::of(question.market, &s.losses.rows, &own, &of_reference);
+    });
     let rows = &scored[reference].report.forecasts.rows;
     let mut notes = plan.notes.clone();
     notes.extend(earlier_tries(tries));
@@ -137,6 +163,9 @@ pub fn evaluate(question: &Question<'_>, models: Vec<ModelForecasts>) -> Report 
         level,
         calibration_outcomes: scored[reference].calibration_outcomes,
         notes,
+        confidence_set,
+        differences,
+        hindsight: None,
         models: scored.into_iter().map(|s| s.report).collect(),
     }
 }
@@ -204,6 +233,7 @@ fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> S
         ensemble: table.ensemble,
         abstained: table.abstained,
         pit,
+        daily: DailyLosses::default(),
         calibration: calibrator.state().clone(),
         forecasts,
     };

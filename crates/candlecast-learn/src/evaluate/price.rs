@@ -5,14 +5,19 @@ use candlecast_core::Timestamp;
 use crate::confidence::ReliabilityAccumulator;
 use crate::conformal::Calibrated;
 use crate::metrics::{Accumulator, Bounds, HitRate, OriginHits, Outcome};
-use crate::significance::{Serial, Test, VerdictCode, mean_above_zero};
+use crate::significance::{
+    BlockSums, Blocks, Resampler, Resamples, Serial, Test, VerdictCode, block_lengths, mean_above_zero,
+};
 use crate::tasks::error_unit;
 
 use super::confidences::Confidences;
-use super::{DirectionTest, Facts, Losses, Scorer, StepReport, TaskMetrics, TaskScores, Told};
+use super::{DRAWS, DirectionTest, Facts, Losses, REPLICATES, Scorer, StepReport, TaskMetrics, TaskScores, Told};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// Share of cases in which the interval of a direction's excess covers the true one.
+const EXCESS_LEVEL: f64 = 0.9;
 
 /// Scores of price forecasts, step by step.
 pub(crate) struct PriceScorer<'a> {
@@ -182,7 +187,23 @@ fn direction_test(by_origin: &[(f64, f64, f64)], serial: Serial) -> Option<Direc
     let against =
         |hits: fn(&(f64, f64, f64)) -> f64| -> Vec<f64> { by_origin.iter().map(|d| (d.0 - hits(d)) / usual).collect() };
     let excesses = [against(|d| 0.5 * d.2), against(|d| d.1)];
-    Some(DirectionTest { reference: (majority / n).max(0.5), test: weakest(&excesses, serial) })
+    let (reference, test) = ((majority / n).max(0.5), weakest(&excesses, serial));
+    Some(DirectionTest { reference, test, interval: excess_interval(by_origin, serial) })
+}
+
+/// Interval of the share of right directions less that of the better reference, by the stationary bootstrap: each is a
+/// ratio of sums over origins, whose blocks are as long as the errors of the share ask for and two horizons at least.
+fn excess_interval(by_origin: &[(f64, f64, f64)], serial: Serial) -> Option<(f64, f64)> {
+    let column = |pick: fn(&(f64, f64, f64)) -> f64| by_origin.iter().map(pick).collect::<Vec<f64>>();
+    let (hits, usual, directions) = (column(|d| d.0), column(|d| d.1), column(|d| d.2));
+    let sums = BlockSums::of(&[&hits, &usual, &directions]);
+    let excess = |means: &[f64]| (means[2] > 0.0).then(|| (means[0] - means[1].max(0.5 * means[2])) / means[2]);
+    let (estimate, rate) = (excess(sums.means())?, sums.means()[0] / sums.means()[2]);
+    let errors: Vec<f64> = by_origin.iter().map(|d| d.0 - rate * d.2).collect();
+    let length = block_lengths(&errors)?.stationary.max(2.0 * serial.horizon as f64);
+    let resampler = Resampler::new(Blocks::Stationary, by_origin.len(), length);
+    let drawn = sums.replicated_means(&resampler, REPLICATES, DRAWS).chunks_exact(3).filter_map(excess).collect();
+    Some(Resamples::new(estimate, drawn)?.percentile_interval(EXCESS_LEVEL))
 }
 
 /// Of the tests that each of the means is above 0 the one with the largest p-value. Where all values of a series are
@@ -250,6 +271,18 @@ mod tests {
         // It turned round: the coin is the better reference.
         let turned = tested(often, |i| credit(i % 10 == 3));
         assert_eq!((turned.reference, turned.test), (0.5, Some(of_coin)));
+    }
+
+    #[test]
+    fn the_interval_of_the_excess_is_that_of_a_share_of_independent_directions() {
+        // Of 900 directions of which two in three are right: 1.645 sqrt(2 / 9 / 900) to either side of 1/6.
+        let (lower, upper) = tested(often, |_| 0.5).interval.unwrap();
+        let rate = (0..900).filter(|&i| often(i)).count() as f64 / 900.0 - 0.5;
+        assert!(lower < rate && rate < upper, "{lower} {rate} {upper}");
+        assert!((0.042..0.062).contains(&(upper - lower)), "{lower} {upper}");
+        // Against a majority that is right in nine of ten it lies below 0.
+        let (_, upper) = tested(often, |i| credit(i % 10 != 3)).interval.unwrap();
+        assert!(upper < -0.15, "{upper}");
     }
 
     #[test]

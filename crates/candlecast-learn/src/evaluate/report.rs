@@ -8,11 +8,12 @@ use crate::dataset::Market;
 use crate::ensemble::EnsembleFits;
 use crate::forecaster::FitSummary;
 use crate::metrics::{ClassMetrics, HitRate, Metrics, VolatilityMetrics};
-use crate::significance::{Test, VerdictCode};
+use crate::significance::{Test, VERDICT_LEVEL, VerdictCode};
 use crate::task::Task;
 use crate::tasks::Borders;
 
 use super::confidences::Selected;
+use super::{DailyLosses, Hindsight};
 
 /// Scores of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,6 +89,42 @@ pub struct DirectionTest {
     /// One-sided test of being better than both: of the two tests the one with the larger p-value. `None` with too few
     /// independent outcomes.
     pub test: Option<Test>,
+    /// 90 % interval of the accuracy less that of the reference, by the stationary bootstrap; `None` with too few
+    /// independent outcomes.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// The models that cannot be told to be worse than the best one (Hansen, Lunde and Nason 2011), by their losses averaged
+/// over the steps of each origin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfidenceSet {
+    /// Share of cases in which it holds the best model.
+    pub level: f64,
+    /// By model, in their order: those with at least `1 - level` are in the set. `None` for models that could not be
+    /// compared, since they were mostly silent.
+    pub p_values: Vec<Option<f64>>,
+}
+
+impl ConfidenceSet {
+    /// Whether the model with this number is in the set.
+    pub fn holds(&self, model: usize) -> bool {
+        self.p_values.get(model).copied().flatten().is_some_and(|p| p >= 1.0 - self.level)
+    }
+}
+
+/// Two models beside each other, of which at least one was asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Difference {
+    /// Number of the model with the lower loss.
+    pub better: usize,
+    /// Number of the other.
+    pub worse: usize,
+    /// By how much its mean loss is lower, 0 or more, in the unit of verdicts.
+    pub saved: f64,
+    /// Diebold-Mariano, two-sided.
+    pub p_value: f64,
+    /// The same, Holm-corrected over all differences of the report.
+    pub corrected: f64,
 }
 
 /// Metrics by task.
@@ -204,6 +241,8 @@ pub struct ModelReport {
     /// Outcomes by the twentieth of their forecast distribution that they lay in (probability integral transform); as many
     /// in each where the distributions are right. Empty where there are none.
     pub pit: Vec<u32>,
+    /// By how much it was better than the reference, day by day.
+    pub daily: DailyLosses,
     /// What calibration knows at the end of the data.
     pub calibration: CalibrationState,
     /// Forecasts of the scored origins.
@@ -266,6 +305,33 @@ pub struct Report {
     pub calibration_outcomes: usize,
     /// What differs from what was asked.
     pub notes: Vec<String>,
+    /// Which models cannot be told from the best one; `None` with too few independent outcomes.
+    pub confidence_set: Option<ConfidenceSet>,
+    /// Every two models of which one was asked for; empty with too few independent outcomes. Those whose losses are the
+    /// same throughout have no difference.
+    pub differences: Vec<Difference>,
+    /// What choosing the best of all that was tried is worth; see [`Report::look_back`].
+    pub hindsight: Option<Hindsight>,
     /// Models, the baselines first.
     pub models: Vec<ModelReport>,
+}
+
+impl Report {
+    /// Number of the model that was asked for and is better than every other one, baselines among them, beyond luck: each
+    /// difference has a corrected p-value below [`VERDICT_LEVEL`].
+    pub fn winner(&self) -> Option<usize> {
+        let beaten =
+            |model: usize| self.differences.iter().filter(|d| d.better == model && d.corrected < VERDICT_LEVEL).count();
+        (0..self.models.len()).find(|&i| !self.models[i].baseline && beaten(i) + 1 == self.models.len())
+    }
+
+    /// Sets the models beside what was tried on the period before: the days of `earlier` configurations, other ones than
+    /// those of the report and one each, as far as they are on record. `candles_a_day` is of the market.
+    pub fn look_back(&mut self, earlier: &[DailyLosses], candles_a_day: f64) {
+        let asked = self.models.iter().filter(|m| !m.baseline);
+        let own: Vec<&DailyLosses> = asked.map(|m| &m.daily).collect();
+        let n_earlier = self.models.first().map_or(0, |m| m.vs_reference.earlier_tries);
+        let unknown = n_earlier.saturating_sub(earlier.len());
+        self.hindsight = Hindsight::of(&own, earlier, unknown, self.horizon, candles_a_day);
+    }
 }

@@ -55,7 +55,7 @@ impl Serial {
     /// `n / (1.5 refit)`, three refits, and at most `sqrt(n) / 4`, but as many as five where `n / (2 horizon)` allows
     /// it. With these bounds the test of two forecasts of equal expected loss rejects 5 % within 1.5 also where
     /// forecasts over 24 steps have a half-life of 140 candles (`cargo xtask verify dm-size`).
-    fn cosines(self, n: usize) -> usize {
+    pub(super) fn cosines(self, n: usize) -> usize {
         let horizon = self.horizon.max(1);
         let slow = ((n as f64).sqrt() / 4.0) as usize;
         let mut most = (n / (4 * horizon)).min(slow);
@@ -74,6 +74,14 @@ fn long_run_variance(d: &[f64], mean: f64, cosines: usize) -> Option<f64> {
     if variance <= mean * mean * 1e-24 || variance <= 0.0 {
         return None;
     }
+    let sums = cosine_sums(d, mean, cosines);
+    let long_run = 2.0 / n * sums.iter().map(|sum| sum * sum).sum::<f64>() / cosines as f64;
+    (long_run > 0.0).then_some(long_run)
+}
+
+/// The first `cosines` type II cosine transforms of `d` less its mean: `sum (d_t - mean) cos(pi j (t - 1/2) / n)`.
+pub(super) fn cosine_sums(d: &[f64], mean: f64, cosines: usize) -> Vec<f64> {
+    let n = d.len() as f64;
     // `cos(pi j (t - 1/2) / n)` by turning a point of the unit circle, all `j` side by side.
     let turn = |angle: f64| (angle.cos(), angle.sin());
     let angles: Vec<f64> = (1..=cosines).map(|j| PI * j as f64 / n).collect();
@@ -87,8 +95,7 @@ fn long_run_variance(d: &[f64], mean: f64, cosines: usize) -> Option<f64> {
             *point = (point.0 * cos - point.1 * sin, point.0 * sin + point.1 * cos);
         }
     }
-    let long_run = 2.0 / n * sums.iter().map(|sum| sum * sum).sum::<f64>() / cosines as f64;
-    (long_run > 0.0).then_some(long_run)
+    sums
 }
 
 fn student(degrees_of_freedom: f64) -> Option<StudentsT> {

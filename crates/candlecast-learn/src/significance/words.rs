@@ -31,6 +31,8 @@ impl VerdictCode {
             ("better than ", Self::Better),
             ("worse than ", Self::Worse),
             ("no evidence", Self::None),
+            // One of the two could mostly not forecast.
+            ("cannot be told", Self::None),
             ("the reference", Self::Reference),
         ];
         codes.iter().find(|(words, _)| verdict.starts_with(words)).map_or(Self::TooFew, |&(_, code)| code)
@@ -137,6 +139,17 @@ mod tests {
         assert_eq!(told(Some(1.0), Some(0.01), 30), expected("worse", "worse than naive (p = 0.01)"));
         assert_eq!(told(Some(0.0), Some(1.0), 12), expected("tooFew", "too few to tell (12 independent)"));
         assert_eq!(told(None, None, 30), expected("none", "no evidence that it beats naive (nothing to test)"));
+    }
+
+    #[test]
+    fn codes_are_read_from_the_words_that_models_are_saved_with() {
+        for (better, worse, independent) in [(0.03, 0.97, 30), (0.4, 0.6, 99), (1.0, 0.01, 30), (0.01, 0.9, 29)] {
+            let evidence = Evidence { better: Some(better), worse: Some(worse), independent };
+            assert_eq!(VerdictCode::of_words(&evidence.words("log-har")), evidence.code());
+        }
+        assert_eq!(VerdictCode::of_words("the reference"), VerdictCode::Reference);
+        let silent = "cannot be told: from 9 of 100 origins one of the two could not forecast";
+        assert_eq!(VerdictCode::of_words(silent), VerdictCode::None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod bits;
 mod cross_validation;
+mod differences;
 mod digests;
 mod ensembles;
 mod evaluate;
@@ -15,6 +16,7 @@ mod golden_file;
 mod hooks;
 mod learners;
 mod live;
+mod luck;
 mod many_markets;
 mod markets;
 mod metrics;

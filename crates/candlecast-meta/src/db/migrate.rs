@@ -31,6 +31,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 5, name: "turns", sql: include_str!("../../migrations/sqlite/0005_turns.sql") },
     Migration { version: 6, name: "roll_up", sql: include_str!("../../migrations/sqlite/0006_roll_up.sql") },
     Migration { version: 7, name: "folders", sql: include_str!("../../migrations/sqlite/0007_folders.sql") },
+    Migration { version: 8, name: "ledger_days", sql: include_str!("../../migrations/sqlite/0008_ledger_days.sql") },
 ];
 
 /// Steps for PostgreSQL.
@@ -50,6 +51,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 5, name: "turns", sql: include_str!("../../migrations/postgres/0005_turns.sql") },
     Migration { version: 6, name: "roll_up", sql: include_str!("../../migrations/postgres/0006_roll_up.sql") },
     Migration { version: 7, name: "folders", sql: include_str!("../../migrations/postgres/0007_folders.sql") },
+    Migration { version: 8, name: "ledger_days", sql: include_str!("../../migrations/postgres/0008_ledger_days.sql") },
 ];
 
 /// Where the applied steps are recorded.

@@ -10,7 +10,7 @@ use crate::{MetaError, SqlStore};
 
 /// Every table and the columns of its key, those that are referred to before those that refer to them. A table that
 /// a migration takes away stays in this list: older dumps hold it.
-pub(super) const TABLES: [(&str, &str); 13] = [
+pub(super) const TABLES: [(&str, &str); 14] = [
     ("ml_runs", "seq"),
     ("ml_models", "seq"),
     ("ml_model_claims", "model_id"),
@@ -24,6 +24,7 @@ pub(super) const TABLES: [(&str, &str); 13] = [
     ("hpo_trials", "study_id, number"),
     ("ml_folds", "scope, trial, fold"),
     ("ml_ledger", "seq"),
+    ("ml_ledger_days", "try_id"),
 ];
 
 /// A piece is handed out once it is this long; a record is never split.

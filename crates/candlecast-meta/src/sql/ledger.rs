@@ -5,7 +5,7 @@ use candlecast_core::{SeriesKey, TimeRange};
 
 use super::select::Select;
 use crate::db::{Record, Statement};
-use crate::ledger::{Ledger, LedgerEntry, Tried};
+use crate::ledger::{DailyValues, Ledger, LedgerEntry, Tried, TriedDays, TryDays};
 use crate::{MetaError, Page, PageRequest, SqlStore, check};
 
 const COLUMNS: &str = "id, kind, venue, symbol, \"interval\", task, model_type, config, config_hash, period_from, \
@@ -13,9 +13,10 @@ const COLUMNS: &str = "id, kind, venue, symbol, \"interval\", task, model_type, 
 
 #[async_trait]
 impl Ledger for SqlStore {
-    async fn record_tries(&self, entries: &[LedgerEntry]) -> Result<u64, MetaError> {
-        let statements = entries.iter().map(insert).collect::<Result<Vec<_>, MetaError>>()?;
-        Ok(self.db.change_all(statements).await?.iter().sum())
+    async fn record_tries_with_days(&self, entries: &[LedgerEntry], days: &[TryDays]) -> Result<u64, MetaError> {
+        let statements = entries.iter().map(insert).chain(days.iter().map(insert_days));
+        let changed = self.db.change_all(statements.collect::<Result<Vec<_>, MetaError>>()?).await?;
+        Ok(changed.iter().take(entries.len()).sum())
     }
 
     async fn ledger(&self, series: Option<&SeriesKey>, page: PageRequest) -> Result<Page<LedgerEntry>, MetaError> {
@@ -40,16 +41,36 @@ impl Ledger for SqlStore {
         let rows = self.db.rows(overlapping("config_hash", series, period, Some(task))).await?;
         rows.iter().map(|row| row.text("config_hash")).collect()
     }
+
+    async fn tried_days(
+        &self,
+        series: &SeriesKey,
+        period: TimeRange,
+        task: &str,
+        measure: &str,
+        limit: u32,
+    ) -> Result<Vec<TriedDays>, MetaError> {
+        let joined = "ml_ledger JOIN ml_ledger_days ON ml_ledger_days.try_id = ml_ledger.id";
+        let mut select = Select::aggregate("config_hash, first_day, body", joined);
+        on_period(&mut select, series, period, Some(task));
+        select.compare("measure =", measure);
+        self.db.rows(select.newest("tried_at", limit)).await?.iter().map(read_days).collect()
+    }
 }
 
 /// Reads expressions over the entries of each configuration that was tried on a period that overlaps `period`.
 fn overlapping(expressions: &str, series: &SeriesKey, period: TimeRange, task: Option<&str>) -> Statement {
     let mut select = Select::aggregate(expressions, "ml_ledger");
+    on_period(&mut select, series, period, task);
+    select.grouped("config_hash")
+}
+
+/// Those that were tried on a period of `series` that overlaps `period`.
+fn on_period(select: &mut Select, series: &SeriesKey, period: TimeRange, task: Option<&str>) {
     select.series(series);
     select.compare("period_from <", period.to);
     select.compare("period_to >", period.from);
     select.any_of("task", task);
-    select.grouped("config_hash")
 }
 
 /// Joins the configurations' records.
@@ -103,6 +124,34 @@ fn insert(entry: &LedgerEntry) -> Result<Statement, MetaError> {
         .bind(entry.tried_at))
 }
 
+fn insert_days(of: &TryDays) -> Result<Statement, MetaError> {
+    let DailyValues { first_day, values } = &of.days;
+    if values.is_empty() || values.len() > DailyValues::MAX_DAYS {
+        let found = values.len().to_string();
+        return Err(MetaError::invalid("days", &found, "give the values of 1 to 4,096 days"));
+    }
+    if let Some(odd) = values.iter().flatten().find(|value| !value.is_finite()) {
+        return Err(MetaError::invalid("days", &odd.to_string(), "give finite numbers, or leave days out"));
+    }
+    let body: Vec<u8> = values.iter().flat_map(|value| value.unwrap_or(f32::NAN).to_le_bytes()).collect();
+    let sql = "INSERT INTO ml_ledger_days (try_id, measure, first_day, n_days, body) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (try_id) DO NOTHING";
+    Ok(Statement::new(sql)
+        .bind(check::id("id", &of.try_id)?)
+        .bind(check::id("measure", &of.measure)?)
+        .bind(*first_day)
+        .bind(values.len() as i64)
+        .bind(body))
+}
+
+fn read_days(row: &Record) -> Result<TriedDays, MetaError> {
+    let body = row.blob("body")?;
+    let numbers = body.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    let values = numbers.map(|value| (!value.is_nan()).then_some(value)).collect();
+    let days = DailyValues { first_day: row.int("first_day")?, values };
+    Ok(TriedDays { config_hash: row.text("config_hash")?, days })
+}
+
 fn read(row: &Record) -> Result<LedgerEntry, MetaError> {
     Ok(LedgerEntry {
         id: row.text("id")?,
@@ -138,7 +187,15 @@ mod tests {
             "INSERT INTO ml_ledger (id, kind, venue, symbol, \"interval\", task, model_type, config, config_hash, \
              period_from, period_to, tried_at) VALUES ('a', 'k', 'binance', 'BTCUSDT', '1h', 't', 'm', '{}', 'h', 0, 1, 0)",
         )).await.unwrap();
-        for sql in ["DELETE FROM ml_ledger", "UPDATE ml_ledger SET score = 1.0"] {
+        store.db.change(Statement::new(
+            "INSERT INTO ml_ledger_days (try_id, measure, first_day, n_days, body) VALUES ('a', 'm', 0, 1, x'00000000')",
+        )).await.unwrap();
+        for sql in [
+            "DELETE FROM ml_ledger",
+            "UPDATE ml_ledger SET score = 1.0",
+            "DELETE FROM ml_ledger_days",
+            "UPDATE ml_ledger_days SET first_day = 1",
+        ] {
             let error = store.db.change(Statement::new(sql)).await.unwrap_err();
             assert!(error.to_string().contains("append-only"), "{error}");
         }

@@ -37,6 +37,14 @@ impl Select {
         Statement { sql: self.sql.into(), args: self.args }
     }
 
+    /// The statement of an aggregate that has one record for each of `table`, the newest by `time_column` first, at most
+    /// `limit`.
+    pub(crate) fn newest(mut self, time_column: &str, limit: u32) -> Statement {
+        let limit = self.placeholder(limit.into());
+        self.sql.push_str(&format!(" ORDER BY {time_column} DESC, seq DESC LIMIT {limit}"));
+        Statement { sql: self.sql.into(), args: self.args }
+    }
+
     /// Turns the order round.
     pub(crate) fn oldest_first(&mut self) {
         self.oldest_first = true;
@@ -114,6 +122,19 @@ impl Select {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_of_an_aggregate_are_limited() {
+        let mut select = Select::aggregate("id, body", "ml_ledger JOIN ml_ledger_days ON try_id = id");
+        select.compare("measure =", "m");
+        let statement = select.newest("tried_at", 7);
+        assert_eq!(
+            statement.sql,
+            "SELECT id, body FROM ml_ledger JOIN ml_ledger_days ON try_id = id WHERE measure = $1 \
+             ORDER BY tried_at DESC, seq DESC LIMIT $2"
+        );
+        assert_eq!(statement.args[1], Arg::Int(Some(7)));
+    }
 
     #[test]
     fn conditions_number_their_values_in_order() {

@@ -14,7 +14,8 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::backends::{backends, postgres_url};
 use crate::fixtures::{
-    T0, at, class_prediction, found, lstm_in, model, prediction, run, study, tried, volatility_prediction,
+    T0, at, class_prediction, days_of, found, lstm_in, model, prediction, run, series, study, tried,
+    volatility_prediction,
 };
 
 type Answer = Result<(), MetaError>;
@@ -54,7 +55,9 @@ async fn fill(store: &SqlStore) {
         finished_at: at(8),
     };
     store.put_fold(&fold).await.unwrap();
-    store.record_tries(&[tried("a", "x", Some(0.1), (0, 10)), tried("b", "y", None, (0, 10))]).await.unwrap();
+    let tries = [tried("a", "x", Some(0.1), (0, 10)), tried("b", "y", None, (0, 10))];
+    let days = days_of("b", -1, &[Some(0.1), None, Some(f32::MIN_POSITIVE)]);
+    store.record_tries_with_days(&tries, &[days]).await.unwrap();
 }
 
 /// A prediction of the day before, of which only the sums are left.
@@ -160,6 +163,11 @@ async fn assert_equal_lists(source: &SqlStore, target: &SqlStore) {
     let logged = PredictionFilter::default();
     assert_eq!(source.predictions(&logged, page).await, target.predictions(&logged, page).await);
     assert_eq!(source.ledger(None, page).await, target.ledger(None, page).await);
+    let days = async |store: &SqlStore| {
+        store.tried_days(&series("BTCUSDT"), TimeRange::ALL, PRICE_TASK, "price-24", 10).await.unwrap()
+    };
+    assert_eq!(days(source).await.len(), 1);
+    assert_eq!(days(source).await, days(target).await);
 }
 
 async fn assert_equal_days(source: &SqlStore, target: &SqlStore) {
@@ -210,7 +218,7 @@ async fn predictions_of_every_task_pass_through_a_dump() {
 }
 
 /// Tables that there were none of in schema 2.
-const LATER_TABLES: [&str; 3] = ["ml_prediction_days", "ml_prediction_marks", "ml_model_claims"];
+const LATER_TABLES: [&str; 4] = ["ml_prediction_days", "ml_prediction_marks", "ml_model_claims", "ml_ledger_days"];
 
 /// Columns that schema 3 and the ones after it added to the predictions, at their end.
 const ADDED: [&str; 4] = ["task", "sell_at", "buy_at", "direction"];

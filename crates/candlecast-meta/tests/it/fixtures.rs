@@ -2,8 +2,8 @@
 
 use candlecast_core::{Action, Interval, Seed, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
 use candlecast_meta::{
-    ClassBorders, DIRECTION_TASK, FoundModel, Goal, LedgerEntry, Model, ModelStatus, ModelsIn, NewPrediction, NewRun,
-    NewStudy, PRICE_TASK, PriceInterval, VOLATILITY_TASK, class_number,
+    ClassBorders, DIRECTION_TASK, DailyValues, FoundModel, Goal, LedgerEntry, Model, ModelStatus, ModelsIn, NewPrediction,
+    NewRun, NewStudy, PRICE_TASK, PriceInterval, TryDays, VOLATILITY_TASK, class_number,
 };
 use serde_json::json;
 
@@ -145,4 +145,9 @@ pub(crate) fn tried(id: &str, config_hash: &str, sharpe: Option<f64>, days: (i64
         run_id: None,
         tried_at: at(1),
     }
+}
+
+/// Days of the try `id`, from day `first_day` on.
+pub(crate) fn days_of(id: &str, first_day: i64, values: &[Option<f32>]) -> TryDays {
+    TryDays { try_id: id.into(), measure: "price-24".into(), days: DailyValues { first_day, values: values.to_vec() } }
 }

@@ -2,13 +2,13 @@
 
 use candlecast_core::{TimeRange, Timestamp};
 use candlecast_meta::{
-    JobStore, Ledger, LedgerEntry, MetaError, ModelStore, NewJob, PageRequest, PredictionStore, RollUpDue, RollUpStore,
-    RunState, RunStore, StudyStore,
+    DailyValues, JobStore, Ledger, LedgerEntry, MetaError, ModelStore, NewJob, PageRequest, PredictionStore, RollUpDue,
+    RollUpStore, RunState, RunStore, StudyStore, TriedDays,
 };
 use serde_json::json;
 
 use crate::backends::backends;
-use crate::fixtures::{at, found, lstm_in, model, prediction, run, series, study, tried};
+use crate::fixtures::{at, days_of, found, lstm_in, model, prediction, run, series, study, tried};
 
 const DAY: i64 = 1_440;
 
@@ -46,6 +46,59 @@ async fn what_was_tried_on_a_period_is_counted() {
 
         let empty = LedgerEntry { period: TimeRange { from: at(5), to: at(5) }, ..tried("f", "x", None, (0, 1)) };
         assert!(matches!(store.record_tries(&[empty]).await, Err(MetaError::Invalid { field: "period", .. })));
+    }
+}
+
+#[tokio::test]
+async fn days_of_tries_come_back_to_the_bit_the_newest_try_first() {
+    for store in &backends("ledger_days").await.stores {
+        let later = |id: &str, config_hash: &str, minute: i64| LedgerEntry {
+            tried_at: at(minute),
+            ..tried(id, config_hash, None, (0, 10))
+        };
+        let entries = [later("a", "x", 1), later("b", "y", 3), later("c", "x", 2), later("d", "z", 4)];
+        let odd = [Some(0.1), None, Some(-0.0), Some(f32::MIN_POSITIVE), Some(f32::MAX), None];
+        let days = [days_of("a", -3, &odd), days_of("b", 20_000, &[Some(1.5)])];
+        assert_eq!(store.record_tries_with_days(&entries[..2], &days).await, Ok(2));
+        // Of a try that is on record days may be told later; those that are there stay.
+        assert_eq!(store.record_tries_with_days(&entries, &[days_of("c", 7, &[None, Some(2.0)])]).await, Ok(2));
+        assert_eq!(store.record_tries_with_days(&[], &[days_of("a", 0, &[Some(9.0)])]).await, Ok(0));
+
+        let (btc, period) = (series("BTCUSDT"), TimeRange { from: at(0), to: at(DAY) });
+        let read = async |period, task: &str, measure: &str, limit| {
+            store.tried_days(&btc, period, task, measure, limit).await.unwrap()
+        };
+        let of = |config_hash: &str, first_day: i64, values: &[Option<f32>]| TriedDays {
+            config_hash: config_hash.into(),
+            days: DailyValues { first_day, values: values.to_vec() },
+        };
+        let all = [of("y", 20_000, &[Some(1.5)]), of("x", 7, &[None, Some(2.0)]), of("x", -3, &odd)];
+        let found = read(period, "price", "price-24", 10).await;
+        assert_eq!(found, all, "that of `d` has no days");
+        let bits = |of: &TriedDays| of.days.values.iter().map(|v| v.map(f32::to_bits)).collect::<Vec<_>>();
+        assert_eq!(bits(&found[2]), bits(&all[2]));
+        assert_eq!(read(period, "price", "price-24", 2).await, all[..2]);
+        assert!(read(period, "price", "price-1", 10).await.is_empty());
+        assert!(read(period, "direction", "price-24", 10).await.is_empty());
+        assert!(read(TimeRange { from: at(10 * DAY), to: at(20 * DAY) }, "price", "price-24", 10).await.is_empty());
+        let other = store.tried_days(&series("ETHUSDT"), period, "price", "price-24", 10).await.unwrap();
+        assert!(other.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn days_without_a_try_or_without_values_are_refused_and_nothing_is_recorded() {
+    for store in &backends("ledger_no_days").await.stores {
+        let entry = [tried("a", "x", None, (0, 10))];
+        let too_many = vec![Some(1.0); DailyValues::MAX_DAYS + 1];
+        for bad in [&[][..], &[Some(f32::NAN)], &[None, Some(f32::INFINITY)], &too_many[..]] {
+            let error = store.record_tries_with_days(&entry, &[days_of("a", 0, bad)]).await.unwrap_err();
+            assert!(matches!(error, MetaError::Invalid { field: "days", .. }), "{error}");
+        }
+        assert!(store.record_tries_with_days(&entry, &[days_of("nobody", 0, &[Some(1.0)])]).await.is_err());
+        assert!(store.ledger(None, PageRequest::default()).await.unwrap().items.is_empty(), "all or none");
+        let most = days_of("a", 0, &too_many[1..]);
+        assert_eq!(store.record_tries_with_days(&entry, &[most]).await, Ok(1));
     }
 }
 

@@ -6,6 +6,7 @@ mod ensemble;
 mod evaluation;
 mod forecast;
 mod hits;
+mod luck;
 mod rank;
 mod report;
 
@@ -18,6 +19,7 @@ pub use forecast::{
     VolatilityQuantileDoc,
 };
 pub use hits::{HitRateDoc, SelectedDoc, pass_share};
+pub use luck::{ConfidenceSetDoc, DegradationDoc, DifferenceDoc, OverfittingDoc};
 pub use rank::{RankedFeatureDoc, RankingDoc};
 pub use report::{
     ClassMetricsDoc, CoverageByVolatilityDoc, DirectionDoc, FitsDoc, MetricsDoc, ModelReportDoc, PriceMetricsDoc,

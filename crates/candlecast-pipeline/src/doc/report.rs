@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::ensemble::WeighingDoc;
 use super::hits::{HitRateDoc, SelectedDoc};
+use super::luck::{ConfidenceSetDoc, DifferenceDoc, OverfittingDoc};
 
 /// Metrics of one model, by task.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -371,6 +372,8 @@ pub struct DirectionDoc {
     pub statistic: Option<f64>,
     /// Its p-value.
     pub p_value: Option<f64>,
+    /// 90 % interval of the accuracy less that of the reference, lower and upper bound.
+    pub difference_interval: Option<(f64, f64)>,
 }
 
 /// Confidences of one tenth.
@@ -481,6 +484,7 @@ impl From<&ModelReport> for ModelReportDoc {
                 reference: d.reference,
                 statistic: d.test.map(|t| t.statistic),
                 p_value: d.test.map(|t| t.p_value),
+                difference_interval: d.interval,
             }),
             reliability: ReliabilityDoc {
                 ece: m.reliability.ece,
@@ -546,6 +550,12 @@ pub struct ReportDoc {
     pub calibration_outcomes: usize,
     /// What differs from what was asked.
     pub notes: Vec<String>,
+    /// Which models cannot be told from the best one; null with too few independent outcomes.
+    pub confidence_set: Option<ConfidenceSetDoc>,
+    /// Every two models of which one was asked for; empty with too few independent outcomes.
+    pub differences: Vec<DifferenceDoc>,
+    /// What choosing the best of all that was tried is worth; null where there was nothing to choose from, or too few days.
+    pub overfitting: Option<OverfittingDoc>,
     /// Models, the baselines first.
     pub models: Vec<ModelReportDoc>,
 }
@@ -563,6 +573,9 @@ impl From<&Report> for ReportDoc {
             interval_level: report.level,
             calibration_outcomes: report.calibration_outcomes,
             notes: report.notes.clone(),
+            confidence_set: report.confidence_set.as_ref().map(|set| ConfidenceSetDoc::new(set, report)),
+            differences: report.differences.iter().map(|difference| DifferenceDoc::new(difference, report)).collect(),
+            overfitting: report.hindsight.as_ref().map(|found| OverfittingDoc::new(found, report.tries)),
             models: report
                 .models
                 .iter()

@@ -16,12 +16,13 @@
 //! cut, its first part and zeros. Such an end was never acknowledged and counts as not there. Every other frame that
 //! does not agree with its checksums is damage.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use candlecast_core::{Candle, CandleSeries, Columns, SeriesKey, TimeRange, Timestamp};
+use candlecast_files::{ReadError, read_bounded};
 
 use super::damage::Damage;
 use super::format::{checksum, seeded_checksum};
@@ -38,6 +39,8 @@ const SUM_BYTES: usize = 8;
 const HEAD_BYTES: usize = 8 + SUM_BYTES;
 /// One candle.
 const ROW_BYTES: usize = 72;
+/// Largest segment: of many more candles than a year has, where far fewer are compacted.
+const MAX_BYTES: u64 = 64 << 20;
 /// Between two looks at a segment that another program changes at this very moment.
 const SETTLES_WITHIN: Duration = Duration::from_millis(5);
 
@@ -70,10 +73,11 @@ impl Segment {
     }
 
     fn read_once(path: &Path, key: &SeriesKey, year: i32) -> Result<Option<Self>, StoreError> {
-        let bytes = match fs::read(path) {
+        let bytes = match read_bounded(path, MAX_BYTES) {
             Ok(bytes) => bytes,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(StoreError::io(path, e)),
+            Err(ReadError::Missing) => return Ok(None),
+            Err(ReadError::TooLarge) => return Err(StoreError::corrupt(path, "it is far too large")),
+            Err(ReadError::Io(e)) => return Err(StoreError::io(path, e)),
         };
         let corrupt = |Damage(reason)| StoreError::corrupt(path, reason);
         let header = Header::read(&bytes).map_err(corrupt)?;
@@ -276,6 +280,8 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use candlecast_core::{Interval, Symbol, Venue};
 
@@ -395,6 +401,15 @@ mod tests {
         assert_eq!(Segment::id_at(&path).unwrap(), Some(Segment::read_once(&path, &key(), YEAR).unwrap().unwrap().id));
         assert_eq!(Segment::id_at(&folder.path().join("nowhere")).unwrap(), None);
         assert!(Segment::read_once(&folder.path().join("nowhere"), &key(), YEAR).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_no_segment_is_as_large_as_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("segment");
+        File::create(&path).unwrap().set_len(1 << 36).unwrap();
+        let error = Segment::read_once(&path, &key(), YEAR).unwrap_err().to_string();
+        assert!(error.contains("far too large"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::program::{Program, SERIES, SHORT, line};
 use crate::shape::{
-    Is, assert_fields, count, elements, flag, instant, list, number, number_or_null, object, share, share_or_null, text,
+    Is, assert_fields, count, elements, flag, instant, list, number, number_or_null, object, object_or_null, share,
+    share_or_null, text,
 };
 
 const BASELINES: [&str; 4] = ["naive", "drift", "seasonal-naive", "ewma"];
@@ -29,6 +30,9 @@ const REPORT: &[(&str, Is)] = &[
     ("to", instant),
     ("intervalLevel", share),
     ("notes", list),
+    ("confidenceSet", object_or_null),
+    ("differences", list),
+    ("overfitting", object_or_null),
     ("seed", count),
     ("instructionSet", text),
     ("program", text),
@@ -74,6 +78,28 @@ pub(super) const HIT_RATE: &[(&str, Is)] = &[
     ("upper", share_or_null),
     ("origins", count),
 ];
+const CONFIDENCE_SET: &[(&str, Is)] = &[("level", share), ("models", list), ("pValues", list)];
+const DIFFERENCE: &[(&str, Is)] = &[
+    ("better", text),
+    ("worse", text),
+    ("saved", number),
+    ("pValue", share),
+    ("pValueHolm", share),
+    ("beyondLuck", flag),
+];
+const OVERFITTING: &[(&str, Is)] = &[
+    ("pbo", share),
+    ("probabilityOfLoss", share),
+    ("medianLogit", number),
+    ("degradation", object_or_null),
+    ("tries", count),
+    ("effectiveTries", number),
+    ("leftOut", count),
+    ("looks", count),
+    ("days", count),
+    ("blocks", count),
+    ("splits", count),
+];
 const SELECTED: &[(&str, Is)] = &[
     ("threshold", share),
     ("share", share),
@@ -95,6 +121,18 @@ pub(super) fn assert_report(report: &Value, models: &[&str]) {
     let fingerprint = report["fingerprint"].as_str().unwrap();
     assert!(fingerprint.len() == 64 && fingerprint.bytes().all(|b| b.is_ascii_hexdigit()), "{fingerprint}");
     report["models"].as_array().unwrap().iter().for_each(assert_model);
+    let set = &report["confidenceSet"];
+    if !set.is_null() {
+        assert_fields("confidenceSet", set, CONFIDENCE_SET);
+        assert_eq!(elements("pValues", &set["pValues"]).len(), expected.len());
+        assert!(elements("models", &set["models"]).iter().all(|name| expected.contains(&name.as_str().unwrap())));
+    }
+    for difference in report["differences"].as_array().unwrap() {
+        assert_fields("difference", difference, DIFFERENCE);
+    }
+    if !report["overfitting"].is_null() {
+        assert_fields("overfitting", &report["overfitting"], OVERFITTING);
+    }
 }
 
 /// Checks one model of a report.
@@ -155,6 +193,8 @@ fn a_comparison_sets_every_model_beside_the_baselines() {
         assert!(vs["signal"].is_null() || model["baseline"] == false, "{model}");
         assert_eq!((&vs["looks"], &vs["triesInLedger"]), (&json!(2), &json!(0)));
     }
+    // Forty outcomes do not overlap, so there is something to tell.
+    assert_eq!(report["confidenceSet"]["level"], 0.9);
     // One of the two again: the other one was tried on this period.
     let alone = program.json(&line(&[&["compare", "--models", "linear"], SERIES, SHORT, RANGE]));
     let linear = &alone["models"].as_array().unwrap().last().unwrap()["vsNaive"];
