@@ -96,7 +96,8 @@ impl JobKind for EvaluateJob {
         self.models.iter().try_for_each(|model| {
             check_model(&model.id, &model.params)?;
             check_task(&model.id, &model.params, &task)
-        })
+        })?;
+        self.method.check_models(&self.models)
     }
 
     async fn run(&self, host: &Host, watch: Arc<dyn ProgressSink>, attempt: Attempt) -> Result<Evaluation, Problem> {

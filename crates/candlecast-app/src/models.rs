@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use candlecast_core::{Blame, Interval, Problem, ProgressSink, Symbol, Venue};
 use candlecast_host::{Host, blocking, briefly, shares_records};
-use candlecast_monitor::{load_version, read_serving};
-use candlecast_pipeline::SavedModel;
+use candlecast_learn::ForecasterState;
+use candlecast_monitor::{identity, load_version, read_serving};
 use candlecast_pipeline::catalog;
+use candlecast_pipeline::doc::WeighingDoc;
+use candlecast_pipeline::{LoadedModel, SavedModel};
 
 pub use candlecast_registry::{Exported, Family, Listed, ModelManifest, ModelName, ServingChange, Slot, Status, Why};
 
@@ -95,6 +97,15 @@ async fn told_where(host: &Host, id: &str, missing: Problem) -> Problem {
         }
         _ => missing,
     }
+}
+
+/// How a saved ensemble weighs its members; `None` of other models, and of one that this program cannot restore.
+pub fn weighing(manifest: &ModelManifest, saved: SavedModel) -> Option<WeighingDoc> {
+    if !matches!(saved.forecaster, ForecasterState::Ensemble { .. }) {
+        return None;
+    }
+    let model = LoadedModel::restore(saved, &identity(manifest)).ok()?;
+    model.forecaster.as_ensemble().map(|ensemble| WeighingDoc::from(&ensemble.weighing()))
 }
 
 /// The one family that `wanted` names; what it leaves open must not matter. A family whose versions were all deleted

@@ -1,4 +1,8 @@
-//! `predict`: a saved model, loaded in any process, forecasts from the last stored candle.
+//! `predict`: a saved model, loaded in any process, forecasts from the last stored candle; or several saved models do,
+//! combined ([`predict_with`]).
+
+mod knowledge;
+mod members;
 
 use std::sync::Arc;
 
@@ -6,12 +10,14 @@ use candlecast_core::{Action, Blame, Forecast, Move, Outlook, Problem, Timestamp
 use candlecast_host::{Host, LOCAL, blocking};
 use candlecast_learn::Market;
 use candlecast_monitor::{MadeForecast, identity, load_serving, log_forecasts};
-use candlecast_pipeline::doc::pass_share;
+use candlecast_pipeline::doc::{EnsembleDoc, pass_share};
 use candlecast_pipeline::{Detail, LoadedModel, Newest, forecast_newest, max_fill};
 use candlecast_registry::{Family, Loaded, ModelManifest, RegistryError};
 
 use crate::doc::EvidenceDoc;
 use crate::models::is_stale;
+
+pub use members::predict_with;
 
 /// Confidence below which a forecast is no reason to do anything, where no other is asked for.
 pub const CONFIDENCE_THRESHOLD: f64 = 0.5;
@@ -23,8 +29,16 @@ pub struct Predicted {
     pub forecast: Forecast,
     /// The same with the interval of the model's own level: what the prediction log keeps.
     pub issued: Forecast,
-    /// The model.
-    pub manifest: ModelManifest,
+    /// The model; `None` of an ensemble of saved models that is not saved itself.
+    pub manifest: Option<ModelManifest>,
+    /// Kebab-case id of its type.
+    pub model: String,
+    /// When it was trained; of an ensemble of saved models the oldest of them.
+    pub trained_at: Timestamp,
+    /// What the members of an ensemble say beside each other at the last step that is told; `None` of other models.
+    pub ensemble: Option<EnsembleDoc>,
+    /// What else to know before the forecast is used, for people.
+    pub remarks: Vec<String>,
     /// The rule regime at the origin and its confidence.
     pub regime: Option<(String, f64)>,
     /// When it was made.
@@ -58,9 +72,22 @@ impl Predicted {
     }
 
     /// Share, 0 to 1, of the forecasts scored at the model's training whose confidence is not below the threshold, all
-    /// steps together; `None` where that is not known, as with models of older programs.
+    /// steps together; `None` where that is not known, as with models of older programs and ensembles that are not saved.
     pub fn pass_share(&self) -> Option<f64> {
-        pass_share(&self.manifest.metrics, self.confidence_threshold)
+        pass_share(&self.manifest.as_ref()?.metrics, self.confidence_threshold)
+    }
+
+    /// What the test part said of the model; `None` where it has no verdict, and of an ensemble that is not saved.
+    pub fn test(&self) -> Option<EvidenceDoc> {
+        self.manifest.as_ref().and_then(EvidenceDoc::of)
+    }
+
+    /// Its type and version, for people.
+    pub fn label(&self) -> String {
+        match &self.manifest {
+            Some(manifest) => format!("{} {}", self.model, manifest.version),
+            None => format!("{} of saved models", self.model),
+        }
     }
 
     /// True when the model learnt from candles after the origin: it has seen what it forecasts.
@@ -95,9 +122,10 @@ impl Predicted {
             ));
         }
         if self.stale {
-            lines.push(format!("the model is of {}: train it again", self.manifest.trained_at));
+            lines.push(format!("the model is of {}: train it again", self.trained_at));
         }
-        lines.extend(EvidenceDoc::of(&self.manifest).and_then(|test| test.warning()));
+        lines.extend(self.test().and_then(|test| test.warning()));
+        lines.extend(self.remarks.iter().cloned());
         if let Some(why) = &self.fell_back {
             lines.push(format!("an older version answered: {why}"));
         }
@@ -150,44 +178,86 @@ pub async fn predict_in_detail(
     let stale = is_stale(host, &manifest, now);
     let detail = detail.clone();
     host.compute(move || {
-        let trained_to = payload.trained_to;
         let model = LoadedModel::restore(payload, &identity(&manifest))?;
-        let Newest { mut forecast, mut issued, regime } = forecast_newest(model, &market, now, &detail)?;
-        if let Some(steps) = horizon {
-            forecast.truncate(steps);
-            issued.truncate(steps);
-        }
-        let data_age_s = (now.ms() - forecast.origin.ms()).max(0) / 1000;
-        Ok(Predicted {
-            made_at: now,
+        let who = Answering {
+            model: manifest.model_type.to_ascii_lowercase(),
+            trained_at: manifest.trained_at,
+            manifest: Some(manifest),
+            member_ids: vec![],
             stale,
-            stale_data: data_age_s * 1000 > 2 * forecast.key.interval.ms(),
-            data_age_s,
-            trained_to,
-            forecast,
-            issued,
-            manifest,
-            regime,
             fell_back,
-            market,
-            confidence_threshold: CONFIDENCE_THRESHOLD,
-        })
+            remarks: vec![],
+        };
+        who.answer(model, market, now, horizon, &detail)
     })
     .await
     // A candle may have closed meanwhile.
     .map(|predicted| Predicted { made_at: host.now(), ..predicted })
 }
 
-/// Logs forecasts, as [`candlecast_monitor::log_forecasts`] does; one that came too late is left out.
+/// Who answers, and what is known of it beside its model.
+struct Answering {
+    manifest: Option<ModelManifest>,
+    /// Kebab-case id of its type.
+    model: String,
+    /// Ids of the members of an ensemble of saved models, in order.
+    member_ids: Vec<String>,
+    trained_at: Timestamp,
+    stale: bool,
+    fell_back: Option<String>,
+    remarks: Vec<String>,
+}
+
+impl Answering {
+    /// The answer of `model` from the last candle of `market` that has closed by `now`, cut to `horizon` steps.
+    fn answer(
+        self,
+        model: LoadedModel,
+        market: Arc<Market>,
+        now: Timestamp,
+        horizon: Option<usize>,
+        detail: &Detail,
+    ) -> Result<Predicted, Problem> {
+        let trained_to = model.trained_to;
+        let Newest { mut forecast, mut issued, regime, opinion } = forecast_newest(model, &market, now, detail)?;
+        if let Some(steps) = horizon {
+            forecast.truncate(steps);
+            issued.truncate(steps);
+        }
+        // The last step of a price forecast; the others have one claim.
+        let last = forecast.steps().len().saturating_sub(1);
+        let ensemble = opinion.and_then(|opinion| EnsembleDoc::new(&opinion, &self.member_ids, last));
+        let data_age_s = (now.ms() - forecast.origin.ms()).max(0) / 1000;
+        Ok(Predicted {
+            made_at: now,
+            stale: self.stale,
+            stale_data: data_age_s * 1000 > 2 * forecast.key.interval.ms(),
+            data_age_s,
+            trained_to,
+            trained_at: self.trained_at,
+            model: self.model,
+            forecast,
+            issued,
+            manifest: self.manifest,
+            ensemble,
+            remarks: self.remarks,
+            regime,
+            fell_back: self.fell_back,
+            market,
+            confidence_threshold: CONFIDENCE_THRESHOLD,
+        })
+    }
+}
+
+/// Logs forecasts, as [`candlecast_monitor::log_forecasts`] does; one that came too late is left out, and that of an ensemble
+/// that is not saved, which has no version to be judged by.
 pub async fn log_predicted(host: &Host, predicted: &[Predicted]) -> Result<u64, Problem> {
     let in_time: Vec<MadeForecast<'_>> = predicted
         .iter()
         .filter(|p| !p.is_too_late())
-        .map(|p| MadeForecast {
-            forecast: &p.issued,
-            model_id: &p.manifest.id,
-            trained_to: p.trained_to,
-            made_at: p.made_at,
+        .filter_map(|p| {
+            let model_id = p.manifest.as_ref()?.id.as_str();
+            Some(MadeForecast { forecast: &p.issued, model_id, trained_to: p.trained_to, made_at: p.made_at })
         })
         .collect();
     log_forecasts(host, &in_time).await

@@ -46,6 +46,8 @@ pub struct Settings {
     pub keep_runs_days: Option<u32>,
     /// Longest wait for a forecast before the last good one is served, in milliseconds.
     pub inference_timeout_ms: u64,
+    /// Members of ensembles that name none; empty where nobody has said which.
+    pub ensemble_members: Vec<String>,
     /// Trainings at set times, in the order of the file.
     pub schedule: Vec<ScheduledTraining>,
     values: Values,
@@ -98,6 +100,7 @@ impl Settings {
             keep_predictions_days: kept("keep_predictions_days"),
             keep_runs_days: kept("keep_runs_days"),
             inference_timeout_ms: whole("inference_timeout_ms").unsigned_abs(),
+            ensemble_members: names(values.text("ensemble.members").unwrap_or_default()),
             schedule: file.schedule,
             values,
             file: file.path,
@@ -132,6 +135,11 @@ impl Settings {
     pub(crate) fn ineffective(&self) -> &[Ineffective] {
         &self.ineffective
     }
+}
+
+/// The names in a list by comma.
+fn names(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// Refuses a schedule whose jobs would be forgotten before their next time comes: a set time counts as queued as long as

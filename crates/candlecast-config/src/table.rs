@@ -41,7 +41,7 @@ const PROFILES_LENGTH: Fallback = Words("the profile's: fast 20, deep 60");
 const PROFILES_RATE: Fallback = Words("the profile's: fast 0.001, deep 0.0005");
 
 /// Bounds of parameters are those of the catalog; a test compares them.
-pub(crate) static SETTINGS: [Setting; 33] = [
+pub(crate) static SETTINGS: [Setting; 34] = [
     Setting::new(
         "data_dir",
         &["CANDLECAST_DATA_DIR"],
@@ -202,6 +202,13 @@ pub(crate) static SETTINGS: [Setting; 33] = [
     .feeds(&[Feed { model: "gru", param: "learningRate", yields_to: PROFILE }]),
     Setting::new("gru.epochs", &["ML_GRU_EPOCHS"], count(1, 10_000), Words("100"), "default of epochs of gru")
         .feeds(&[Feed { model: "gru", param: "epochs", yields_to: &[] }]),
+    Setting::new(
+        "ensemble.members",
+        &["CANDLECAST_ENSEMBLE_MEMBERS"],
+        Kind::Text,
+        Words("lstm and hybrid; of saved models lstm, random-forest, gbdt and svm where three of them serve"),
+        "members of ensembles that name none, by comma",
+    ),
     Setting::new(
         "clickhouse.host",
         &["CLICKHOUSE_HOST"],

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Curve;
 use crate::conformal::{CalibrationState, Calibrator};
 use crate::dataset::{Dataset, Market, Panel};
-use crate::ensemble::{self, Combine, EnsembleConfig};
+use crate::ensemble::{Combine, EnsembleConfig, FittedEnsemble, Learnt, Mixing, Opinion};
 use crate::learner::{FitError, FitObserver, Learner, RestoreError, Stop, TrainState};
 use crate::pipeline::{FittedPipeline, Pipeline, PipelineConfig, PipelineState};
 use crate::recipe::{Builder, Recipe};
@@ -34,7 +34,7 @@ pub struct Forecaster {
 #[derive(Debug)]
 enum Parts {
     Pipeline(Box<Pipeline>),
-    Ensemble { combine: Combine, weights: Vec<f64>, members: Vec<Forecaster> },
+    Ensemble { mixing: Mixing, members: Vec<Forecaster> },
 }
 
 /// What a fit begins with.
@@ -99,20 +99,13 @@ impl Forecaster {
     /// An ensemble of `members`, at least two, of one task and over the same markets. Members of a mean of logarithms
     /// are pipelines.
     pub fn ensemble(name: &str, combine: Combine, members: Vec<Self>) -> Result<Self, String> {
-        let weights = combine.weights(members.len())?;
-        let recipe = Recipe::Ensemble(EnsembleConfig {
-            combine: combine.clone(),
-            members: members.iter().map(Self::recipe).collect(),
-        });
-        let tasks: Vec<Task> = members.iter().map(Self::task).collect();
-        if tasks.windows(2).any(|pair| pair[0] != pair[1]) {
+        let recipes: Vec<Recipe> = members.iter().map(Self::recipe).collect();
+        let mixing = Mixing::new(combine.clone(), &recipes)?;
+        if members.windows(2).any(|pair| pair[0].task() != pair[1].task()) {
             return Err("its members forecast different things: give all of them one task and horizon".into());
         }
-        if let Some(reason) = unsuited(&combine, members.iter().map(Self::recipe)) {
-            return Err(reason.into());
-        }
-        let id = identity(name, &recipe);
-        Ok(Self { name: name.into(), baseline: false, id, parts: Parts::Ensemble { combine, weights, members } })
+        let id = identity(name, &Recipe::Ensemble(EnsembleConfig { combine, members: recipes }));
+        Ok(Self { name: name.into(), baseline: false, id, parts: Parts::Ensemble { mixing, members } })
     }
 
     /// What tells it from every other: its name and a hash of its recipe. Two trials of one model never share it.
@@ -124,8 +117,8 @@ impl Forecaster {
     pub fn recipe(&self) -> Recipe {
         match &self.parts {
             Parts::Pipeline(pipeline) => Recipe::Pipeline(pipeline.config.clone()),
-            Parts::Ensemble { combine, members, .. } => Recipe::Ensemble(EnsembleConfig {
-                combine: combine.clone(),
+            Parts::Ensemble { mixing, members } => Recipe::Ensemble(EnsembleConfig {
+                combine: mixing.combine.clone(),
                 members: members.iter().map(Self::recipe).collect(),
             }),
         }
@@ -157,9 +150,17 @@ impl Forecaster {
         }
     }
 
+    /// How an ensemble combines its members; `None` of a pipeline.
+    pub(crate) fn mixing(&self) -> Option<&Mixing> {
+        match &self.parts {
+            Parts::Pipeline(_) => None,
+            Parts::Ensemble { mixing, .. } => Some(mixing),
+        }
+    }
+
     /// True for an ensemble that is a mean of logarithms.
     pub(crate) fn is_mean_of_logarithms(&self) -> bool {
-        matches!(&self.parts, Parts::Ensemble { combine, .. } if combine.is_of_logarithms())
+        self.mixing().is_some_and(|mixing| mixing.combine.is_of_logarithms())
     }
 
     /// The members of every mean of logarithms in it, by whose residuals the factor of that mean is found.
@@ -177,11 +178,9 @@ impl Forecaster {
 
     /// The factor of a mean of logarithms by the residuals of its members, `[member][market]`; of others 1.
     pub(crate) fn smearing(&self, residuals: &[&[Residuals]]) -> Result<Smearing, FitError> {
-        match &self.parts {
-            Parts::Ensemble { combine, weights, .. } if combine.is_of_logarithms() => {
-                smearing_of_mean(weights, residuals)
-            }
-            Parts::Pipeline(_) | Parts::Ensemble { .. } => Ok(Smearing::NONE),
+        match self.mixing() {
+            Some(mixing) if mixing.combine.is_of_logarithms() => smearing_of_mean(&mixing.given, residuals),
+            Some(_) | None => Ok(Smearing::NONE),
         }
     }
 
@@ -252,7 +251,8 @@ impl Forecaster {
     }
 
     /// Fits on the window of `fold`. Scaler and thresholds see the training part only; the factor of a mean of
-    /// logarithms is found on the window of the fold.
+    /// logarithms is found on the window of the fold. What an ensemble learns from out-of-fold forecasts of its members a
+    /// walk-forward brings ([`ForecasterState::with_learnt`]).
     pub fn fit(
         &self,
         fold: &Fold,
@@ -266,7 +266,7 @@ impl Forecaster {
                 let (fitted, summary) = pipeline.fit(fold, seed, threads, start, observer)?;
                 Ok((FittedForecaster::Pipeline(fitted), summary))
             }
-            Parts::Ensemble { combine, weights, members } => {
+            Parts::Ensemble { mixing, members } => {
                 let (mut fitted, mut summaries) = (Vec::new(), Vec::new());
                 for (k, member) in members.iter().enumerate() {
                     let seed = seed.derive("member", k as u64);
@@ -282,8 +282,7 @@ impl Forecaster {
                 let summary = FitSummary::joined(summaries);
                 let smearing =
                     if summary.stopped.is_finished() { self.smearing_of(&fitted, fold)? } else { Smearing::NONE };
-                let (combine, weights) = (combine.clone(), weights.clone());
-                let ensemble = FittedEnsemble { combine, weights, smearing, members: fitted };
+                let ensemble = FittedEnsemble { mixing: mixing.clone(), smearing, learnt: None, members: fitted };
                 Ok((FittedForecaster::Ensemble(ensemble), summary))
             }
         }
@@ -298,24 +297,6 @@ impl Forecaster {
             self.members().iter().zip(fitted).map(|(member, model)| member.residuals(model, fold)).collect();
         self.smearing(&residuals.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
-
-    /// Forecasts of an ensemble from those of its members, in the order of [`Forecaster::members`]; of a mean of
-    /// logarithms before its factor.
-    pub(crate) fn combine(&self, members: &[&Forecasts]) -> Option<Forecasts> {
-        match &self.parts {
-            Parts::Pipeline(_) => None,
-            Parts::Ensemble { combine, weights, .. } => Some(ensemble::combine(self.task(), combine, weights, members)),
-        }
-    }
-}
-
-/// Why `members` cannot be combined by `combine`, if so.
-fn unsuited(combine: &Combine, mut members: impl Iterator<Item = Recipe> + Clone) -> Option<&'static str> {
-    if members.clone().any(|member| member.task().is_some_and(|task| !combine.suits(&task))) {
-        return Some("a mean of logarithms is of variances: its members must be of the volatility task");
-    }
-    let is_nested = combine.is_of_logarithms() && members.any(|member| matches!(member, Recipe::Ensemble(_)));
-    is_nested.then_some("members of a mean of logarithms are no ensembles: name the members of theirs")
 }
 
 fn identity(name: &str, recipe: &Recipe) -> String {
@@ -333,23 +314,13 @@ pub enum FittedForecaster {
     Ensemble(FittedEnsemble),
 }
 
-/// Fitted members, whose forecasts are combined.
-#[derive(Debug)]
-pub struct FittedEnsemble {
-    combine: Combine,
-    weights: Vec<f64>,
-    /// The factor of a mean of logarithms; of others 1.
-    smearing: Smearing,
-    members: Vec<FittedForecaster>,
-}
-
 impl FittedForecaster {
     /// The recipe that was fitted.
     pub fn recipe(&self) -> Recipe {
         match self {
             Self::Pipeline(pipeline) => Recipe::Pipeline(pipeline.config.clone()),
             Self::Ensemble(ensemble) => Recipe::Ensemble(EnsembleConfig {
-                combine: ensemble.combine.clone(),
+                combine: ensemble.mixing.combine.clone(),
                 members: ensemble.members.iter().map(Self::recipe).collect(),
             }),
         }
@@ -357,7 +328,10 @@ impl FittedForecaster {
 
     /// What it forecasts.
     pub fn task(&self) -> Task {
-        self.first().config.task
+        match self {
+            Self::Pipeline(pipeline) => pipeline.config.task,
+            Self::Ensemble(ensemble) => ensemble.task(),
+        }
     }
 
     /// Share of outcomes that intervals are to cover.
@@ -391,12 +365,27 @@ impl FittedForecaster {
         }
     }
 
-    /// The members of an ensemble with their weights; none of a pipeline.
+    /// The members of an ensemble with the weights that they were given, before anything was learnt of them; none of a
+    /// pipeline.
     pub fn members(&self) -> Vec<(&Self, f64)> {
         match self {
             Self::Pipeline(_) => vec![],
-            Self::Ensemble(ensemble) => ensemble.members.iter().zip(ensemble.weights.iter().copied()).collect(),
+            Self::Ensemble(ensemble) => ensemble.members.iter().zip(ensemble.mixing.given.iter().copied()).collect(),
         }
+    }
+
+    /// How an ensemble combines its members and what it has learnt of them; `None` of a pipeline.
+    pub fn as_ensemble(&self) -> Option<&FittedEnsemble> {
+        match self {
+            Self::Pipeline(_) => None,
+            Self::Ensemble(ensemble) => Some(ensemble),
+        }
+    }
+
+    /// True for an ensemble that knows how sure its members are.
+    pub(crate) fn has_raw_confidences(&self) -> bool {
+        let has_direction = !matches!(self.task(), Task::Volatility { .. });
+        has_direction && self.as_ensemble().is_some_and(|ensemble| ensemble.learnt.is_some())
     }
 
     fn first(&self) -> &FittedPipeline {
@@ -415,16 +404,13 @@ impl FittedForecaster {
     pub fn predict(&self, panel: &Panel, rows: &[usize]) -> Forecasts {
         match self {
             Self::Pipeline(pipeline) => pipeline.predict(panel, rows),
-            Self::Ensemble(ensemble) => {
-                let members: Vec<Forecasts> = ensemble.members.iter().map(|m| m.predict(panel, rows)).collect();
-                let (how, weights) = (&ensemble.combine, &ensemble.weights);
-                let mut forecasts = ensemble::combine(self.task(), how, weights, &members.iter().collect::<Vec<_>>());
-                if how.is_of_logarithms() {
-                    ensemble.smearing.apply(&mut forecasts.means);
-                }
-                forecasts
-            }
+            Self::Ensemble(ensemble) => ensemble.predict(panel, rows),
         }
+    }
+
+    /// What the members of an ensemble say beside each other from the origin `row` of `panel`; `None` of a pipeline.
+    pub fn opinion(&self, panel: &Panel, row: usize) -> Option<Opinion> {
+        self.as_ensemble().map(|ensemble| ensemble.opinion(panel, row))
     }
 
     /// Borders of the classes at the origin `row` (direction task).
@@ -484,11 +470,7 @@ impl FittedForecaster {
     pub fn state(&self) -> ForecasterState {
         match self {
             Self::Pipeline(pipeline) => ForecasterState::Pipeline(Box::new(pipeline.state())),
-            Self::Ensemble(ensemble) => ForecasterState::Ensemble {
-                combine: ensemble.combine.clone(),
-                smearing: ensemble.combine.is_of_logarithms().then_some(ensemble.smearing),
-                members: ensemble.members.iter().map(Self::state).collect(),
-            },
+            Self::Ensemble(ensemble) => ensemble.state(),
         }
     }
 
@@ -500,30 +482,10 @@ impl FittedForecaster {
                 let learner = builder.learner(&state.config.model, &state.config.params).map_err(bad)?;
                 Ok(Self::Pipeline(FittedPipeline::restore(*state, learner.as_ref())?))
             }
-            ForecasterState::Ensemble { combine, smearing, members } => {
-                let weights = combine.weights(members.len()).map_err(bad)?;
+            ForecasterState::Ensemble { combine, smearing, learnt, members } => {
                 let members =
                     members.into_iter().map(|member| Self::restore(member, builder)).collect::<Result<Vec<_>, _>>()?;
-                if members.windows(2).any(|pair| pair[0].task() != pair[1].task()) {
-                    return Err(bad("its members forecast different things".into()));
-                }
-                let (level, max_fill) = (members[0].level(), members[0].max_fill());
-                if members.iter().any(|member| member.level() != level || member.max_fill() != max_fill) {
-                    return Err(bad(
-                        "its members differ in the level of their intervals or in the gaps they fill".into()
-                    ));
-                }
-                if let Some(reason) = unsuited(&combine, members.iter().map(Self::recipe)) {
-                    return Err(bad(reason.into()));
-                }
-                let smearing = match smearing {
-                    Some(found) if combine.is_of_logarithms() && found.is_sound() => found,
-                    None if !combine.is_of_logarithms() => Smearing::NONE,
-                    Some(_) | None => {
-                        return Err(bad("a mean of logarithms has a factor above 0, and no other".into()));
-                    }
-                };
-                Ok(Self::Ensemble(FittedEnsemble { combine, weights, smearing, members }))
+                Ok(Self::Ensemble(FittedEnsemble::restored(combine, smearing, learnt, members).map_err(bad)?))
             }
         }
     }
@@ -551,6 +513,9 @@ pub enum ForecasterState {
         /// The factor of a mean of logarithms; none of others.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         smearing: Option<Smearing>,
+        /// What it has learnt from out-of-fold forecasts of its members; nothing in files from before there was such a thing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        learnt: Option<Learnt>,
         /// The fitted members.
         members: Vec<ForecasterState>,
     },
@@ -565,6 +530,15 @@ impl ForecasterState {
                 combine: combine.clone(),
                 members: members.iter().map(Self::recipe).collect(),
             }),
+        }
+    }
+
+    /// The same with what an ensemble has learnt from out-of-fold forecasts of its members; a pipeline as it is.
+    #[must_use]
+    pub fn with_learnt(self, learnt: Option<Learnt>) -> Self {
+        match self {
+            Self::Pipeline(_) => self,
+            Self::Ensemble { combine, smearing, members, .. } => Self::Ensemble { combine, smearing, learnt, members },
         }
     }
 }

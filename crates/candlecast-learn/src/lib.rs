@@ -8,6 +8,7 @@ pub mod har_x;
 pub mod significance;
 pub mod walk_forward;
 
+mod bootstrap;
 mod checkpoint;
 mod confidence;
 mod conformal;
@@ -34,20 +35,24 @@ mod state;
 mod target;
 mod task;
 mod tasks;
+mod trend;
 mod volatility;
 
 pub use checkpoint::{CHECKPOINT_SECONDS, Checkpointed, recall_fit};
 pub use confidence::{ConfidenceMap, MIN_OUTCOMES, Reliability, ReliabilityAccumulator};
-pub use conformal::{Calibrated, CalibrationState, Calibrator, Distribution, ForecastRow, Origin};
+pub use conformal::{Calibrated, CalibrationState, Calibrator, Distribution, ForecastRow, FrozenCalibration, Origin};
 pub use cross_validation::{CrossConfig, CrossForecasts, CrossPath, CrossValidation};
 pub use dataset::{Dataset, Market, Panel, SampleId, Samples};
-pub use ensemble::{Combine, EnsembleConfig};
+pub use ensemble::{
+    ClaimOpinion, Combine, CommonOrigins, EnsembleConfig, EnsembleFits, FitWeights, FittedEnsemble, Learnt, Opinion,
+    Votes, Weighing,
+};
 pub use evaluate::{
     Comparison, ConfidenceSet, DailyLosses, Difference, DirectionTest, Facts, Hindsight, Losses, ModelForecasts,
     ModelReport, Question, Report, ScoredForecasts, Scorer, Selected, Signal, Spread, StepReport, TaskMetrics,
     TaskScores, Told, evaluate, pass_share,
 };
-pub use forecaster::{FitSummary, FittedEnsemble, FittedForecaster, Forecaster, ForecasterState, Start};
+pub use forecaster::{FitSummary, FittedForecaster, Forecaster, ForecasterState, Start};
 pub use learner::{
     Asked, Curve, DEFAULT_WINDOW, Extent, FitContext, FitError, FitObserver, FitOutcome, Fitted, Inputs, Learner,
     ModelState, Prediction, Progress, RestoreError, Silent, Stop, Tensor, TrainState, Values,

@@ -262,6 +262,7 @@ mod tests {
             retrain_days: 7,
             valid_share: 0.15,
             min_candles: 200,
+            bag: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use candlecast_core::{FeatureSet, Seed};
 use serde::{Deserialize, Serialize};
 
+use crate::bootstrap::{block_length, resampled};
 use crate::dataset::{Dataset, Market, Panel, SampleId, Samples};
 use crate::forecaster::{FitSummary, Start};
 use crate::har_x::scale::{ScaleFits, VolatilityScale};
@@ -46,6 +47,9 @@ pub struct PipelineConfig {
     pub valid_share: f64,
     /// Fewest candles a fit may have.
     pub min_candles: usize,
+    /// Number of a bootstrap draw of the training part that is learnt from in its place: a member of a bagged model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bag: Option<u32>,
 }
 
 /// A pipeline that can be fitted: its configuration, its learner, and the features of its markets.
@@ -109,9 +113,13 @@ impl Pipeline {
         }
         let fold = &self.reaching(fold);
         let valid_share = if self.learner.uses_validation(&task) { self.config.valid_share } else { 0.0 };
-        let parts = split(fold, &self.data, lookback, task.horizon(), valid_share);
+        let mut parts = split(fold, &self.data, lookback, task.horizon(), valid_share);
         if parts.train.len() < self.learner.min_samples() {
             return Err(FitError::TooFewSamples { have: parts.train.len(), need: self.learner.min_samples() });
+        }
+        let seed = self.config.bag.map_or(seed, |bag| seed.derive("bag", u64::from(bag)));
+        if self.config.bag.is_some() {
+            parts.train = self.bagged(&parts.train, seed);
         }
         let plain = self.config.scaler == ScalerKind::None && self.learner.scales_itself(&task);
         let scaler = if plain {
@@ -133,14 +141,16 @@ impl Pipeline {
         }
         let train = Samples::new(&data, &parts.train, lookback, task, thresholds);
         let valid = Samples::new(&data, &parts.valid, lookback, task, thresholds);
+        // Sums over blocks of rows are those of all their origins, each once: not where some are set apart or drawn.
+        let whole = fold.apart.is_empty() && self.config.bag.is_none();
+        let memo = (plain && whole).then_some(&self.memo);
         let mut cx = FitContext {
             seed,
             valid: (!valid.is_empty()).then_some(&valid),
             threads,
             warm,
             resume: start.resume,
-            // Sums over blocks of rows are those of all their origins: not where some are set apart.
-            extent: Extent { windows: self.windows(), memo: (plain && fold.apart.is_empty()).then_some(&self.memo) },
+            extent: Extent { windows: self.windows(), memo },
             observer,
         };
         let outcome = self.learner.fit(&train, &mut cx)?;
@@ -156,6 +166,14 @@ impl Pipeline {
         let pipeline =
             FittedPipeline { config: self.config.clone(), lookback, scaler, thresholds, scales, model: outcome.model };
         Ok((pipeline, summary))
+    }
+
+    /// A bootstrap draw of the training origins `ids`.
+    fn bagged(&self, ids: &[SampleId], seed: Seed) -> Vec<SampleId> {
+        let panels = self.data.panels();
+        let per_day = panels.first().map_or(1.0, |panel| panel.market().series().key().interval.per_day());
+        let block = block_length(ids.len(), self.config.task.horizon(), panels.len(), per_day);
+        resampled(ids, block, seed.derive("bootstrap", 0))
     }
 
     /// The weights in `state`, if they are of the features that `scaler` keeps. A weight is of a feature by its place, so

@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use candlecast_core::{Interval, SigmaState};
 
 use crate::har_x::COLUMNS;
+use crate::trend::Trend;
 use crate::volatility::Volatility;
 
 /// Bytes that a candle of a [`Market`](crate::Market) takes at most: nine columns of the series, with what is filled and
 /// which segment it is of; its log close and its state; and the columns of `har-x`.
 pub const MARKET_BYTES_PER_CANDLE: usize =
-    9 * size_of::<f64>() + 1 + size_of::<u32>() + 3 * size_of::<f64>() + 1 + COLUMNS * size_of::<f32>();
+    9 * size_of::<f64>() + 1 + size_of::<u32>() + 3 * size_of::<f64>() + 2 + COLUMNS * size_of::<f32>();
 
 /// What is known at the close of one candle.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,6 +22,8 @@ pub(crate) struct RowState {
     pub(crate) sigma: f64,
     /// Tercile of `volatility` in its own last year: 0 calm, 1 middle, 2 wild.
     pub(crate) tercile: u8,
+    /// True where the price has gone one way for longer than chance would let it ([`Trend`]).
+    pub(crate) trending: bool,
 }
 
 /// A whole market and a live one go through this same state, so their values have the same bits.
@@ -29,23 +32,35 @@ pub(crate) struct MarketState {
     volatility: Volatility,
     sigma: SigmaState,
     terciles: Terciles,
+    trend: Trend,
 }
 
 impl MarketState {
     pub(crate) fn new(interval: Interval) -> Self {
-        Self { volatility: Volatility::new(), sigma: SigmaState::default(), terciles: Terciles::new(interval) }
+        Self {
+            volatility: Volatility::new(),
+            sigma: SigmaState::default(),
+            terciles: Terciles::new(interval),
+            trend: Trend::new(),
+        }
     }
 
     /// What follows comes after a gap that is too long to fill. What is usual in a year outlasts it.
     pub(crate) fn begin_segment(&mut self) {
         self.volatility = Volatility::new();
         self.sigma = SigmaState::default();
+        self.trend = Trend::new();
     }
 
     /// Takes the next log close.
     pub(crate) fn step(&mut self, log_close: f64) -> RowState {
         let volatility = self.volatility.step(log_close);
-        RowState { volatility, sigma: self.sigma.step(log_close), tercile: self.terciles.place(volatility) }
+        RowState {
+            volatility,
+            sigma: self.sigma.step(log_close),
+            tercile: self.terciles.place(volatility),
+            trending: self.trend.step(log_close, volatility),
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! Pipelines are what is fitted. Those that several forecasters are made of are fitted once: the forecasts of an
 //! ensemble are computed from those of its members.
 
-use std::collections::BTreeSet;
+mod assembly;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpointed, recall_fit};
 use crate::conformal::ForecastRow;
 use crate::dataset::Panel;
+use crate::ensemble::EnsembleFits;
 use crate::evaluate::ModelForecasts;
 use crate::forecaster::{FitSummary, FittedForecaster, Forecaster, Start};
 use crate::learner::{FitError, FitObserver, Silent, Stop};
@@ -22,6 +24,8 @@ use crate::residuals::Residuals;
 use crate::split::{Fold, Plan, PlanRows};
 use crate::task::Task;
 use crate::tasks::Borders;
+
+use assembly::{Leaf, assembled};
 
 /// What an evaluation needs from outside: a clock, a way to be cancelled, somebody to tell.
 pub trait Hooks: Sync {
@@ -73,6 +77,9 @@ pub struct Forecasts {
     /// Borders of the classes, `[row]` (direction task).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub borders: Vec<Borders>,
+    /// Raw confidences of an ensemble, `[row, claim]`, on which its confidence is calibrated; empty where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confidences: Vec<f64>,
 }
 
 impl Forecasts {
@@ -81,32 +88,62 @@ impl Forecasts {
         Self { width, ..Self::default() }
     }
 
+    /// Rows.
+    pub fn len(&self) -> usize {
+        self.means.len() / self.width.max(1)
+    }
+
+    /// True without rows.
+    pub fn is_empty(&self) -> bool {
+        self.means.is_empty()
+    }
+
+    /// The first `width` values of each row, as of prices over fewer steps; raw confidences are left out.
+    #[must_use]
+    pub fn cut(self, width: usize) -> Self {
+        if width >= self.width {
+            return self;
+        }
+        let from = self.width;
+        let cut =
+            |values: &[f64]| -> Vec<f64> { values.chunks(from).flat_map(|row| row[..width].iter().copied()).collect() };
+        Self { width, means: cut(&self.means), scales: cut(&self.scales), borders: self.borders, confidences: vec![] }
+    }
+
     /// Row `i`.
     pub fn row(&self, i: usize) -> ForecastRow<'_> {
-        let values = i * self.width..(i + 1) * self.width;
+        let (values, claims) = (i * self.width..(i + 1) * self.width, self.claims());
         ForecastRow {
             means: &self.means[values.clone()],
             scales: &self.scales[values],
             borders: self.borders.get(i).copied(),
+            confidences: &self.confidences[i * claims..(i + 1) * claims],
         }
     }
 
     /// Rows `range`.
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
-        let values = range.start * self.width..range.end * self.width;
+        let (values, claims) = (range.start * self.width..range.end * self.width, self.claims());
         Self {
             width: self.width,
             means: self.means[values.clone()].to_vec(),
             scales: self.scales[values].to_vec(),
             // Only classes have borders.
-            borders: self.borders.get(range).map(<[Borders]>::to_vec).unwrap_or_default(),
+            borders: self.borders.get(range.clone()).map(<[Borders]>::to_vec).unwrap_or_default(),
+            confidences: self.confidences[range.start * claims..range.end * claims].to_vec(),
         }
+    }
+
+    /// Raw confidences of a row.
+    fn claims(&self) -> usize {
+        self.confidences.len().checked_div(self.len()).unwrap_or(0)
     }
 
     pub(crate) fn extend(&mut self, other: &Self) {
         self.means.extend_from_slice(&other.means);
         self.scales.extend_from_slice(&other.scales);
         self.borders.extend_from_slice(&other.borders);
+        self.confidences.extend_from_slice(&other.confidences);
     }
 
     /// True for `n` rows of finite numbers with scales above 0.
@@ -144,6 +181,8 @@ pub struct ForecastTable {
     pub fit_seconds: f64,
     /// How each fold's fit went.
     pub fits: Vec<FitSummary>,
+    /// Of an ensemble, what each fold weighed its members by.
+    pub ensemble: Option<EnsembleFits>,
 }
 
 impl ForecastTable {
@@ -288,80 +327,6 @@ fn distinct_leaves<'a>(forecasters: &'a [Forecaster], plan: &Plan) -> Vec<Bound<
         ..Bound::new(leaf, source, plan)
     };
     leaves.into_iter().map(bound).collect()
-}
-
-/// A pipeline with what its fits brought.
-struct Leaf<'a> {
-    bound: &'a Bound<'a>,
-    outcome: &'a Outcome,
-    /// `[fit][market]`; none of a market where no mean of logarithms asks for them.
-    residuals: &'a [Vec<Residuals>],
-}
-
-impl<'a> Leaf<'a> {
-    /// That of the pipeline `forecaster`.
-    fn of<'l>(forecaster: &Forecaster, leaves: &'l [Leaf<'a>]) -> &'l Self {
-        let own = leaves.iter().find(|leaf| leaf.bound.forecaster.is_same_fit(forecaster));
-        own.expect("every pipeline is among the leaves")
-    }
-}
-
-/// The tables of a forecaster from those of the pipelines that it is made of.
-fn assembled(forecaster: &Forecaster, leaves: &[Leaf<'_>], plan: &Plan) -> Outcome {
-    if forecaster.members().is_empty() {
-        return Leaf::of(forecaster, leaves).outcome.clone();
-    }
-    let members =
-        forecaster.members().iter().map(|member| assembled(member, leaves, plan)).collect::<Result<Vec<_>, _>>()?;
-    let of_market = |market: usize| {
-        let tables: Vec<&ForecastTable> = members.iter().map(|tables| &tables[market]).collect();
-        let forecasts: Vec<&Forecasts> = tables.iter().map(|table| &table.forecasts).collect();
-        let stand_ins: BTreeSet<usize> = tables.iter().flat_map(|table| table.stand_ins.iter().copied()).collect();
-        let stand_ins: Vec<usize> = stand_ins.into_iter().collect();
-        let (of, horizon) = (forecaster.market(market), forecaster.task().horizon());
-        let plan = plan.rows(of);
-        ForecastTable {
-            rows: tables[0].rows.clone(),
-            forecasts: forecaster.combine(&forecasts).unwrap_or_default(),
-            abstained: stand_ins.iter().filter(|&&row| plan.scores(of, row, horizon)).count(),
-            stand_ins,
-            left_out: tables[0].left_out,
-            fit_seconds: tables.iter().map(|table| table.fit_seconds).sum(),
-            fits: tables.iter().flat_map(|table| table.fits.clone()).collect(),
-        }
-    };
-    let mut tables: Vec<ForecastTable> = (0..forecaster.n_forecast()).map(of_market).collect();
-    if forecaster.is_mean_of_logarithms() {
-        smear(forecaster, leaves, plan, &mut tables)?;
-    }
-    Ok(tables)
-}
-
-/// Multiplies the forecasts of a mean of logarithms by its factor, which each fit has of its own: by what that fit has
-/// learnt from.
-fn smear(
-    forecaster: &Forecaster,
-    leaves: &[Leaf<'_>],
-    plan: &Plan,
-    tables: &mut [ForecastTable],
-) -> Result<(), (usize, WalkForwardError)> {
-    let members: Vec<&Leaf<'_>> = forecaster.members().iter().map(|member| Leaf::of(member, leaves)).collect();
-    // Origins are those of the plan, whoever forecasts from them.
-    let bound = members[0].bound;
-    let mut done = vec![0; tables.len()];
-    for (fit, fold) in (0..plan.folds.len()).filter(|&fold| bound.has_origins(fold)).enumerate() {
-        let residuals: Vec<&[Residuals]> = members.iter().map(|leaf| leaf.residuals[fit].as_slice()).collect();
-        let smearing = forecaster.smearing(&residuals).map_err(|source| {
-            let (model, at) = (forecaster.name.clone(), plan.folds[fold].fit_at);
-            (usize::MAX, WalkForwardError::Fit { model, at, source })
-        })?;
-        for (m, table) in tables.iter_mut().enumerate() {
-            let end = done[m] + bound.origins[m][fold].len();
-            smearing.apply(&mut table.forecasts.means[done[m]..end]);
-            done[m] = end;
-        }
-    }
-    Ok(())
 }
 
 /// What one fit brought.
@@ -548,15 +513,18 @@ pub(crate) fn forecasts_from(model: &FittedForecaster, panel: &Panel, rows: &[us
         return (own, without);
     }
     let (task, market) = (model.task(), panel.market());
+    let claims = if model.has_raw_confidences() { task.claims() } else { 0 };
     let mut all = Forecasts::empty(own.width);
     for &row in rows {
         if let Ok(i) = usable.binary_search(&row) {
             let forecast = own.row(i);
             all.means.extend_from_slice(forecast.means);
             all.scales.extend_from_slice(forecast.scales);
+            all.confidences.extend_from_slice(forecast.confidences);
         } else {
             all.means.extend(task.kind().neutral(market, row, task.horizon()));
             all.scales.extend(default_scales(task, market, row));
+            all.confidences.extend(std::iter::repeat_n(task.kind().chance(), claims));
         }
         all.borders.extend(model.borders(market, row));
     }

@@ -5,7 +5,7 @@ use candlecast_core::{Interval, Problem};
 use candlecast_learn::{Builder, Combine, Learner, Task, baselines, har_x, task_kinds};
 use serde_json::{Value, json};
 
-pub use crate::composites::{Composite, composites};
+pub use crate::composites::{Composite, ENSEMBLE, USUAL_MEMBERS, composites, weighed_types};
 
 /// Every learner, baselines first.
 pub fn learners() -> impl Iterator<Item = &'static Entry<dyn Learner>> {
@@ -63,7 +63,7 @@ pub fn check(name: &str, params: &Value) -> Result<(), Problem> {
         Part::Learner(entry) => Ok(entry.build(params).map(drop)?),
         Part::Composite(composite) => {
             let members = (composite.members)(params)?;
-            let weights = (composite.combine)(params)?.weights(members.len());
+            let weights = (composite.combine)(params, &members)?.weights(members.len());
             weights.map_err(|e| Problem::usage("bad-parameter", "weights", format!("{}: {e}", composite.id)))?;
             members.iter().try_for_each(|member| check(&member.id, &member.params))
         }
@@ -135,7 +135,7 @@ pub fn check_task(name: &str, params: &Value, task: &Task) -> Result<(), Problem
         Part::Composite(composite) => {
             let members = (composite.members)(params)?;
             members.iter().try_for_each(|member| check_task(&member.id, &member.params, task))?;
-            check_combine(composite, &(composite.combine)(params)?, task)
+            check_combine(composite, &(composite.combine)(params, &members)?, task)
         }
     }
 }
@@ -145,12 +145,12 @@ pub(crate) fn check_combine(composite: &Composite, combine: &Combine, task: &Tas
     if combine.suits(task) {
         return Ok(());
     }
-    let why = format!(
-        "{}: mean: logarithms are taken of variances, and the {} task has none: leave it out",
-        composite.id,
-        task.id()
-    );
-    Err(Problem::usage("bad-parameter", "mean", why))
+    let (field, why) = match combine.votes() {
+        Some(_) => ("strategy", "votes are for directions and classes"),
+        None => ("mean", "logarithms are taken of variances"),
+    };
+    let told = format!("{}: {field}: {why}, and the {} task has none: leave it out", composite.id, task.id());
+    Err(Problem::usage("bad-parameter", field, told))
 }
 
 pub(crate) fn unsupported(id: &str, task: &Task) -> Problem {

@@ -144,6 +144,7 @@ impl PreparedEvaluation {
     ) -> Result<Self, Problem> {
         common.check()?;
         method.check(common)?;
+        method.check_models(models)?;
         let common = &method.over(common);
         let split = split(&market, common, method)?;
         let mut frames = FeatureFrames::over(std::iter::once(Arc::clone(&market)).chain(pool).collect());

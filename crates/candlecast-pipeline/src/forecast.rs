@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candlecast_core::{FeatureSet, Forecast, Problem, Timestamp};
-use candlecast_learn::{Calibrator, Market};
+use candlecast_learn::{Calibrator, Market, Opinion};
 
 use crate::frames::FeatureFrames;
 use crate::loaded_model::LoadedModel;
@@ -18,6 +18,8 @@ pub struct Newest {
     pub issued: Forecast,
     /// The rule regime at the origin and its confidence, `None` while it warms up.
     pub regime: Option<(String, f64)>,
+    /// What the members of an ensemble say beside each other; `None` of other models.
+    pub opinion: Option<Opinion>,
 }
 
 /// Features of the rule regime.
@@ -120,7 +122,8 @@ pub fn forecast_newest(
     let mut calibrator = forecaster.replay(&panel, calibration, from, row);
     let issued = forecaster.forecast(&panel, row, &mut calibrator);
     let forecast = detail.tell(&issued, &calibrator);
-    Ok(Newest { forecast, issued, regime: regime_at(&mut frames, row)? })
+    let opinion = forecaster.opinion(&panel, row);
+    Ok(Newest { forecast, issued, regime: regime_at(&mut frames, row)?, opinion })
 }
 
 /// The rule regime at `row` with its confidence, `None` while it warms up.

@@ -94,20 +94,23 @@ impl FeatureFrames {
 
     /// The forecaster that `request` names, over all markets.
     pub fn forecaster(&mut self, request: &ModelRequest, options: &PipelineOptions) -> Result<Forecaster, Problem> {
-        self.build(request, options, None)
+        self.build(request, options, None, None)
     }
 
-    /// Over all markets, or over the one with this number.
+    /// Over all markets, or over the one with the number `only`; where there is a `bag`, of learners that are fitted to the
+    /// bootstrap draw with that number.
     fn build(
         &mut self,
         request: &ModelRequest,
         options: &PipelineOptions,
         only: Option<usize>,
+        bag: Option<u32>,
     ) -> Result<Forecaster, Problem> {
         match catalog::part(&request.id)? {
             Part::Learner(entry) => {
                 let task = options.task()?;
                 let Configured { learner, config } = configured(entry, &request.params, options, &self.asked(task))?;
+                let config = PipelineConfig { bag, ..config };
                 let mut panels = self.panels(&config.features)?;
                 if let Some(only) = only {
                     panels = vec![panels.swap_remove(only)];
@@ -117,9 +120,11 @@ impl FeatureFrames {
             }
             Part::Composite(entry) => {
                 let members = (entry.members)(&request.params)?;
-                let built =
-                    members.iter().map(|member| self.build(member, options, only)).collect::<Result<Vec<_>, _>>()?;
-                let combine = (entry.combine)(&request.params)?;
+                let mut built = Vec::with_capacity(members.len());
+                for (number, member) in (1..).zip(&members) {
+                    built.push(self.build(member, options, only, entry.is_bagged.then_some(number))?);
+                }
+                let combine = (entry.combine)(&request.params, &members)?;
                 catalog::check_combine(entry, &combine, &options.task()?)?;
                 Forecaster::ensemble(entry.id, combine, built)
                     .map_err(|e| Problem::usage("bad-parameter", "weights", format!("{}: {e}", entry.id)))
@@ -180,7 +185,7 @@ impl FeatureFrames {
         }
         let mut forecasters = Vec::with_capacity(all.len());
         for (k, request) in all.iter().enumerate() {
-            forecasters.push(self.build(request, options, (k < n_baselines).then_some(market))?);
+            forecasters.push(self.build(request, options, (k < n_baselines).then_some(market), None)?);
         }
         distinct(&mut forecasters);
         let name = task.kind().reference();
@@ -284,6 +289,7 @@ fn config_of(
         retrain_days: options.retrain_days,
         valid_share: options.valid_share,
         min_candles: options.min_candles,
+        bag: None,
     })
 }
 

@@ -24,6 +24,7 @@ mod options;
 mod program;
 mod promotion_gate;
 mod rank;
+mod saved_ensemble;
 mod saved_model;
 mod training;
 mod validate;
@@ -55,6 +56,7 @@ pub use rank::{
     Permutation, PreparedRanking, RankOptions, RankedFeature, RankedPart, Ranking, check_rank_options,
     default_rank_model,
 };
+pub use saved_ensemble::{EnsembleKnowledge, SavedEnsemble};
 pub use saved_model::{OutOfFold, SavedModel, max_fill, migrate_config, migrate_saved_model};
 pub use training::{Fitted, FittedMarket, Training, TrainingRequest};
 pub use validate::{Validation, validate};

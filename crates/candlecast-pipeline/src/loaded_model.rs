@@ -337,6 +337,47 @@ mod tests {
     }
 
     #[test]
+    fn an_ensemble_keeps_what_it_has_learnt_of_its_members() {
+        let market = market();
+        let now = market.series().close_time(market.series().len() - 1);
+        let gbdt = json!({ "rounds": 5, "maxDepth": 2, "patience": 0 });
+        let members = json!(["linear", { "id": "gbdt", "params": gbdt }]);
+        for strategy in ["average", "voting", "stacking"] {
+            let params = json!({ "members": members, "strategy": strategy });
+            let common = PipelineOptions {
+                features: Some(FeatureSet::of(&["log_return_1", "hour_sin"])),
+                ..PipelineOptions::new(HORIZON)
+            };
+            let model = ModelRequest { id: "ensemble".into(), params };
+            let request = TrainingRequest { model, common, range: TimeRange::ALL, seed: Seed(1) };
+            let training = Training::new(vec![Arc::clone(&market)], &request, vec![None], None, 1).unwrap();
+            let fitted = training.run(&NoHooks, &NoProgress).unwrap();
+            let (mut markets, features) = (fitted.markets, fitted.features);
+            let identity = ModelIdentity {
+                id: "WALKUSDT_ENSEMBLE_1.0.0".into(),
+                model: "ensemble".into(),
+                task: "price".into(),
+                horizon: HORIZON,
+                version: "1.0.0".into(),
+                features,
+            };
+            let fitted = markets.remove(0);
+            let weights = &fitted.report.models[fitted.model].ensemble.as_ref().unwrap().learnt;
+            let saved = serde_json::to_value(&fitted.saved).unwrap();
+            assert_eq!(saved["forecaster"]["ensemble"]["learnt"]["weights"], json!(weights.weights()), "{strategy}");
+            let model = restore(&saved, &identity).unwrap();
+            assert_eq!(serde_json::to_value(model.forecaster.state()).unwrap(), saved["forecaster"]);
+            let newest = forecast_newest(model, &market, now, &Detail::default()).unwrap();
+            let opinion = newest.opinion.unwrap();
+            assert_eq!((opinion.strategy, opinion.claims.len()), (strategy, HORIZON));
+            assert!(opinion.claims.iter().all(|claim| claim.raw_confidence.is_some() && claim.agreement.is_some()));
+            let mut damaged = saved.clone();
+            damaged["forecaster"]["ensemble"]["learnt"]["weights"][0][0] = json!(7.0);
+            assert_eq!(restore(&damaged, &identity).map(|model| model.id).unwrap_err().code, "corrupt-model");
+        }
+    }
+
+    #[test]
     fn classes_need_thresholds_in_order() {
         let (saved, identity) = saved("direction");
         for thresholds in [json!(null), json!({ "sell": 0.02, "buy": -0.01, "unit": "volatility" })] {

@@ -1,9 +1,10 @@
 //! [`Method`]: how an evaluation splits the data in time.
 
-use candlecast_core::{Problem, TimeRange, open_range};
+use candlecast_core::{ModelRequest, Problem, TimeRange, open_range};
 use candlecast_learn::{CrossConfig, TrainWindow};
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::{self, Part};
 use crate::options::PipelineOptions;
 
 /// How the data are split in time.
@@ -114,6 +115,30 @@ impl Method {
         Ok(())
     }
 
+    /// Refuses models that it cannot fit: the fits of a cross-validation stand in no order of time, so an ensemble cannot
+    /// learn in them how much to trust its members.
+    pub fn check_models(&self, models: &[ModelRequest]) -> Result<(), Problem> {
+        if self.cross().is_none() {
+            return Ok(());
+        }
+        models.iter().try_for_each(|model| {
+            let Part::Composite(composite) = catalog::part(&model.id)? else { return Ok(()) };
+            let combine = (composite.combine)(&model.params, &(composite.members)(&model.params)?)?;
+            if !combine.takes_chain() {
+                return Ok(());
+            }
+            Err(Problem::usage(
+                "bad-strategy",
+                "strategy",
+                format!(
+                    "{} learns from earlier forecasts of its members, and a {} has none: give weights, let votes be equal, or take a walk-forward",
+                    composite.id,
+                    self.id()
+                ),
+            ))
+        })
+    }
+
     /// The window of its fits: those of a cross-validation learn from all of the period that is not tested.
     #[must_use]
     pub fn over(&self, common: &PipelineOptions) -> PipelineOptions {
@@ -179,6 +204,26 @@ mod tests {
         assert_eq!(serde_json::from_value::<Method>(value).unwrap(), Method::walk_forward(TimeRange::ALL));
         let how = Method::walk_forward(year(2023)).how();
         assert!(how.starts_with("WalkForward { range: TimeRange {") && how.ends_with("} }"), "{how}");
+    }
+
+    #[test]
+    fn an_ensemble_that_learns_takes_a_walk_forward() {
+        let check = |method: &Method, params: serde_json::Value| {
+            method.check_models(&[ModelRequest { id: "ensemble".into(), params }]).map_err(|e| e.code)
+        };
+        let members = |strategy: &str| json!({ "members": "linear,hybrid", "strategy": strategy });
+        let votes = json!({ "members": "linear,hybrid", "strategy": "voting", "votes": "confidence" });
+        let auto = json!({ "members": "linear,hybrid", "weights": "auto" });
+        for learns in [members("stacking"), votes, auto] {
+            assert_eq!(check(&all()[0], learns.clone()), Ok(()));
+            assert_eq!(check(&all()[4], learns.clone()), Err("bad-strategy"));
+            assert_eq!(check(&all()[5], learns), Err("bad-strategy"));
+        }
+        for plain in [members("average"), members("weighted"), members("voting")] {
+            assert_eq!(check(&all()[5], plain), Ok(()));
+        }
+        let other = ModelRequest { id: "linear".into(), params: json!({}) };
+        assert_eq!(all()[5].check_models(&[other]), Ok(()));
     }
 
     #[test]

@@ -120,8 +120,8 @@ impl Paired {
             let served: Vec<f64> = told(theirs.row(k).means, &issued);
             // Both are asked for the same classes.
             let (ours, theirs) = (
-                ForecastRow { means: &ours, scales: &[], borders },
-                ForecastRow { means: &served, scales: &[], borders },
+                ForecastRow { means: &ours, scales: &[], borders, confidences: &[] },
+                ForecastRow { means: &served, scales: &[], borders, confidences: &[] },
             );
             let loss = |forecast| task.kind().mean_loss(market, row, horizon, forecast);
             if let (Some(ours), Some(theirs)) = (loss(ours), loss(theirs)) {

@@ -161,6 +161,7 @@ mod tests {
             retrain_days: 7,
             valid_share: 0.15,
             min_candles: 1_000,
+            bag: None,
         }
     }
 

@@ -265,6 +265,8 @@ impl Training {
     ) -> FittedMarket {
         let market = Arc::clone(&self.frames.markets()[k]);
         let out_of_fold = OutOfFold::of(&table, &market);
+        // What an ensemble has learnt of its members it has learnt in this market.
+        let state = state.with_learnt(table.ensemble.as_ref().map(|ensemble| ensemble.learnt.clone()));
         let mut models = Vec::with_capacity(baselines.len() + 1);
         for (baseline, outcome) in self.forecasters[self.baselines[k].clone()].iter().zip(baselines) {
             let tables = std::mem::replace(outcome, Ok(vec![]));

@@ -3,7 +3,7 @@
 use candlecast_core::{FeatureSet, Interval, ModelRequest, Problem, SeriesKey, Symbol, TimeRange, Timestamp, Venue};
 use candlecast_host::{Host, SeriesQuery};
 use candlecast_learn::{DEFAULT_WINDOW, Labels, ScalerKind, TrainWindow};
-use candlecast_pipeline::catalog::canonical;
+use candlecast_pipeline::catalog::{ENSEMBLE, canonical};
 use candlecast_pipeline::{MIN_CANDLES, PipelineOptions};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
@@ -136,11 +136,69 @@ pub(crate) struct FitArgs {
     pub(crate) set: Vec<String>,
 }
 
+/// How an ensemble combines which members.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct EnsembleArgs {
+    /// Members of `ensemble`, by comma [default: ensemble.members of the configuration, else lstm,hybrid]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    members: Vec<String>,
+    /// How `ensemble` combines them: average, weighted, voting or stacking [default: weighted]
+    #[arg(long, value_name = "STRATEGY")]
+    strategy: Option<String>,
+    /// What a vote weighs: equal or confidence [default: equal]
+    #[arg(long, value_name = "HOW")]
+    votes: Option<String>,
+    /// Weights of the members, by comma, or auto [default: equal, of lstm, random-forest, gbdt and svm 40, 25, 25, 10]
+    #[arg(long, value_name = "LIST")]
+    weights: Option<String>,
+}
+
+impl EnsembleArgs {
+    /// The parameters of the ensemble that these name; none where nothing was said.
+    pub(crate) fn params(&self) -> Map<String, Value> {
+        let members = (!self.members.is_empty()).then(|| Value::from(self.members.clone()));
+        let text = |value: &Option<String>| value.clone().map(Value::String);
+        [
+            ("members", members),
+            ("strategy", text(&self.strategy)),
+            ("votes", text(&self.votes)),
+            ("weights", text(&self.weights)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+    }
+
+    /// Sets them in the requests for an ensemble among `requests`.
+    fn set(&self, requests: &mut [ModelRequest]) -> Result<(), Problem> {
+        let params = self.params();
+        let Some((first, _)) = params.iter().next() else { return Ok(()) };
+        let mut is_set = false;
+        for request in requests.iter_mut().filter(|request| request.id == ENSEMBLE) {
+            is_set = true;
+            let Some(own) = request.params.as_object_mut() else { continue };
+            for (name, value) in &params {
+                if let Some(other) = own.get(name).filter(|other| *other != value) {
+                    let told = format!("--{name} {value} and --set {name}={other}: say it once");
+                    return Err(Problem::usage("bad-set", name, told));
+                }
+                own.insert(name.clone(), value.clone());
+            }
+        }
+        if is_set {
+            return Ok(());
+        }
+        Err(Problem::usage("bad-usage", first, format!("--{first} is of {ENSEMBLE}, which is not among the models")))
+    }
+}
+
 /// How models are trained and scored.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PipelineArgs {
     #[command(flatten)]
     pub(crate) fit: FitArgs,
+    #[command(flatten)]
+    pub(crate) ensemble: EnsembleArgs,
     /// Share of outcomes that intervals are to cover
     #[arg(long, default_value_t = 0.9)]
     pub(crate) level: f64,
@@ -154,6 +212,13 @@ pub(crate) struct PipelineArgs {
 }
 
 impl PipelineArgs {
+    /// As [`FitArgs::models`], with what is said of ensembles.
+    pub(crate) fn models(&self, names: &[String]) -> Result<Vec<ModelRequest>, Problem> {
+        let mut requests = self.fit.models(names)?;
+        self.ensemble.set(&mut requests)?;
+        Ok(requests)
+    }
+
     /// As [`FitArgs::common`].
     pub(crate) fn common(&self, key: &SeriesKey, range_given: bool) -> Result<PipelineOptions, Problem> {
         let mut common = self.fit.common(key, range_given)?;
@@ -275,6 +340,30 @@ mod tests {
         for bad in ["", "0.4", "60", "60%", "1", "NaN", "sure"] {
             assert!(confidence_threshold(bad).unwrap_err().contains("0.5 to 0.99"), "{bad}");
         }
+    }
+
+    #[derive(Debug, Parser)]
+    struct WholeLine {
+        #[command(flatten)]
+        pipeline: PipelineArgs,
+    }
+
+    #[test]
+    fn what_is_said_of_ensembles_is_set_in_those_that_are_asked_for() {
+        let models = |names: &[&str], args: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            WholeLine::try_parse_from([&["fit"][..], args].concat()).unwrap().pipeline.models(&names)
+        };
+        let args = ["--members", "gbdt,linear", "--strategy", "voting", "--votes", "confidence"];
+        let asked = models(&["ensemble", "lstm"], &args).unwrap();
+        let expected =
+            serde_json::json!({ "members": ["gbdt", "linear"], "strategy": "voting", "votes": "confidence" });
+        assert_eq!((&asked[0].params, &asked[1].params), (&expected, &serde_json::json!({})));
+        assert_eq!(models(&["lstm"], &[]).unwrap()[0].params, serde_json::json!({}));
+        let nobody = models(&["lstm"], &["--strategy", "stacking"]).unwrap_err();
+        assert_eq!((nobody.code, nobody.field.as_deref()), ("bad-usage", Some("strategy")));
+        let twice = ["--weights", "auto", "--set", "weights=3,1"];
+        assert_eq!(models(&["ensemble"], &twice).unwrap_err().field.as_deref(), Some("weights"));
     }
 
     #[test]

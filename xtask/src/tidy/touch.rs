@@ -72,10 +72,9 @@ static PARTS: &[Part] = &[
     },
     Part {
         kind: "composite model",
-        example: "ensemble",
-        own: Own::Named("ensemble"),
-        // The word alone is also the trees of a boosted model.
-        needles: &["mod ensemble", "ensemble::ENTRY", "\"ensemble\""],
+        example: "bagging",
+        own: Own::Named("bagging"),
+        needles: &["mod bagging", "bagging::ENTRY", "\"bagging\""],
         within: CRATES,
     },
     Part {

@@ -1,7 +1,7 @@
 //! The document of `predict`: the seeds' response with the fields of the rules.
 
 use candlecast_core::{Action, Timestamp};
-use candlecast_pipeline::doc::OutlookDoc;
+use candlecast_pipeline::doc::{EnsembleDoc, OutlookDoc};
 use serde::Serialize;
 
 use crate::doc::EvidenceDoc;
@@ -15,8 +15,9 @@ pub struct ForecastDoc {
     #[serde(flatten)]
     outlook: OutlookDoc,
     model: String,
-    model_version: String,
-    model_id: String,
+    /// Null of an ensemble of saved models that is not saved itself.
+    model_version: Option<String>,
+    model_id: Option<String>,
     venue: String,
     symbol: String,
     interval: String,
@@ -31,6 +32,9 @@ pub struct ForecastDoc {
     confidence_threshold: f64,
     /// Share of the forecasts scored at training whose confidence is not below it.
     pass_share: Option<f64>,
+    /// Of ensembles: strategy, members and how far they agree.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    ensemble: Option<EnsembleDoc>,
     regime: Option<String>,
     regime_confidence: Option<f64>,
     stale: bool,
@@ -52,9 +56,9 @@ impl From<&Predicted> for ForecastDoc {
         let f = &p.forecast;
         Self {
             outlook: OutlookDoc::from(f),
-            model: p.manifest.model_type.to_ascii_lowercase(),
-            model_version: p.manifest.version.to_string(),
-            model_id: p.manifest.id.clone(),
+            model: p.model.clone(),
+            model_version: p.manifest.as_ref().map(|manifest| manifest.version.to_string()),
+            model_id: p.manifest.as_ref().map(|manifest| manifest.id.clone()),
             venue: f.key.venue.to_string(),
             symbol: f.key.symbol.to_string(),
             interval: f.key.interval.to_string(),
@@ -62,10 +66,11 @@ impl From<&Predicted> for ForecastDoc {
             origin: f.origin,
             origin_price: f.origin_price,
             interval_level: f.level,
-            trained_at: p.manifest.trained_at,
+            trained_at: p.trained_at,
             action: p.action().map(Action::as_str),
             confidence_threshold: p.confidence_threshold,
             pass_share: p.pass_share(),
+            ensemble: p.ensemble.clone(),
             regime: p.regime.as_ref().map(|r| r.0.clone()),
             regime_confidence: p.regime.as_ref().map(|r| r.1),
             stale: p.stale,
@@ -76,7 +81,7 @@ impl From<&Predicted> for ForecastDoc {
             seen_future: p.has_seen_future(),
             too_late: p.is_too_late(),
             synthetic: f.key.venue.is_synthetic(),
-            test: EvidenceDoc::of(&p.manifest),
+            test: p.test(),
             warnings: p.warnings(),
             fell_back: p.fell_back.clone(),
         }

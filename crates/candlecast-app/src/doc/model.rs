@@ -1,7 +1,8 @@
 //! Documents of `train` and `models`.
 
 use candlecast_core::Timestamp;
-use candlecast_pipeline::doc::{ModelReportDoc, ReportDoc};
+use candlecast_learn::FitSummary;
+use candlecast_pipeline::doc::{ModelReportDoc, ReportDoc, WeighingDoc};
 use candlecast_registry::{Exported, Listed, ModelManifest, ServingChange, Tries};
 use serde::Serialize;
 use serde_json::Value;
@@ -56,6 +57,9 @@ pub struct ModelDoc {
     pub tries: Option<Tries>,
     config: Value,
     pipeline: Value,
+    /// How an ensemble weighs its members; told of one model alone, and left out of others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ensemble: Option<WeighingDoc>,
     features: Vec<String>,
     seed: Option<u64>,
     program_version: Option<String>,
@@ -96,6 +100,7 @@ impl ModelDoc {
             tries: manifest.tries,
             config,
             pipeline,
+            ensemble: None,
             features: manifest.features.iter().map(|f| f.id.clone()).collect(),
             seed: Some(manifest.seed),
             program_version: Some(manifest.program_version.clone()),
@@ -106,6 +111,12 @@ impl ModelDoc {
 }
 
 impl ModelDoc {
+    /// The same with how the model weighs its members.
+    #[must_use]
+    pub fn with_weighing(self, ensemble: Option<WeighingDoc>) -> Self {
+        Self { ensemble, ..self }
+    }
+
     /// The document of a listed version, stored at `path`.
     pub fn listed(l: &Listed, path: &std::path::Path) -> Self {
         if let Some(manifest) = &l.manifest {
@@ -141,6 +152,7 @@ impl ModelDoc {
             tries: None,
             config: Value::Null,
             pipeline: Value::Null,
+            ensemble: None,
             features: vec![],
             seed: None,
             program_version: None,

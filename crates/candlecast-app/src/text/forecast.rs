@@ -3,17 +3,16 @@
 use candlecast_core::{DirectionOutlook, Forecast, ForecastStep, Move, Outlook, VolatilityOutlook};
 
 use crate::predict::Predicted;
-use crate::text::{count, day, percent, price, share, synthetic, table};
+use crate::text::{count, day, members_line, percent, price, share, synthetic, table};
 
 /// A forecast as a table.
 pub fn forecast(p: &Predicted) -> String {
     let f = &p.forecast;
     let mut text = format!(
-        "{} {} by {} {}, origin {} at {}{}\n",
+        "{} {} by {}, origin {} at {}{}\n",
         f.key.symbol,
         f.key.interval,
-        p.manifest.model_type.to_ascii_lowercase(),
-        p.manifest.version,
+        p.label(),
         day(f.origin),
         price(Some(f.origin_price)),
         synthetic(f.key.venue.is_synthetic()),
@@ -25,6 +24,9 @@ pub fn forecast(p: &Predicted) -> String {
     });
     if let Some(line) = action_line(p) {
         text.push_str(&format!("\n{line}"));
+    }
+    if let Some(ensemble) = &p.ensemble {
+        text.push_str(&format!("\n{}", members_line(ensemble)));
     }
     if let Some((name, confidence)) = &p.regime {
         text.push_str(&format!("\nregime: {name} ({:.0} %)", 100.0 * confidence));
@@ -119,14 +121,7 @@ fn action_line(p: &Predicted) -> Option<String> {
 /// One line a model, for many at once.
 pub fn forecast_line(p: &Predicted) -> String {
     let f = &p.forecast;
-    let mut text = format!(
-        "{} {} {}: {}{}",
-        f.key,
-        p.manifest.model_type.to_ascii_lowercase(),
-        p.manifest.version,
-        outlook_line(f),
-        synthetic(f.key.venue.is_synthetic()),
-    );
+    let mut text = format!("{} {}: {}{}", f.key, p.label(), outlook_line(f), synthetic(f.key.venue.is_synthetic()),);
     if let Some(action) = p.action() {
         text.push_str(&format!(": {action}"));
     }

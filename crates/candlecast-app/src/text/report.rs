@@ -11,6 +11,7 @@ use crate::doc::{TrainDoc, TrainedModelDoc};
 use crate::text::cross::cross;
 use crate::text::{
     count, fixed, hit_rate, interval, luck, percent, pool_line, price, signed, span, synthetic, table, tries_line,
+    weights_lines,
 };
 
 /// The comparison table with what belongs beside it.
@@ -169,6 +170,7 @@ fn beside(r: &ReportDoc) -> Vec<String> {
             lines.extend(class_line(m));
             lines.extend(recent_line(m));
             lines.extend(m.selected.as_ref().map(|selected| format!("{}: {}", m.model, selected_text(selected))));
+            lines.extend(ensemble_lines(m));
         }
         if m.abstained > 0 {
             lines.push(format!(
@@ -274,6 +276,15 @@ fn class_line(m: &ModelReportDoc) -> Option<String> {
 fn recent_line(m: &ModelReportDoc) -> Option<String> {
     let what = if matches!(m.metrics, MetricsDoc::Direction(_)) { "class" } else { "direction" };
     m.recent_direction.as_ref().map(|rate| format!("{}: {}", m.model, hit_rate(what, rate)))
+}
+
+/// How an ensemble weighs its members by the end of the walk-forward.
+fn ensemble_lines(m: &ModelReportDoc) -> Vec<String> {
+    let mut lines = m.ensemble.as_ref().map_or_else(Vec::new, weights_lines);
+    if let Some(first) = lines.first_mut() {
+        *first = format!("{}: {first}", m.model);
+    }
+    lines
 }
 
 /// How often the forecasts were right whose confidence is high.

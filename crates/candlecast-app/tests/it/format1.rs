@@ -93,8 +93,9 @@ async fn every_model_forecasts_what_it_forecast_then() {
     for id in ["linear", "hybrid", "gbdt", "lstm"] {
         let predicted =
             candlecast_app::predict::predict(&host, &family(&key(), id, "price").unwrap(), None).await.unwrap();
-        assert_eq!(predicted.manifest.format, 1, "{id}");
-        let exact = predicted.manifest.instruction_set == instruction_set();
+        let manifest = predicted.manifest.as_ref().unwrap();
+        assert_eq!(manifest.format, 1, "{id}");
+        let exact = manifest.instruction_set == instruction_set();
         let now = serde_json::to_value(ForecastDoc::from(&predicted)).unwrap();
         let then: Value = serde_json::from_slice(&fs::read(fixtures().join(format!("{id}.json"))).unwrap()).unwrap();
         assert_same(&now, &then, exact, &CALIBRATED, id);

@@ -57,8 +57,9 @@ async fn platform(now: Timestamp) -> (World, Host) {
 async fn forecast(host: &Host, task: &str, id: &str) -> (Value, String) {
     let family = family(&key(), id, task).unwrap();
     let predicted = candlecast_app::predict::predict(host, &family, None).await.unwrap();
-    assert_eq!(predicted.manifest.format, 2, "{id}");
-    (serde_json::to_value(ForecastDoc::from(&predicted)).unwrap(), predicted.manifest.instruction_set.clone())
+    let manifest = predicted.manifest.as_ref().unwrap();
+    assert_eq!(manifest.format, 2, "{id}");
+    (serde_json::to_value(ForecastDoc::from(&predicted)).unwrap(), manifest.instruction_set.clone())
 }
 
 /// Trains the models on candles up to [`TRAINED`] and keeps them with what they forecast at [`NOW`].

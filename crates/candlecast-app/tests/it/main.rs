@@ -5,6 +5,7 @@
 mod audit_rank;
 mod backtests;
 mod degenerate;
+mod ensembles;
 mod fetch;
 mod format1;
 mod format2;

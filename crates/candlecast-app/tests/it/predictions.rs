@@ -112,7 +112,7 @@ async fn a_forecast_is_kept_as_it_was_first_made() {
     for (row, step) in found.iter().rev().zip(predicted.forecast.steps()) {
         assert_eq!(
             (row.made.model_id.as_str(), row.made.origin),
-            (predicted.manifest.id.as_str(), predicted.forecast.origin)
+            (predicted.manifest.as_ref().unwrap().id.as_str(), predicted.forecast.origin)
         );
         assert_eq!((row.made.prediction, row.made.target_time), (step.price, step.target_time));
         assert_eq!((row.made.base_price, row.made.direction), (predicted.forecast.origin_price, Some(step.direction)));

@@ -172,7 +172,7 @@ async fn two_horizons_of_a_model_serve_side_by_side() {
     assert_eq!([day.version, short.version].map(|v| v.to_string()), ["1.0.0", "2.0.0"]);
     for (asked, serves) in [(Some(3), &short), (Some(6), &short), (Some(12), &day), (Some(24), &day), (None, &day)] {
         let predicted = predict(app, &family(&key, "hybrid", "price").unwrap(), asked).await.unwrap();
-        assert_eq!(predicted.manifest.id, serves.id, "{asked:?} steps");
+        assert_eq!(predicted.manifest.unwrap().id, serves.id, "{asked:?} steps");
         assert_eq!(predicted.forecast.steps().len(), asked.unwrap_or(24));
     }
     let refused = predict(app, &family(&key, "hybrid", "price").unwrap(), Some(25)).await.unwrap_err();
@@ -210,7 +210,7 @@ async fn a_training_competes_within_its_horizon_only() {
     let slot = find_slot(app, &hybrid(&key), Some("6h")).await.unwrap();
     assert_eq!(roll_back_model(app, &slot, LOCAL).await.unwrap().id, short);
     assert_eq!(
-        predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap().manifest.id,
+        predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap().manifest.unwrap().id,
         day,
         "the other horizon is left alone"
     );
@@ -324,7 +324,7 @@ async fn for_a_damaged_active_model_the_last_good_one_answers_and_nobody_is_sile
     assert!(corrupt.len() == 1 && corrupt[0].reason.as_deref().unwrap().contains("is damaged"), "{corrupt:?}");
     assert_eq!(active_models(app).await.unwrap(), [family(&key, "hybrid", "price").unwrap()]);
     let predicted = predict(app, &family(&key, "hybrid", "price").unwrap(), None).await.unwrap();
-    assert_eq!(predicted.manifest.id, first);
+    assert_eq!(predicted.manifest.unwrap().id, first);
     assert!(predicted.fell_back.unwrap().contains("is damaged"));
 
     fs::write(payload(&world, &first), b"{}").unwrap();

@@ -88,7 +88,12 @@ mod tests {
         assert_eq!(state.factors(), [1.0, 1.0]);
         let mut calibrator = super::super::Calibrator::new(task, state);
         let origin = super::super::Origin { row: 5, sigma: 0.01, tercile: 2 };
-        let forecast = super::super::ForecastRow { means: &[0.001, 0.002], scales: &[0.02, 0.03], borders: None };
+        let forecast = super::super::ForecastRow {
+            means: &[0.001, 0.002],
+            scales: &[0.02, 0.03],
+            borders: None,
+            confidences: &[],
+        };
         let issued = calibrator.issue(origin, forecast, false);
         assert_eq!((issued[0].mean, issued[1].mean), (0.001, 0.002));
         assert!((issued[0].upper - 0.001 - 1.8 * 0.02).abs() < 2e-4, "{issued:?}");

@@ -12,6 +12,7 @@
 //! measured coverage decides.
 
 mod factor;
+mod frozen;
 mod legacy;
 mod pooled;
 mod quantiles;
@@ -26,7 +27,10 @@ use crate::confidence::ConfidenceMap;
 use crate::task::Task;
 use crate::tasks::{Borders, Claim, Known};
 use factor::FactorState;
+pub use frozen::FrozenCalibration;
+pub(crate) use frozen::MemberClaim;
 use pooled::PooledConfidence;
+pub(crate) use pooled::size_of_confidence;
 use tails::{Missed, Scores, Tails};
 
 /// Power of the forecast volatility that intervals of prices grow by: outcomes differ less from one another than the
@@ -111,6 +115,8 @@ pub struct ForecastRow<'a> {
     pub scales: &'a [f64],
     /// Borders of the classes at its origin (direction task).
     pub borders: Option<Borders>,
+    /// Raw confidences of an ensemble, `[claim]`, on which its confidence is calibrated; empty where there are none.
+    pub confidences: &'a [f64],
 }
 
 impl StepState {
@@ -462,7 +468,7 @@ mod tests {
     }
 
     fn forecast<'a>(means: &'a [f64], scales: &'a [f64]) -> ForecastRow<'a> {
-        ForecastRow { means, scales, borders: None }
+        ForecastRow { means, scales, borders: None, confidences: &[] }
     }
 
     /// Naive forecasts of a market whose volatility jumps; coverage by step.
@@ -518,7 +524,8 @@ mod tests {
         let direction = Task::Direction { horizon: 3, labels: Labels::Fixed { threshold: 0.02 } };
         let mut classes = Calibrator::new(direction, CalibrationState::new(0.9, &direction, 24.0));
         let borders = Some(Borders { sell: -0.02, buy: 0.02 });
-        classes.issue(at(10), ForecastRow { means: &[0.1, 0.3, 0.6], scales: &[1.0; 3], borders }, true);
+        let (means, scales) = (&[0.1, 0.3, 0.6], &[1.0; 3]);
+        classes.issue(at(10), ForecastRow { means, scales, borders, confidences: &[] }, true);
         let volatility = Task::Volatility { horizon: 3 };
         let mut variances = Calibrator::new(volatility, CalibrationState::new(0.9, &volatility, 24.0));
         variances.issue(at(10), forecast(&[-8.0], &[2.0]), true);

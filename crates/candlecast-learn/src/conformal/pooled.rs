@@ -41,10 +41,25 @@ struct Counts {
 /// `p = 1 / (1 + exp(-(a + b x + c ln h)))`, `x` being `ln(size + 0.01)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Logistic {
+pub(super) struct Logistic {
     a: f64,
     b: f64,
     c: f64,
+}
+
+impl Logistic {
+    /// Probability that the direction of a forecast of size `size` over `step` steps is right, 0.5 to 0.99.
+    pub(super) fn probability(self, size: f64, step: usize) -> f64 {
+        let bin = bin_of(size) as f64;
+        // Beyond the bins there was nothing to learn from; within one, sizes differ.
+        let x = (size + OFFSET).ln().clamp(LEAST, LEAST + SPACING * (bin + 1.0));
+        sigmoid(self.a + self.b * x + self.c * (step as f64).ln()).clamp(0.5, MAX)
+    }
+
+    /// False for a map that no outcomes can have given.
+    pub(super) fn is_sound(self) -> bool {
+        self.a.is_finite() && self.b.is_finite() && self.c.is_finite()
+    }
 }
 
 /// Logistic regression of "the direction was right" on the logarithm of the forecast's size, `|mean| / (sigma_t
@@ -68,6 +83,16 @@ fn group_of(step: usize) -> usize {
 
 fn bin_of(size: f64) -> usize {
     (((size + OFFSET).ln() - LEAST) / SPACING).clamp(0.0, BINS as f64 - 1.0) as usize
+}
+
+/// Least raw confidence that an ensemble has: that of a coin toss, half of the members going either way.
+const LEAST_RAW: f64 = 0.25;
+
+/// The size that stands for the raw confidence `raw` of an ensemble, 0 to 1: those from 0.25 to 1 lie evenly over all
+/// bins, so that the logistic curve is one on the raw confidence itself.
+pub(crate) fn size_of_confidence(raw: f64) -> f64 {
+    let share = ((raw - LEAST_RAW) / (1.0 - LEAST_RAW)).clamp(0.0, 1.0);
+    (LEAST + SPACING * BINS as f64 * share).exp() - OFFSET
 }
 
 impl PooledConfidence {
@@ -114,11 +139,12 @@ impl PooledConfidence {
     /// Probability that the direction of a forecast of size `size` over `step` steps is right, 0.5 to 0.99; `None`
     /// before 200 outcomes are known.
     pub(super) fn probability(&self, size: f64, step: usize) -> Option<f64> {
-        let Logistic { a, b, c } = self.map?;
-        let bin = bin_of(size) as f64;
-        // Beyond the bins there was nothing to learn from; within one, sizes differ.
-        let x = (size + OFFSET).ln().clamp(LEAST, LEAST + SPACING * (bin + 1.0));
-        Some(sigmoid(a + b * x + c * (step as f64).ln()).clamp(0.5, MAX))
+        self.map.map(|map| map.probability(size, step))
+    }
+
+    /// The map as it is now; none before 200 outcomes are known.
+    pub(super) fn map(&self) -> Option<Logistic> {
+        self.map
     }
 
     fn refit(&mut self) {
@@ -164,7 +190,7 @@ impl PooledConfidence {
         self.groups == group_of(horizon) + 1
             && self.blocks.len() <= BLOCKS
             && self.blocks.iter().all(count)
-            && self.map.is_none_or(|m| m.a.is_finite() && m.b.is_finite() && m.c.is_finite())
+            && self.map.is_none_or(Logistic::is_sound)
     }
 }
 
@@ -275,6 +301,25 @@ mod tests {
         // Sizes that say the opposite are no sizes.
         let falling = told(3_000, &[1], |size| 0.7 - size, 4);
         assert!((falling.probability(0.01, 1).unwrap() - falling.probability(0.2, 1).unwrap()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn raw_confidences_lie_evenly_over_the_bins_and_are_calibrated() {
+        let raw = |bin: usize| 0.25 + 0.75 * (bin as f64 + 0.5) / BINS as f64;
+        assert!((0..BINS).all(|bin| bin_of(size_of_confidence(raw(bin))) == bin));
+        assert_eq!((bin_of(size_of_confidence(0.0)), bin_of(size_of_confidence(1.0))), (0, 23));
+        // Of ensembles whose raw confidence is a third too low.
+        let mut rng = Seed(12).stream();
+        let mut pooled = PooledConfidence::new(1);
+        for _ in 0..4_000 {
+            pooled.pass(24.0);
+            let raw = 0.3 + 0.3 * rng.uniform();
+            let right = rng.uniform() < 1.5 * raw;
+            pooled.absorb(size_of_confidence(raw), 1, right);
+        }
+        pooled.refit();
+        let told = |raw: f64| pooled.probability(size_of_confidence(raw), 1).unwrap();
+        assert!((told(0.4) - 0.6).abs() < 0.04 && (told(0.55) - 0.825).abs() < 0.05, "{} {}", told(0.4), told(0.55));
     }
 
     #[test]

@@ -64,7 +64,7 @@ mod tests {
         for row in 0..n {
             calibrator.advance(row, &log_close);
             let origin = Origin { row, sigma: 0.01, tercile: (row % 3) as u8 };
-            calibrator.issue(origin, ForecastRow { means, scales, borders }, true);
+            calibrator.issue(origin, ForecastRow { means, scales, borders, confidences: &[] }, true);
         }
         calibrator
     }
@@ -122,7 +122,8 @@ mod tests {
             }
             calibrator.advance(row, &log_close);
             let origin = Origin { row, sigma: 0.01, tercile: (row % 3) as u8 };
-            calibrator.issue(origin, ForecastRow { means: &[0.0], scales: &[0.01], borders: None }, true);
+            let forecast = ForecastRow { means: &[0.0], scales: &[0.01], borders: None, confidences: &[] };
+            calibrator.issue(origin, forecast, true);
             told = calibrator.quantiles(log_close[row].exp(), &shares).unwrap().values.remove(0);
         }
         for (count, share) in below.iter().zip(shares) {

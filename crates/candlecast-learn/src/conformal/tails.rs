@@ -56,7 +56,7 @@ fn of_key(key: u32) -> f32 {
 }
 
 /// Standard normal quantile of a share.
-fn normal(share: f64) -> f64 {
+pub(super) fn normal(share: f64) -> f64 {
     statrs::function::erf::erf_inv(2.0 * share - 1.0) * std::f64::consts::SQRT_2
 }
 

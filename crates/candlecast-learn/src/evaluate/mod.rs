@@ -230,6 +230,7 @@ fn score(question: &Question<'_>, model: ModelForecasts, facts: &Facts<'_>) -> S
         confidence_quantiles: scores.confidence_quantiles,
         fit_seconds: table.fit_seconds,
         fits: table.fits,
+        ensemble: table.ensemble,
         abstained: table.abstained,
         pit,
         daily: DailyLosses::default(),

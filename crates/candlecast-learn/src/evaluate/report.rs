@@ -5,6 +5,7 @@ use candlecast_core::Timestamp;
 use crate::confidence::Reliability;
 use crate::conformal::{Calibrated, CalibrationState, ForecastRow};
 use crate::dataset::Market;
+use crate::ensemble::EnsembleFits;
 use crate::forecaster::FitSummary;
 use crate::metrics::{ClassMetrics, HitRate, Metrics, VolatilityMetrics};
 use crate::significance::{Test, VERDICT_LEVEL, VerdictCode};
@@ -233,6 +234,8 @@ pub struct ModelReport {
     pub fit_seconds: f64,
     /// How each fit went.
     pub fits: Vec<FitSummary>,
+    /// Of an ensemble, what each fold weighed its members by.
+    pub ensemble: Option<EnsembleFits>,
     /// Scored origins from which it could not forecast, so that it said what is known without any model.
     pub abstained: usize,
     /// Outcomes by the twentieth of their forecast distribution that they lay in (probability integral transform); as many

@@ -77,7 +77,8 @@ impl TaskKind for Direction {
     fn claim(&self, forecast: ForecastRow<'_>, _: f64) -> Vec<Claim> {
         let (means, borders) = (forecast.means, forecast.borders);
         let class = most_probable(means);
-        vec![Claim { mean: class as f64, scale: 1.0, unit: None, size: Some(means[class]), borders }]
+        let size = forecast.confidences.first().copied().unwrap_or(means[class]);
+        vec![Claim { mean: class as f64, scale: 1.0, unit: None, size: Some(size), borders }]
     }
 
     fn outcome(&self, claim: &Claim, closes: &[f64]) -> Known {
@@ -135,10 +136,14 @@ mod tests {
     #[test]
     fn a_class_is_claimed_and_found_right_by_its_borders() {
         let borders = Some(Borders { sell: -0.01, buy: 0.02 });
-        let claim =
-            |means: [f64; 3]| Direction.claim(ForecastRow { means: &means, scales: &[1.0; 3], borders }, 0.01)[0];
+        let scales = &[1.0; 3];
+        let claim = |means: [f64; 3]| {
+            Direction.claim(ForecastRow { means: &means, scales, borders, confidences: &[] }, 0.01)[0]
+        };
         let buy = claim([0.2, 0.3, 0.5]);
         assert_eq!((buy.mean, buy.size), (2.0, Some(0.5)));
+        let raw = ForecastRow { means: &[0.2, 0.3, 0.5], scales, borders, confidences: &[0.4] };
+        assert_eq!(Direction.claim(raw, 0.01)[0].size, Some(0.4), "an ensemble has a raw confidence");
         for (close, right) in [(0.02, true), (0.019, false), (-0.01, false)] {
             assert_eq!(Direction.outcome(&buy, &[0.0, 5.0, close]), Known { actual: None, right: Some(right) });
         }

@@ -3,7 +3,7 @@
 use candlecast_core::{ForecastStep, Move, Outlook};
 
 use super::{Borders, Claim, Known, OutlookOrigin, TaskKind};
-use crate::conformal::{Calibrated, ForecastRow};
+use crate::conformal::{Calibrated, ForecastRow, size_of_confidence};
 use crate::dataset::Market;
 use crate::evaluate::{Facts, PriceScorer, Scorer};
 use crate::task::{Labels, Task};
@@ -58,7 +58,10 @@ impl TaskKind for Price {
                 scale,
                 unit: Some(unit),
                 // A forecast of no change has no direction.
-                size: (mean != 0.0).then(|| mean.abs() / unit),
+                size: (mean != 0.0).then(|| {
+                    let raw = forecast.confidences.get(h).copied();
+                    raw.map_or(mean.abs() / unit, size_of_confidence)
+                }),
                 borders: None,
             }
         };

@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn the_outcome_is_the_log_of_the_summed_squares_and_a_standstill_has_none() {
-        let claim = Volatility.claim(ForecastRow { means: &[-8.0], scales: &[1.0], borders: None }, 0.01)[0];
+        let forecast = ForecastRow { means: &[-8.0], scales: &[1.0], borders: None, confidences: &[] };
+        let claim = Volatility.claim(forecast, 0.01)[0];
         let known = Volatility.outcome(&claim, &[0.0, 0.01, -0.01]);
         assert!((known.actual.unwrap() - 5e-4_f64.ln()).abs() < 1e-12 && known.right.is_none());
         assert_eq!(Volatility.outcome(&claim, &[1.0, 1.0]), Known { actual: None, right: None });

@@ -277,6 +277,9 @@ fn classes_volatilities_and_ensembles_are_cross_validated_too() {
         let mut all = all_baselines(&market, task);
         let combine = Combine::Weighted { weights: vec![3.0, 1.0] };
         all.push(Forecaster::ensemble("mix", combine, vec![gbdt(), linear()]).unwrap());
+        // In no order of time nothing is learnt of the members.
+        all.push(Forecaster::ensemble("auto", Combine::Auto, vec![gbdt(), linear()]).unwrap());
+        all.push(Forecaster::ensemble("mean", Combine::Average, vec![gbdt(), linear()]).unwrap());
         all.push(gbdt());
         let reports = reports(&all, &cross, &TestHooks::default());
         assert_eq!(reports.len(), 3);
@@ -286,6 +289,10 @@ fn classes_volatilities_and_ensembles_are_cross_validated_too() {
                 assert_eq!(m.abstained, 0, "{} {task:?}", m.name);
                 assert!(m.metrics.loss().unwrap().is_finite(), "{} {task:?}", m.name);
             }
+            let of = |name: &str| report.models.iter().find(|m| m.name == name).unwrap();
+            let (auto, mean) = (of("auto"), of("mean"));
+            assert_eq!(auto.forecasts.means, mean.forecasts.means, "{task:?}");
+            assert!(auto.ensemble.is_none() && mean.ensemble.is_none());
         }
         if task == volatility {
             mean_of_logarithms(&market, &cross, task);

@@ -181,11 +181,11 @@ fn what_is_no_ensemble_is_refused() {
     let of_two_tasks = vec![linear(&market, PRICE), linear(&market, VOLATILITY)];
     assert!(refusal(Combine::Average, of_two_tasks).contains("forecast different things"));
 
-    let ForecasterState::Ensemble { combine, smearing, members } = fitted(&mix(&market, PRICE)).state() else {
+    let ForecasterState::Ensemble { combine, smearing, learnt, members } = fitted(&mix(&market, PRICE)).state() else {
         panic!("the state of an ensemble")
     };
     let restore = |members: Vec<ForecasterState>| {
-        let state = ForecasterState::Ensemble { combine: combine.clone(), smearing, members };
+        let state = ForecasterState::Ensemble { combine: combine.clone(), smearing, learnt: learnt.clone(), members };
         FittedForecaster::restore(state, &Catalogs)
     };
     assert!(restore(members.clone()).is_ok());
@@ -306,11 +306,12 @@ fn what_is_no_mean_of_logarithms_is_refused() {
     assert!(refusal(of_prices).contains("volatility task"));
     assert!(refusal(vec![logs(&market), linear(&market, VOLATILITY)]).contains("no ensembles"));
 
-    let ForecasterState::Ensemble { combine, smearing, members } = fitted(&logs(&market)).state() else {
+    let ForecasterState::Ensemble { combine, smearing, members, .. } = fitted(&logs(&market)).state() else {
         panic!("the state of an ensemble")
     };
     let restored = |combine: &Combine, smearing: Option<Smearing>| {
-        let state = ForecasterState::Ensemble { combine: combine.clone(), smearing, members: members.clone() };
+        let (combine, members) = (combine.clone(), members.clone());
+        let state = ForecasterState::Ensemble { combine, smearing, learnt: None, members };
         FittedForecaster::restore(state, &Catalogs)
     };
     let damaged: Smearing = serde_json::from_value(json!(-1.0)).unwrap();
@@ -321,7 +322,7 @@ fn what_is_no_mean_of_logarithms_is_refused() {
 }
 
 #[test]
-fn other_ensembles_are_saved_as_before_there_was_a_factor() {
+fn an_ensemble_that_has_learnt_nothing_is_saved_as_before_there_was_a_factor() {
     let (market, _) = scene();
     let state = serde_json::to_value(fitted(&mix(&market, VOLATILITY)).state()).unwrap();
     let fields: Vec<&String> = state["ensemble"].as_object().unwrap().keys().collect();

@@ -76,6 +76,7 @@ pub(crate) fn config(model: &str, params: &Value, learner: &dyn Learner, data: &
         retrain_days: RETRAIN_DAYS,
         valid_share: VALID_SHARE,
         min_candles: MIN_CANDLES,
+        bag: None,
     }
 }
 

@@ -20,6 +20,7 @@ mod luck;
 mod many_markets;
 mod markets;
 mod metrics;
+mod mixtures;
 mod origins;
 mod pipeline;
 mod pipelines;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod cross;
+mod ensemble;
 mod evaluation;
 mod forecast;
 mod hits;
@@ -11,6 +12,7 @@ mod report;
 
 pub use audit::{AuditDoc, AuditFindingDoc, leak_name};
 pub use cross::{CrossDoc, CrossModelDoc, PathDoc, PathModelDoc, SpreadDoc};
+pub use ensemble::{EnsembleDoc, FitWeightsDoc, MemberDoc, StateWeightsDoc, WeighingDoc};
 pub use evaluation::{EvaluationDoc, ForecastDigestDoc};
 pub use forecast::{
     DirectionOutlookDoc, ForecastStepDoc, OutlookDoc, PriceQuantileDoc, ProbabilitiesDoc, VolatilityOutlookDoc,

@@ -5,6 +5,7 @@ use candlecast_learn::{CLASSES, Comparison, Metrics, ModelReport, Report, TaskMe
 use serde::Serialize;
 use serde_json::Value;
 
+use super::ensemble::WeighingDoc;
 use super::hits::{HitRateDoc, SelectedDoc};
 use super::luck::{ConfidenceSetDoc, DifferenceDoc, OverfittingDoc};
 
@@ -441,6 +442,9 @@ pub struct ModelReportDoc {
     pub abstained: usize,
     /// How the fits went.
     pub fits: FitsDoc,
+    /// How an ensemble weighed its members; left out for other models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ensemble: Option<WeighingDoc>,
     /// Time spent in fits.
     pub fit_seconds: f64,
 }
@@ -500,6 +504,7 @@ impl From<&ModelReport> for ModelReportDoc {
                 mean_train_samples: m.fits.iter().map(|f| f.n_train as f64).sum::<f64>() / n,
                 dropped_features: dropped,
             },
+            ensemble: m.ensemble.as_ref().map(Into::into),
             pit: m.pit.clone(),
             fit_seconds: m.fit_seconds,
         }

@@ -24,7 +24,7 @@ use crate::splits::SplitArgs;
 /// Walk models forward side by side, the naive forecasts among them
 #[derive(Debug, Args)]
 #[command(
-    after_help = "How to read the table: docs/reading-the-table.md\n\nExample:\n  candlecast compare --symbol BTCUSDT --models hybrid,linear --horizon 24h --from 2023-01-01 --to 2024-01-01\n  candlecast compare --symbol BTCUSDT --task direction --models linear,gbdt --horizon 24h --from 2023-01-01 --to 2024-01-01\n  candlecast compare --symbol BTCUSDT --model gbdt"
+    after_help = "How to read the table: docs/reading-the-table.md\n\nExample:\n  candlecast compare --symbol BTCUSDT --models hybrid,linear --horizon 24h --from 2023-01-01 --to 2024-01-01\n  candlecast compare --symbol BTCUSDT --task direction --models linear,gbdt --horizon 24h --from 2023-01-01 --to 2024-01-01\n  candlecast compare --symbol BTCUSDT --model gbdt\n  candlecast compare --symbol BTCUSDT --models ensemble,lstm,hybrid --strategy stacking --members lstm,hybrid"
 )]
 pub(crate) struct CompareArgs {
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: &CompareArgs, app: &Host, output: Output) -> Resul
     plot::check_path(args.plot.as_deref())?;
     let key = app.find_series(&args.series.wanted()).await?;
     let common = args.pipeline.common(&key, false)?;
-    let models = args.pipeline.fit.models(&args.names(&common)?)?;
+    let models = args.pipeline.models(&args.names(&common)?)?;
     let method = args.split.method(app, &key, &common).await?;
     // It has become a range.
     let common = PipelineOptions { test_share: None, ..common };

@@ -10,7 +10,7 @@ use candlecast_app::doc::{
 use candlecast_app::models::{
     FamilyQuery, Indexed, ModelQuery, Status, Validated, delete_model, download_model, find_family, find_slot,
     forget_folder, model, model_path, models_elsewhere, models_page, parse_id, promote_model, reindex_models,
-    roll_back_model, serving_history, serving_models, surplus_models, validate_model,
+    roll_back_model, serving_history, serving_models, surplus_models, validate_model, weighing,
 };
 use candlecast_core::{Interval, Problem, Symbol, Venue};
 use candlecast_host::{Host, LOCAL};
@@ -173,9 +173,13 @@ pub(crate) async fn run(args: ModelsArgs, app: &Host, output: Output) -> Result<
         ModelsCommand::List(args) => list(&args, app, output).await,
         ModelsCommand::Show { id } => {
             let name = parse_id(&id)?;
-            let (manifest, _) = model(app, &id).await?;
-            let path = model_path(app, &name);
-            output.result(&ModelDoc::of(&manifest, &path), || text::model(&manifest, &path))
+            let (manifest, saved) = model(app, &id).await?;
+            let (path, weighing) = (model_path(app, &name), weighing(&manifest, saved));
+            let document = ModelDoc::of(&manifest, &path).with_weighing(weighing.clone());
+            output.result(&document, || {
+                let lines = weighing.as_ref().map_or_else(Vec::new, text::weights_lines);
+                [vec![text::model(&manifest, &path)], lines].concat().join("\n")
+            })
         }
         ModelsCommand::Promote { id } => {
             let manifest = promote_model(app, &id, LOCAL).await?;

@@ -5,23 +5,24 @@ use std::path::PathBuf;
 
 use candlecast_app::doc::ForecastDoc;
 use candlecast_app::models::Family;
-use candlecast_app::predict::{CONFIDENCE_THRESHOLD, Predicted, predict_in_detail};
+use candlecast_app::predict::{CONFIDENCE_THRESHOLD, Predicted, predict_in_detail, predict_with};
 use candlecast_core::{Interval, Problem, Symbol, Venue};
 use candlecast_host::Host;
 use candlecast_learn::task_kind;
-use candlecast_monitor::{active_models, family};
+use candlecast_monitor::active_models;
 use candlecast_pipeline::Detail;
 use candlecast_pipeline::catalog::canonical;
 use clap::Args;
+use serde_json::Value;
 
 use crate::output::Output;
 use crate::plot;
-use crate::requests::{SeriesArgs, confidence_threshold};
+use crate::requests::{EnsembleArgs, SeriesArgs, confidence_threshold};
 
 /// Forecast from the last stored candle with a saved model
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each forecast is kept in the prediction log, unless its model has seen the future of the origin or its first target has closed already; see `candlecast predictions`.\n\nExamples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --symbol BTCUSDT --model linear --task volatility\n  candlecast predict --symbol BTCUSDT --model linear --quantiles 0.05,0.25,0.5,0.75,0.95 --plot fan.svg\n  candlecast predict --all --json"
+    after_help = "Each forecast is kept in the prediction log, unless its model has seen the future of the origin or its first target has closed already; see `candlecast predictions`.\n\nExamples:\n  candlecast predict --symbol BTCUSDT --model linear --horizon 24h\n  candlecast predict --symbol BTCUSDT --model linear --task volatility\n  candlecast predict --symbol BTCUSDT --model linear --quantiles 0.05,0.25,0.5,0.75,0.95 --plot fan.svg\n  candlecast predict --symbol BTCUSDT --model ensemble --members lstm,hybrid --strategy stacking\n  candlecast predict --all --json"
 )]
 pub(crate) struct PredictArgs {
     /// Symbol, such as BTCUSDT
@@ -42,6 +43,8 @@ pub(crate) struct PredictArgs {
     /// With every active model (of the symbol, interval, venue and model given)
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    ensemble: EnsembleArgs,
     /// How far ahead; the active model of the shortest horizon that reaches it answers [default: as far as any reaches]
     #[arg(long)]
     horizon: Option<String>,
@@ -77,6 +80,10 @@ pub(crate) async fn run(args: &PredictArgs, app: &Host, output: Output) -> Resul
     plot::check_path(args.plot.as_deref())?;
     args.detail()?.check(args.task())?;
     if args.all {
+        if let Some((name, _)) = args.ensemble.params().iter().next() {
+            let told = format!("--{name} is of one ensemble: leave it out, or --all");
+            return Err(Problem::usage("bad-usage", name, told));
+        }
         return all(args, app, output).await;
     }
     let (Some(symbol), Some(model)) = (args.symbol.clone(), args.model.as_deref()) else {
@@ -85,8 +92,8 @@ pub(crate) async fn run(args: &PredictArgs, app: &Host, output: Output) -> Resul
     let series = SeriesArgs { symbol, interval: args.interval, venue: args.venue.clone() };
     let key = app.find_series(&series.wanted()).await?;
     let horizon = args.horizon.as_deref().map(|h| key.interval.horizon_steps(h)).transpose()?;
-    let family = family(&key, model, args.task())?;
-    let predicted = predict_in_detail(app, &family, horizon, &args.detail()?).await?;
+    let params = Value::Object(args.ensemble.params());
+    let predicted = predict_with(app, &key, (model, args.task()), &params, horizon, &args.detail()?).await?;
     let predicted = predicted.with_confidence_threshold(args.confidence_threshold);
     if let Some(path) = &args.plot {
         plot::forecast(&predicted, path)?;
@@ -101,6 +108,11 @@ pub(crate) async fn run(args: &PredictArgs, app: &Host, output: Output) -> Resul
 async fn log(args: &PredictArgs, predicted: &[Predicted], app: &Host, output: Output) {
     if args.no_log {
         return;
+    }
+    if predicted.iter().any(|p| p.manifest.is_none()) {
+        output.remark(
+            "not in the prediction log: an ensemble of saved models has no version there; `candlecast train --model ensemble` saves one",
+        );
     }
     let too_late = predicted.iter().filter(|p| p.is_too_late() && !p.has_seen_future()).count();
     if too_late > 0 {

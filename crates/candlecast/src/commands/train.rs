@@ -22,7 +22,7 @@ use crate::requests::{PipelineArgs, RangeArgs, SeveralSeriesArgs, pool};
 /// Train a model, say how far it can be trusted, and save it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Of several symbols one model learns, and is scored, calibrated and saved for each.\n\nLearns from the newest days, 365 unless the model has a window of its own, or, with --days or --from, from the range as a whole (an expanding window); --window or --train-days decide otherwise.\n\nThe training is a job: `candlecast jobs` lists it, and goes on with it when it was interrupted.\n\nExamples:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h\n  candlecast train --symbols BTCUSDT,ETHUSDT --model gbdt --horizon 24h\n  candlecast train --symbol BTCUSDT --pool --model linear --horizon 24h\n  candlecast train --symbol BTCUSDT --task volatility --model linear --horizon 24h\n  candlecast train --symbol BTCUSDT --model ensemble --set members=lstm,hybrid\n  candlecast train --symbol BTCUSDT --model lstm --queue --priority 5"
+    after_help = "Of several symbols one model learns, and is scored, calibrated and saved for each.\n\nLearns from the newest days, 365 unless the model has a window of its own, or, with --days or --from, from the range as a whole (an expanding window); --window or --train-days decide otherwise.\n\nThe training is a job: `candlecast jobs` lists it, and goes on with it when it was interrupted.\n\nExamples:\n  candlecast train --symbol BTCUSDT --interval 1h --model linear --horizon 24h\n  candlecast train --symbols BTCUSDT,ETHUSDT --model gbdt --horizon 24h\n  candlecast train --symbol BTCUSDT --pool --model linear --horizon 24h\n  candlecast train --symbol BTCUSDT --task volatility --model linear --horizon 24h\n  candlecast train --symbol BTCUSDT --model ensemble --members lstm,hybrid --strategy stacking\n  candlecast train --symbol BTCUSDT --model lstm --queue --priority 5"
 )]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: &TrainArgs, app: &Host, output: Output) -> Result<
         series.push(app.find_series(&wanted).await?);
     }
     let key = series[0].clone();
-    let request = args.pipeline.fit.models(std::slice::from_ref(&args.model))?.remove(0);
+    let request = args.pipeline.models(std::slice::from_ref(&args.model))?.remove(0);
     let mut common = args.pipeline.common(&key, args.days.is_some() || args.range.from.is_some())?;
     let mut range = args.range.range();
     if let Some(days) = args.days

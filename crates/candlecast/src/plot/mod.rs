@@ -63,6 +63,7 @@ pub(crate) fn training(t: &Trained, path: &Path) -> Result<(), Problem> {
 /// The forecast after the last candles, beside that of no change: prices with their interval, the borders of the
 /// classes, or one volatility either way; and a fan, where quantiles were asked for.
 pub(crate) fn forecast(p: &Predicted, path: &Path) -> Result<(), Problem> {
-    let chart = forecast::chart(&p.forecast, p.market.series(), &p.manifest.id);
-    save(path, &p.manifest.id, &[vec![chart]])
+    let label = p.manifest.as_ref().map_or_else(|| p.label(), |manifest| manifest.id.clone());
+    let chart = forecast::chart(&p.forecast, p.market.series(), &label);
+    save(path, &label, &[vec![chart]])
 }
