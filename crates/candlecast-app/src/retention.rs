@@ -5,14 +5,16 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use candlecast_core::{Problem, Timestamp};
-use candlecast_host::{Host, briefly, may_have_predictions, system_time};
+use candlecast_host::{Host, briefly, may_have_predictions, system_time, tag};
 use candlecast_meta::MetadataStore;
 use candlecast_monitor::{OldPredictions, RolledUp, roll_up_predictions};
 use futures::future::{Either, select};
 
 const DAY_MS: i64 = 86_400_000;
-/// Name of the upkeep of records.
+/// Name of the turn at the upkeep of records.
 const RECORDS: &str = "records";
+/// After so long, ms, who has that turn and did not end it is gone.
+const TURN_MS: u64 = 600_000;
 /// Time after which the upkeep of records leaves the rest for the next turn. The batch under way is finished first.
 const AT_MOST: Duration = Duration::from_secs(3);
 /// Time between two looks at whether it is to be done, of a command that does not end.
@@ -73,25 +75,30 @@ enum Jobs {
     Kept,
 }
 
-/// Without a database there is nothing to forget, so none is made. After an error the turn is over only in ten minutes,
-/// so that not every command meets it again.
+/// Without a database there is nothing to forget, so none is made. After an error the turn is over only when it runs
+/// out, so that not every command meets it again.
 async fn forget_records(host: &Host, jobs: Jobs) -> Result<Forgotten, Problem> {
     if !may_have_predictions(host) {
         return Ok(Forgotten::default());
     }
-    // Turns go by the system's clock, whatever time is said to be now.
+    let owner = format!("upkeep-{}", tag());
+    // Ages go by the system's clock, whatever time is said to be now.
     let begun = system_time();
-    if !briefly(is_our_turn(host, begun)).await? {
+    if !briefly(is_our_turn(host, &owner, begun)).await? {
         return Ok(Forgotten::default());
     }
-    let forgotten =
-        Turn { host, store: host.metadata().await?.as_ref(), begun, since: Instant::now() }.forget(jobs).await?;
-    host.metadata().await?.end_upkeep(RECORDS, begun, forgotten.is_done).await?;
+    let store = host.metadata().await?.as_ref();
+    let forgotten = Turn { host, store, begun, since: Instant::now() }.forget(jobs).await?;
+    if forgotten.is_done {
+        store.finish_daily_turn(RECORDS, &owner, system_time()).await?;
+    } else {
+        store.end_turn(RECORDS, &owner).await?;
+    }
     Ok(forgotten)
 }
 
-async fn is_our_turn(host: &Host, begun: Timestamp) -> Result<bool, Problem> {
-    Ok(host.metadata().await?.begin_upkeep(RECORDS, begun).await?)
+async fn is_our_turn(host: &Host, owner: &str, now: Timestamp) -> Result<bool, Problem> {
+    Ok(host.metadata().await?.take_daily_turn(RECORDS, owner, TURN_MS, now).await?)
 }
 
 /// A turn at the upkeep of records.

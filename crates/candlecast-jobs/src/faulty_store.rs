@@ -55,9 +55,19 @@ impl TurnStore for FaultyStore {
         self.inner.take_turn(name, owner, for_ms, now).await
     }
 
+    async fn take_daily_turn(&self, name: &str, owner: &str, for_ms: u64, now: Timestamp) -> Result<bool, MetaError> {
+        self.before("take_daily_turn").await?;
+        self.inner.take_daily_turn(name, owner, for_ms, now).await
+    }
+
     async fn end_turn(&self, name: &str, owner: &str) -> Result<(), MetaError> {
         self.before("end_turn").await?;
         self.inner.end_turn(name, owner).await
+    }
+
+    async fn finish_daily_turn(&self, name: &str, owner: &str, now: Timestamp) -> Result<(), MetaError> {
+        self.before("finish_daily_turn").await?;
+        self.inner.finish_daily_turn(name, owner, now).await
     }
 }
 

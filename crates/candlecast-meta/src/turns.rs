@@ -17,6 +17,13 @@ pub trait TurnStore: Send + Sync {
     /// where leases go by the caller's.
     async fn take_turn(&self, name: &str, owner: &str, for_ms: u64, now: Timestamp) -> Result<bool, MetaError>;
 
+    /// The same for what is done once a day: false, too, where it was done within the last day. A time of that which lies
+    /// ahead was written by a clock that was wrong, and counts as none.
+    async fn take_daily_turn(&self, name: &str, owner: &str, for_ms: u64, now: Timestamp) -> Result<bool, MetaError>;
+
     /// Lets go of the turn, so that another may have it at once. Nothing where `owner` does not have it.
     async fn end_turn(&self, name: &str, owner: &str) -> Result<(), MetaError>;
+
+    /// Lets go of the turn, and what it is for is done for the day. Nothing where `owner` does not have it.
+    async fn finish_daily_turn(&self, name: &str, owner: &str, now: Timestamp) -> Result<(), MetaError>;
 }

@@ -28,13 +28,6 @@ CREATE TABLE ml_prediction_marks (
     last_seq BIGINT NOT NULL
 );
 
--- Who does what is to be done once a day, and when it was done last.
-CREATE TABLE ml_upkeep (
-    name TEXT NOT NULL PRIMARY KEY,
-    begun_at BIGINT NOT NULL,
-    done_at BIGINT NOT NULL
-);
-
 -- Whether anything refers to a run.
 CREATE INDEX ml_models_run ON ml_models (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX ml_ledger_run ON ml_ledger (run_id) WHERE run_id IS NOT NULL;

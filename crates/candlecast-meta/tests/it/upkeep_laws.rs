@@ -1,7 +1,7 @@
 //! Laws of the daily upkeep.
 
 use candlecast_meta::{
-    PageRequest, PredictionStore, PredictionsOf, RollUpDue, RollUpStore, Settled, SqlStore, UpkeepStore,
+    PageRequest, PredictionStore, PredictionsOf, RollUpDue, RollUpStore, Settled, SqlStore, TurnStore, UpkeepStore,
 };
 use sqlx::{Connection, Row, SqliteConnection};
 
@@ -9,26 +9,34 @@ use crate::backends::backends;
 use crate::fixtures::{T0, at, prediction};
 
 const DAY: i64 = 1_440;
+const TURN_MS: u64 = 600_000;
 
 #[tokio::test]
 async fn upkeep_is_done_once_a_day_by_one_at_a_time() {
     for store in &backends("upkeep_turns").await.stores {
-        let begin = async |minute| store.begin_upkeep("records", at(minute)).await.unwrap();
-        let end = async |minute, is_done| store.end_upkeep("records", at(minute), is_done).await.unwrap();
-        assert!(begin(0).await);
-        assert!(!begin(1).await, "somebody does it");
-        assert!(store.begin_upkeep("other", at(1)).await.unwrap(), "another one");
-        assert!(begin(10).await, "whoever began ten minutes ago is gone");
-        end(0, true).await;
-        assert!(!begin(11).await, "the one who is gone does not end what another one began");
-        end(10, false).await;
-        assert!(begin(12).await, "there is more to do");
-        end(12, true).await;
-        assert!(!begin(13).await && !begin(11 + DAY).await, "done for the day");
-        assert!(begin(12 + DAY).await);
-        end(12 + DAY, true).await;
-        // The clock was a year ahead, or is set back: nobody waits for that.
-        assert!(begin(14).await);
+        let take = async |owner: &str, minute: i64| {
+            store.take_daily_turn("records", owner, TURN_MS, at(minute)).await.unwrap()
+        };
+        let finish = async |owner: &str, minute: i64| {
+            store.finish_daily_turn("records", owner, at(minute)).await.unwrap();
+        };
+        assert!(take("a", 0).await);
+        assert!(!take("b", 1).await, "somebody does it");
+        assert!(store.take_daily_turn("other", "b", TURN_MS, at(1)).await.unwrap(), "another one");
+        assert!(take("b", 10).await, "whoever began ten minutes ago is gone");
+        finish("a", 11).await;
+        assert!(!take("c", 11).await, "the one who is gone does not end what another one began");
+        store.end_turn("records", "b").await.unwrap();
+        assert!(take("c", 12).await, "there is more to do");
+        finish("c", 12).await;
+        assert!(!take("d", 13).await && !take("c", 11 + DAY).await, "done for the day");
+        assert!(store.take_turn("records", "d", TURN_MS, at(13)).await.unwrap(), "the turn itself is free");
+        store.end_turn("records", "d").await.unwrap();
+        assert!(!take("d", 13).await, "it is still done");
+        assert!(take("d", 12 + DAY).await);
+        finish("d", 12 + DAY).await;
+        // The clock was a day ahead, or is set back: nobody waits for that.
+        assert!(take("e", 14).await);
     }
 }
 
@@ -36,9 +44,11 @@ async fn upkeep_is_done_once_a_day_by_one_at_a_time() {
 async fn of_those_who_ask_at_once_one_is_to_do_it() {
     for store in &backends("upkeep_race").await.stores {
         let asks: Vec<_> = (0..8)
-            .map(|_| {
+            .map(|n| {
                 let store = store.clone();
-                tokio::spawn(async move { store.begin_upkeep("records", T0).await.unwrap() })
+                tokio::spawn(
+                    async move { store.take_daily_turn("records", &n.to_string(), TURN_MS, T0).await.unwrap() },
+                )
             })
             .collect();
         let mut won = 0;
