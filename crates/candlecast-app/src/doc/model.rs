@@ -1,7 +1,6 @@
 //! Documents of `train` and `models`.
 
 use candlecast_core::Timestamp;
-use candlecast_learn::FitSummary;
 use candlecast_pipeline::doc::{ModelReportDoc, ReportDoc, WeighingDoc};
 use candlecast_registry::{Exported, Listed, ModelManifest, ServingChange, Tries};
 use serde::Serialize;

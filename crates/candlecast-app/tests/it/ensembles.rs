@@ -137,7 +137,8 @@ async fn a_saved_ensemble_answers_where_nobody_says_how_it_is_to_be_made() {
 
     let trained = train(&app, &key, "ensemble", json!({ "strategy": "voting", "votes": "confidence" })).await;
     assert_eq!(trained.manifest.config["members"], json!(["linear", "hybrid"]), "as the configuration says");
-    let told = text::trained(&TrainDoc::from(&candlecast_app::Trained { fit: fit(&trained), models: vec![trained] }));
+    let whole = candlecast_app::Trained { fit: fit(&trained), models: vec![trained], folder: None };
+    let told = text::trained(&TrainDoc::from(&whole));
     assert!(told.contains("ensemble: ensemble, voting by confidence, weights: linear 50 %, hybrid 50 %"), "{told}");
 
     let saved = predict(&app, &key, &json!({})).await.unwrap();

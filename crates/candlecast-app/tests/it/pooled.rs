@@ -176,7 +176,7 @@ async fn a_saved_model_needs_the_candles_of_its_own_series_alone() {
     let here = predict(&world.app, &family, None).await.unwrap();
     let there = predict(&elsewhere, &family, None).await.unwrap();
     assert_eq!(there.forecast, here.forecast);
-    assert_eq!((there.trained_to, there.manifest), (end(), trained.models[0].manifest.clone()));
+    assert_eq!((there.trained_to, there.manifest), (end(), Some(trained.models[0].manifest.clone())));
 
     let id = &trained.models[0].manifest.id;
     let scores = async |app: &Host| {

@@ -26,7 +26,7 @@ async fn a_forecast_comes_while_a_training_has_all_threads() {
     let family = trained.models[0].manifest.family().unwrap();
     let (gate, running) = held(&world, &key).await;
     let predicted = candlecast_app::predict::predict(&world.app, &family, None).await.unwrap();
-    assert_eq!(predicted.manifest.id, trained.models[0].manifest.id);
+    assert_eq!(predicted.manifest.unwrap().id, trained.models[0].manifest.id);
     assert!(!running.is_finished());
     gate.open();
     running.await.unwrap().unwrap();
