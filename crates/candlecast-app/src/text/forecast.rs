@@ -121,7 +121,7 @@ fn action_line(p: &Predicted) -> Option<String> {
 /// One line a model, for many at once.
 pub fn forecast_line(p: &Predicted) -> String {
     let f = &p.forecast;
-    let mut text = format!("{} {}: {}{}", f.key, p.label(), outlook_line(f), synthetic(f.key.venue.is_synthetic()),);
+    let mut text = format!("{} {}: {}{}", f.key, p.label(), outlook_line(f), synthetic(f.key.venue.is_synthetic()));
     if let Some(action) = p.action() {
         text.push_str(&format!(": {action}"));
     }

@@ -40,7 +40,7 @@ pub(crate) fn without_app(command: &Command, output: &Output) -> Option<Result<(
 /// records sees to it that they do not grow without end.
 pub(crate) async fn run(command: Command, app: &Host, output: &Output) -> Result<(), Problem> {
     let adds_records = adds_records(&command);
-    run_alone(command, app, output).await?;
+    Box::pin(run_alone(command, app, output)).await?;
     if adds_records {
         forget_old_records(app).await;
     }
