@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candlecast_config::Settings;
-use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey};
+use candlecast_core::{ModelRequest, Problem, ProgressSink, Seed, SeriesKey, TimeRange};
 use candlecast_host::{Host, program_identity};
 use candlecast_jobs::{Attempt, JobKind, Subject, steps};
 use candlecast_pipeline::catalog::{check as check_model, check_task};
@@ -113,6 +113,42 @@ pub async fn evaluate(
     evaluate_on_record(host, &request, watch, Attempt::alone(host.now())).await
 }
 
+/// One model of a job that is about more, to be scored on origins within a range.
+#[derive(Debug)]
+pub(crate) struct ScoredPart<'a> {
+    /// Series.
+    pub(crate) series: &'a SeriesKey,
+    /// Other series that the model learns from too.
+    pub(crate) pool: &'a [SeriesKey],
+    /// Model and parameters.
+    pub(crate) model: &'a ModelRequest,
+    /// Horizon, window and the like.
+    pub(crate) common: &'a PipelineOptions,
+    /// Origins.
+    pub(crate) range: TimeRange,
+    /// Root of all randomness.
+    pub(crate) seed: Seed,
+}
+
+/// Walks the model of `part` forward beside every baseline and puts on record what was tried, as one attempt of a job.
+pub(crate) async fn evaluate_part(
+    host: &Host,
+    part: &ScoredPart<'_>,
+    watch: Arc<dyn ProgressSink>,
+    attempt: Attempt,
+) -> Result<Evaluation, Problem> {
+    let request = EvaluateJob {
+        series: part.series.clone(),
+        pool: part.pool.to_vec(),
+        models: vec![part.model.clone()],
+        common: part.common.clone(),
+        method: Method::WalkForward { range: part.range },
+        confidence_threshold: None,
+        seed: part.seed,
+    };
+    evaluate_on_record(host, &request, watch, attempt).await
+}
+
 /// [`evaluate`] as one attempt of a job.
 async fn evaluate_on_record(
     host: &Host,
@@ -165,7 +201,7 @@ async fn evaluate_on_record(
 
 #[cfg(test)]
 mod tests {
-    use candlecast_core::{Interval, Symbol, TimeRange, Timestamp, Venue};
+    use candlecast_core::{Interval, Symbol, Timestamp, Venue};
     use serde_json::json;
 
     use super::*;

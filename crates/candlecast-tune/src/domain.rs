@@ -122,6 +122,11 @@ impl Domain {
         }
     }
 
+    /// All values, in ascending order or that of the list; `None` where every number of a range is one.
+    pub fn values(&self) -> Option<Vec<Value>> {
+        Some((0..self.n_values()?).map(|i| self.value(self.code_at(i))).collect())
+    }
+
     /// True where there is nothing to choose.
     pub fn is_single(&self) -> bool {
         self.n_values() == Some(1)
@@ -321,7 +326,7 @@ mod tests {
     use super::*;
 
     fn values(domain: &Domain) -> Vec<Value> {
-        (0..domain.n_values().unwrap()).map(|i| domain.value(domain.code_at(i))).collect()
+        domain.values().unwrap()
     }
 
     #[test]

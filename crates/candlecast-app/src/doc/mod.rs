@@ -5,6 +5,7 @@ mod data;
 mod evidence;
 mod forecast;
 mod model;
+mod search;
 
 pub use candlecast_backup::doc::*;
 pub use candlecast_config::doc::*;
@@ -18,4 +19,7 @@ pub use evidence::EvidenceDoc;
 pub use forecast::ForecastDoc;
 pub use model::{
     DeletedDoc, DownloadDoc, IndexedDoc, ModelDoc, ServingChangeDoc, TrainDoc, TrainedModelDoc, ValidationDoc,
+};
+pub use search::{
+    CurveDoc, HoldOutDoc, ImportanceDoc, SavedDoc, SearchDoc, SearchRowDoc, SearchesDoc, StretchDoc, TrialDoc,
 };

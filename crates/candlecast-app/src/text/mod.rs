@@ -5,8 +5,10 @@ mod cells;
 mod forecast;
 mod model;
 mod report;
+mod search;
 
 pub use cells::{count, day, fixed, hit_rate, interval, percent, plain, price, share, signed, span, synthetic, table};
 pub use forecast::{forecast, forecast_line};
 pub use model::{model, models, pool_line, serving_history, tries_line};
 pub use report::{evaluation, report, trained};
+pub use search::{importances, search, search_of, searches};

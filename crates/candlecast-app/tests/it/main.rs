@@ -21,5 +21,6 @@ mod reopening;
 mod resume;
 mod retention;
 mod scene;
+mod search;
 mod waiting;
 mod world;
