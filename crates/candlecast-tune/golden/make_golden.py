@@ -92,16 +92,26 @@ def draw(rng, dist):
     return round(rng.uniform(dist.low, dist.high), 6)
 
 
+def column(rng, dist, n, may_repeat):
+    """Values of `n` observations. How NumPy orders equal ones is its secret, which shows where there are others beside."""
+    values = []
+    while len(values) < n:
+        value = draw(rng, dist)
+        if may_repeat or value not in values or isinstance(dist, CategoricalDistribution):
+            values.append(value)
+    return values
+
+
 def parzen(rng):
     cases = []
     plans = [
         (["line"], 0), (["line"], 1), (["line"], 2), (["line"], 9), (["rate"], 12), (["tenths"], 7), (["whole"], 15),
         (["thirds"], 5), (["sizes"], 11), (["wide"], 14), (["words"], 6), (["words"], 0),
-        (["line", "rate", "words"], 14), (["tenths", "sizes", "words", "whole"], 13), (["line", "rate"], 60),
+        (["line", "rate", "words"], 14), (["tenths", "sizes", "words", "whole"], 8), (["line", "rate"], 60),
     ]
     for names, n in plans:
         space = {name: DOMAINS[name] for name in names}
-        rows = [[draw(rng, dist) for dist in space.values()] for _ in range(n)]
+        rows = list(zip(*(column(rng, dist, n, len(names) == 1) for dist in space.values())))
         points = [[draw(rng, dist) for dist in space.values()] for _ in range(12)]
         points += [[describe(dist).get("low", 0) for dist in space.values()]]
         points += [[describe(dist).get("high", 1) for dist in space.values()]]

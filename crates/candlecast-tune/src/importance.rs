@@ -86,7 +86,10 @@ pub(crate) fn divergences(space: &Space, goals: &[Goal], trials: &[&Trial], sear
     let quantile = n_best as f64 / trials.len() as f64;
     let of = |&at: &usize| {
         let domain = space.dimensions()[at].domain();
-        let exists = || trials.iter().zip(&is_best).filter_map(|(trial, is_best)| Some((trial.point.0[at]?, *is_best)));
+        let exists = || {
+            let pairs = trials.iter().zip(&is_best);
+            pairs.filter_map(move |(trial, is_best)| Some((trial.point.0[at]?, *is_best)))
+        };
         let all: Vec<f64> = exists().map(|(code, _)| code).collect();
         let best: Vec<f64> = exists().filter(|(_, is_best)| *is_best).map(|(code, _)| code).collect();
         if all.len() < FEWEST || best.is_empty() {
