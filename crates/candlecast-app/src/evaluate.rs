@@ -130,6 +130,43 @@ pub async fn evaluate(
     Box::pin(evaluate_on_record(host, &request, watch, Attempt::alone(host.now()))).await
 }
 
+/// One model of a job that is about more, to be scored on origins within a range.
+#[derive(Debug)]
+pub(crate) struct ScoredPart<'a> {
+    /// Series.
+    pub(crate) series: &'a SeriesKey,
+    /// Other series that the model learns from too.
+    pub(crate) pool: &'a [SeriesKey],
+    /// Model and parameters.
+    pub(crate) model: &'a ModelRequest,
+    /// Horizon, window and the like.
+    pub(crate) common: &'a PipelineOptions,
+    /// Origins.
+    pub(crate) range: TimeRange,
+    /// Root of all randomness.
+    pub(crate) seed: Seed,
+}
+
+/// Walks the model of `part` forward beside every baseline and puts on record what was tried, as one attempt of a job.
+pub(crate) async fn evaluate_part(
+    host: &Host,
+    part: &ScoredPart<'_>,
+    watch: Arc<dyn ProgressSink>,
+    attempt: Attempt,
+) -> Result<Evaluation, Problem> {
+    let request = EvaluateJob {
+        series: part.series.clone(),
+        pool: part.pool.to_vec(),
+        models: vec![part.model.clone()],
+        common: part.common.clone(),
+        method: Method::walk_forward(part.range),
+        candles: vec![],
+        confidence_threshold: None,
+        seed: part.seed,
+    };
+    Box::pin(evaluate_on_record(host, &request, watch, attempt)).await
+}
+
 /// [`evaluate`] as one attempt of a job.
 async fn evaluate_on_record(
     host: &Host,

@@ -3,11 +3,12 @@
 use candlecast_jobs::{JobCatalog, Kind};
 
 use crate::evaluate::EvaluateJob;
+use crate::search::SearchJob;
 use crate::train::TrainJob;
 
 /// Every kind of job, and what a worker queues by itself.
 pub static JOBS: JobCatalog = JobCatalog {
-    kinds: &[Kind::of::<TrainJob>(), Kind::of::<EvaluateJob>()],
+    kinds: &[Kind::of::<TrainJob>(), Kind::of::<EvaluateJob>(), Kind::of::<SearchJob>()],
     upkeep: |host| Box::pin(crate::upkeep::queue_upkeep(host)),
 };
 
@@ -27,7 +28,7 @@ mod tests {
         let ids: BTreeSet<&str> = kind_ids().collect();
         assert_eq!(ids.len(), JOBS.kinds.len());
         let error = JOBS.find("trian").err().unwrap();
-        assert!(error.detail.contains("train, evaluate"), "{error}");
+        assert!(error.detail.contains("train, evaluate, hpo"), "{error}");
         let left: Vec<&str> = JOBS.kinds.iter().filter(|kind| !kind.trains).map(|kind| kind.id).collect();
         assert_eq!(left, ["evaluate"]);
     }

@@ -23,6 +23,7 @@ mod pool;
 mod records;
 mod retention;
 mod schedule;
+mod search;
 mod train;
 mod upkeep;
 
@@ -35,5 +36,8 @@ pub use import::{CHUNK_ROWS, Imported, import_file};
 pub use kinds::{JOBS, kind_ids};
 pub use pool::pool_of;
 pub use retention::{Forgotten, forget_old_records, with_upkeep};
+pub use search::{
+    MAX_TRIALS, SearchDates, SearchJob, export_search, find_search, list_searches, search_dates, show_search,
+};
 pub use train::{TrainJob, Trained, TrainedModel, train};
 pub use upkeep::queue_upkeep;

@@ -30,7 +30,7 @@ pub(crate) async fn reserve(host: &Host, fits: Fits<'_>, watch: &dyn ProgressSin
 }
 
 /// How large each of `keys` is, as the store tells without reading their candles.
-async fn sizes(host: &Host, keys: &[SeriesKey]) -> Result<Vec<SeriesSize>, Problem> {
+pub(crate) async fn sizes(host: &Host, keys: &[SeriesKey]) -> Result<Vec<SeriesSize>, Problem> {
     let mut sizes = Vec::with_capacity(keys.len());
     for key in keys {
         let coverage = host.store.coverage(key).await?;

@@ -18,7 +18,7 @@ use candlecast_meta::{
 };
 use candlecast_pipeline::doc::{baselines_value, scored_metrics_value};
 use candlecast_pipeline::{
-    Fingerprints, Method, PreparedEvaluation, Training, instruction_set, scored_range, whole_range,
+    Candidate, Fingerprints, Method, PreparedEvaluation, Training, instruction_set, scored_range, whole_range,
 };
 use candlecast_registry::{Family, ModelManifest, Tries};
 use serde_json::{Map, Value, json};
@@ -84,6 +84,13 @@ impl RunRecord {
         let ranges = (0..markets.len()).map(|k| training.data_range(k));
         let range = ranges.reduce(|a, b| TimeRange { from: a.from.min(b.from), to: a.to.max(b.to) });
         Self::new("train", markets, &training.forecasters, how, &training.fingerprints, range)
+    }
+
+    /// Of a trial of a search over the candles within `range`: one configuration that was scored.
+    pub(crate) fn of_trial(candidate: &Candidate, range: TimeRange) -> Self {
+        let market = std::slice::from_ref(candidate.market());
+        let how = json!({ "range": open_range::value(range), "fits": candidate.n_fits() });
+        Self::new("hpo", market, &candidate.forecasters, how, &candidate.fingerprints, Some(range))
     }
 
     /// The facts of a run of `forecasters` over `markets`, of which the candles within `data_range` are used.
@@ -155,7 +162,7 @@ impl RunRecord {
 
     /// An entry for every model tried in every series, with the origins that the series' report scored it on, and its
     /// days. Its identity is its content, so that a run that is gone on with, or done again, counts once.
-    fn tries(&self, reports: &[&Report], run_id: &str, now: Timestamp) -> LedgerLines {
+    pub(crate) fn tries(&self, reports: &[&Report], run_id: &str, now: Timestamp) -> LedgerLines {
         let mut lines = LedgerLines::default();
         for (series, report) in self.series.iter().zip(reports) {
             let Some(period) = scored_range(report) else { continue };

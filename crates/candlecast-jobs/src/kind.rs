@@ -26,6 +26,8 @@ pub trait JobKind: fmt::Debug + Clone + Serialize + DeserializeOwned + Send + Sy
     /// Form of the JSON, from 1. It counts up with every change that programs before it cannot read: their workers are
     /// then not given such jobs. All older forms are still read.
     const VERSION: u32 = 1;
+    /// What identities of its jobs begin with, in visible ASCII.
+    const ID_PREFIX: &'static str = "";
     /// What comes out.
     type Output: fmt::Debug + Send + 'static;
 

@@ -137,7 +137,7 @@ fn refuse_switched_off(host: &Host, trains: bool) -> Result<(), Problem> {
 pub fn new_job<K: JobKind>(request: &K, options: &JobOptions) -> Result<NewJob, Problem> {
     let payload = serde_json::to_value(request)
         .map_err(|e| Problem::data("bad-job", format!("the request cannot be put on record: {e}")))?;
-    let new = NewJob::new(job_id(system_time()), K::KIND, payload);
+    let new = NewJob::new(format!("{}{}", K::ID_PREFIX, job_id(system_time())), K::KIND, payload);
     Ok(NewJob { priority: options.priority, payload_version: K::VERSION, ..new })
 }
 

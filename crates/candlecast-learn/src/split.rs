@@ -513,6 +513,36 @@ impl PlanConfig {
         Ok(self.reaching_to(market, first, self.plan(market, folds, scored, end, notes)))
     }
 
+    /// The plan by which a search scores a configuration: the newest half of `range` in `n` stretches of equal length,
+    /// each forecast by one fit at its beginning, or with `refits` by one every `retrain_days` within it. No candle
+    /// outside of `range` is learnt from and no outcome after it read.
+    pub fn stretches(&self, market: &Market, range: TimeRange, n: usize, refits: bool) -> Result<Plan, PlanError> {
+        let (first, end) = checked_rows(market, range, self)?;
+        let (rows, n) = (end - first, n.max(1));
+        // A stretch has outcomes that are known within it, and some that do not overlap.
+        let need = 2 * self.min_candles.max(n * (2 * self.horizon + 10));
+        if rows < need {
+            let (min_candles, horizon) = (self.min_candles, self.horizon);
+            return Err(PlanError::TooFewCandles { have: rows, need, min_candles, horizon });
+        }
+        let scored_from = first + rows / 2;
+        let start = |k: usize| scored_from + k * (end - scored_from) / n;
+        let retrain_ms = i64::from(self.retrain_days.max(1)) * DAY_MS;
+        let fits: Vec<Timestamp> = (0..n)
+            .flat_map(|k| {
+                let (begins, last) = (open_time(market, start(k)), open_time(market, start(k + 1) - 1));
+                let n_fits = if refits { (last.0 - begins.0) / retrain_ms + 1 } else { 1 };
+                (0..n_fits).map(move |fit| begins.plus_ms(fit * retrain_ms))
+            })
+            .collect();
+        let mut folds = self.chain(market, &fits, end);
+        for fold in &mut folds {
+            fold.window_start = fold.window_start.max(first);
+        }
+        let notes = self.remarks(market, &folds);
+        Ok(self.reaching_to(market, first, self.plan(market, folds, scored_from..end, end, notes)))
+    }
+
     /// The fit that is saved: everything up to the end of `range`.
     pub fn final_fold(&self, market: &Market, range: TimeRange) -> Result<Fold, PlanError> {
         let (first, end) = checked_rows(market, range, self)?;

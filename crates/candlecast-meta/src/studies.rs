@@ -111,6 +111,8 @@ pub enum TrialEnd {
     Pruned {
         /// The objective's last value.
         value: Option<f64>,
+        /// Everything else measured.
+        metrics: Value,
     },
     /// By an error.
     Failed(String),

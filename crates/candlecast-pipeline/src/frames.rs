@@ -15,8 +15,9 @@ use crate::catalog::{self, Part};
 use crate::feature_audit::with_all;
 use crate::options::{CLIP, PipelineOptions};
 
-/// Makes forecasters over one or several markets; panels are computed once a feature set.
-#[derive(Debug)]
+/// Makes forecasters over one or several markets; panels are computed once a feature set. A clone shares those that are
+/// there.
+#[derive(Debug, Clone)]
 pub struct FeatureFrames {
     markets: Vec<Arc<Market>>,
     /// By feature set, one panel a market.

@@ -26,6 +26,7 @@ mod promotion_gate;
 mod rank;
 mod saved_ensemble;
 mod saved_model;
+mod search;
 mod training;
 mod validate;
 mod warm_start;
@@ -58,6 +59,10 @@ pub use rank::{
 };
 pub use saved_ensemble::{EnsembleKnowledge, SavedEnsemble};
 pub use saved_model::{OutOfFold, SavedModel, max_fill, migrate_config, migrate_saved_model};
+pub use search::{
+    Candidate, CandidateScores, Search, SearchMetric, SearchRequest, TrialStop, configured, default_search_metric,
+    search_metric, search_space,
+};
 pub use training::{Fitted, FittedMarket, Training, TrainingRequest};
 pub use validate::{Validation, validate};
 pub use warm_start::WarmStart;

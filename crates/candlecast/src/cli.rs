@@ -6,8 +6,8 @@ use candlecast_core::{TimeError, Timestamp};
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backtest, backup, compare, completions, data, demo, doctor, features, fetch, import, jobs, models, predict,
-    predictions, restore, stream, train, worker,
+    audit, backtest, backup, compare, completions, data, demo, doctor, features, fetch, hpo, import, jobs, models,
+    predict, predictions, restore, stream, train, worker,
 };
 
 /// Forecasts of crypto markets, honestly compared.
@@ -65,6 +65,7 @@ pub(crate) enum Command {
     Features(features::FeaturesArgs),
     Audit(audit::AuditArgs),
     Train(train::TrainArgs),
+    Hpo(hpo::HpoArgs),
     Predict(predict::PredictArgs),
     Predictions(predictions::PredictionsArgs),
     Backtest(backtest::BacktestArgs),

@@ -85,7 +85,7 @@ const fn example(build: &'static [&'static str], command: &'static [&'static str
 }
 
 /// All pairs.
-pub(super) static PAIRS: [Pair; 9] = [
+pub(super) static PAIRS: [Pair; 10] = [
     Pair {
         name: "version",
         title: "Start-up: `candlecast --version`",
@@ -181,6 +181,21 @@ pub(super) static PAIRS: [Pair; 9] = [
         ),
         peer: Some(side("xgboost, scikit-learn", &["{python}", "bench-peers/trees.py", "{scratch}"])),
         n_rounds: 3,
+        warm_up: false,
+        only_by_name: false,
+        spread_without: None,
+    },
+    Pair {
+        name: "tune",
+        title: "Searches over cheap functions",
+        note: "A whole search of 100 trials on one thread, 30 seeds; `best` is the median of the best values, `p_random` \
+               that of the hypothesis that the search is no better than draws at random (Mann and Whitney). Both sides \
+               use the same algorithm: TPE over parameters that exist together. Aim: no worse a median than Optuna's.",
+        input: Input::Nothing,
+        requirements: &["requirements-tune.txt"],
+        ours: example(&["--package", "candlecast-tune", "--example", "bench_tune"], &["{dist}/examples/bench_tune"]),
+        peer: Some(side("Optuna", &["{python}", "bench-peers/tune.py"])),
+        n_rounds: 1,
         warm_up: false,
         only_by_name: false,
         spread_without: None,

@@ -90,6 +90,18 @@ static CATALOGS: &[Catalog] = &[
         list: "crates/candlecast-nn/src/models/mod.rs",
         shared: &[],
     },
+    Catalog {
+        folder: "crates/candlecast-tune/src/pruners/",
+        part: Part::File,
+        list: "crates/candlecast-tune/src/pruners/mod.rs",
+        shared: &[],
+    },
+    Catalog {
+        folder: "crates/candlecast-tune/src/samplers/",
+        part: Part::File,
+        list: "crates/candlecast-tune/src/samplers/mod.rs",
+        shared: &[],
+    },
 ];
 
 /// Checks every catalog against its list.

@@ -6,6 +6,7 @@ mod data;
 mod evidence;
 mod forecast;
 mod model;
+mod search;
 
 pub use candlecast_backup::doc::*;
 pub use candlecast_config::doc::*;
@@ -22,4 +23,7 @@ pub use forecast::ForecastDoc;
 pub use model::{
     DeletedDoc, DownloadDoc, ElsewhereModelDoc, IndexedDoc, ModelDoc, ServingChangeDoc, TrainDoc, TrainedModelDoc,
     ValidationDoc,
+};
+pub use search::{
+    CurveDoc, HoldOutDoc, ImportanceDoc, SavedDoc, SearchDoc, SearchRowDoc, SearchesDoc, StretchDoc, TrialDoc,
 };

@@ -9,6 +9,7 @@ mod forecast;
 mod luck;
 mod model;
 mod report;
+mod search;
 
 pub use backtest::{backtests, rerun};
 pub use cells::{count, day, fixed, hit_rate, interval, percent, plain, price, share, signed, span, synthetic, table};
@@ -16,3 +17,4 @@ pub use ensemble::{members_line, weights_lines};
 pub use forecast::{forecast, forecast_line};
 pub use model::{model, models, models_elsewhere, pool_line, serving_history, tries_line};
 pub use report::{evaluation, report, trained};
+pub use search::{importances, search, search_of, searches};

@@ -24,6 +24,7 @@ mod reopening;
 mod resume;
 mod retention;
 mod scene;
+mod search;
 mod sharing;
 mod waiting;
 mod world;

@@ -138,6 +138,43 @@ fn training_plans_keep_the_minimum_before_the_first_fit() {
 }
 
 #[test]
+fn stretches_cover_the_newest_half_of_a_range_and_read_nothing_behind_it() {
+    let m = market(8_000);
+    let time = |row: usize| Timestamp(m.series().columns().open_time[row]);
+    let range = TimeRange { from: time(1_000), to: time(7_000) };
+    let plan = config().stretches(&m, range, 3, false).unwrap().rows(&m);
+    assert_eq!((plan.scored.clone(), plan.known_to), (4_000..7_000, 7_000));
+    let tests: Vec<_> = plan.folds.iter().map(|fold| fold.test.clone()).collect();
+    assert_eq!(tests, [4_000..5_000, 5_000..6_000, 6_000..7_000]);
+    assert!(plan.folds.iter().all(|fold| fold.fit_row == fold.test.start && fold.window_start == fold.fit_row - 2_400));
+
+    let refitted = config().stretches(&m, range, 3, true).unwrap().rows(&m);
+    let starts: Vec<usize> = refitted.folds.iter().map(|fold| fold.test.start).collect();
+    // Seven days are 168 candles; every stretch begins with a fit of its own.
+    let expected: Vec<usize> = [4_000, 5_000, 6_000].iter().flat_map(|s| (0..6).map(move |k| s + 168 * k)).collect();
+    assert_eq!(starts, expected);
+    assert_eq!(refitted.folds.last().unwrap().test.end, 7_000);
+
+    let expanding = PlanConfig { window: TrainWindow::Expanding, ..config() };
+    let plan = expanding.stretches(&m, range, 4, false).unwrap();
+    assert!(plan.rows(&m).folds.iter().all(|fold| fold.window_start == 1_000), "nothing before the range");
+    assert!(plan.folds.iter().all(|fold| fold.earliest >= range.from));
+}
+
+#[test]
+fn stretches_need_as_much_to_learn_from_as_to_score() {
+    let m = market(4_000);
+    let plan = |rows: usize, n| {
+        let to = Timestamp(m.series().columns().open_time[rows]);
+        config().stretches(&m, TimeRange { to, ..TimeRange::ALL }, n, false)
+    };
+    assert!(matches!(plan(1_999, 3), Err(PlanError::TooFewCandles { have: 1_999, need: 2_000, .. })));
+    assert_eq!(plan(2_000, 3).unwrap().folds.len(), 3);
+    // Twenty stretches of two horizons and ten candles.
+    assert!(matches!(plan(2_000, 20), Err(PlanError::TooFewCandles { need: 2_320, .. })));
+}
+
+#[test]
 fn a_simple_backtest_trains_on_all_that_was_asked_for() {
     let m = market(6_000);
     let time = |row: usize| Timestamp(m.series().columns().open_time[row]);

@@ -175,7 +175,7 @@ fn insert_study(study: &NewStudy) -> Result<Statement, MetaError> {
 fn finish(study_id: &str, number: u32, owner: &str, end: &TrialEnd, now: Timestamp) -> Result<Statement, MetaError> {
     let (value, metrics, error) = match end {
         TrialEnd::Complete { value, metrics } => (Some(*value), Some(check::json("metrics", metrics)?), None),
-        TrialEnd::Pruned { value } => (*value, None, None),
+        TrialEnd::Pruned { value, metrics } => (*value, Some(check::json("metrics", metrics)?), None),
         TrialEnd::Failed(error) => (None, None, Some(check::free_text(error))),
     };
     let sql = "UPDATE hpo_trials SET state = $4, value = $5, metrics = $6, error = $7, finished_at = $8 \

@@ -50,13 +50,15 @@ async fn a_trial_is_evaluated_by_one_worker() {
 
         assert_eq!(store.take_over_trials("s", "b", "c").await, Ok(vec![1]));
         assert_eq!(store.take_over_trials("s", "a", "c").await, Ok(vec![]), "finished trials stay whose they are");
-        store.finish_trial("s", 1, "c", &TrialEnd::Pruned { value: Some(9.0) }, at(5)).await.unwrap();
+        let pruned = TrialEnd::Pruned { value: Some(9.0), metrics: json!({"curve": [[1, 9.0]]}) };
+        store.finish_trial("s", 1, "c", &pruned, at(5)).await.unwrap();
         let trials = store.trials("s").await.unwrap();
         assert_eq!(
             trials.iter().map(|t| (t.number, t.state, t.value, t.finished_at)).collect::<Vec<_>>(),
             [(0, TrialState::Complete, Some(0.1 + 0.2), Some(at(2))), (1, TrialState::Pruned, Some(9.0), Some(at(5)))]
         );
         assert_eq!(trials[0].params, params);
+        assert_eq!(trials[1].metrics, Some(json!({"curve": [[1, 9.0]]})));
     }
 }
 

@@ -47,7 +47,7 @@ impl JobArgs {
     }
 }
 
-/// Look after jobs: trainings and evaluations, queued, under way and ended
+/// Look after jobs: trainings, evaluations and searches, queued, under way and ended
 #[derive(Debug, Args)]
 #[command(
     after_help = "The first characters of an id, four at least, stand for it.\n\nExamples:\n  candlecast jobs list --state running,queued\n  candlecast jobs retry 01jd8x3k\n  candlecast jobs logs 01jd8x3k --follow"
@@ -65,7 +65,7 @@ enum JobsCommand {
         /// Only in these states, by comma: queued, running, succeeded, failed, cancelled, interrupted
         #[arg(long, value_delimiter = ',', value_name = "LIST")]
         state: Vec<JobState>,
-        /// Only of these kinds, by comma: train, evaluate
+        /// Only of these kinds, by comma: train, evaluate, hpo
         #[arg(long, value_delimiter = ',', value_name = "LIST")]
         kind: Vec<String>,
         /// Most jobs shown

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod features;
 pub(crate) mod fetch;
+pub(crate) mod hpo;
 pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod models;
@@ -56,6 +57,7 @@ fn adds_records(command: &Command) -> bool {
             | Command::Fetch(_)
             | Command::Stream(_)
             | Command::Train(_)
+            | Command::Hpo(_)
             | Command::Predict(_)
             | Command::Backtest(_)
             | Command::Compare(_)
@@ -74,6 +76,7 @@ async fn run_alone(command: Command, app: &Host, output: &Output) -> Result<(), 
         Command::Features(args) => features::run(args, app, output).await,
         Command::Audit(args) => audit::run(&args, app, output).await,
         Command::Train(args) => train::run(&args, app, output).await,
+        Command::Hpo(args) => hpo::run(&args, app, output).await,
         Command::Predict(args) => predict::run(&args, app, output).await,
         Command::Predictions(args) => predictions::run(args, app, output).await,
         Command::Backtest(args) => backtest::run(&args, app, output).await,

@@ -23,7 +23,7 @@ pub(crate) struct WorkerArgs {
     /// End when no job waits
     #[arg(long)]
     once: bool,
-    /// Only jobs of these kinds, by comma: train, evaluate [default: all]
+    /// Only jobs of these kinds, by comma: train, evaluate, hpo [default: all]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     kinds: Vec<String>,
 }

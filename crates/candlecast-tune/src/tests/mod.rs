@@ -1,0 +1,4 @@
+//! Tests over the crate as a whole.
+
+mod golden;
+mod properties;
