@@ -235,7 +235,7 @@ impl JobKind for SearchJob {
     }
 
     async fn run(&self, host: &Host, watch: Arc<dyn ProgressSink>, attempt: Attempt) -> Result<SearchDoc, Problem> {
-        run::search_on_record(host, self, watch, attempt).await
+        Box::pin(run::search_on_record(host, self, watch, attempt)).await
     }
 
     fn document(&self, output: &SearchDoc) -> Result<Value, Problem> {

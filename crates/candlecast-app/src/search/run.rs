@@ -97,7 +97,7 @@ pub(super) async fn search_on_record(
     running.trials().await?;
     // What is fitted to score the hold-out and to be saved reserves its own.
     drop(memory);
-    running.conclude(id, folds).await
+    Box::pin(running.conclude(id, folds)).await
 }
 
 impl Running<'_> {
@@ -225,9 +225,10 @@ impl Running<'_> {
         let trials = self.records.trials().await?;
         let mut doc = SearchDoc::new(&id, "completed", self.job, &trials)?;
         let Some(chosen) = doc.best_parameters.clone() else {
-            let failures = trials.iter().filter_map(|trial| trial.error.as_deref());
-            let why =
-                failures.last().map_or_else(String::new, |error| format!(", the last of those that failed: {error}"));
+            let mut failures = trials.iter().filter_map(|trial| trial.error.as_deref());
+            let why = failures
+                .next_back()
+                .map_or_else(String::new, |error| format!(", the last of those that failed: {error}"));
             let detail = format!("none of {} trials has come to its end{why}", trials.len());
             return Err(Problem::data("no-trial", detail));
         };

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use candlecast_host::RunHooks;
 use candlecast_learn::walk_forward::Hooks;
 use candlecast_learn::{FitObserver, Progress, Stop, TrainState};
-use candlecast_pipeline::{Candidate, CandidateScores, Search, SearchMetric, SeriesSize, TrialStop, memory_need, run_fingerprint};
+use candlecast_pipeline::{
+    Candidate, CandidateScores, Search, SearchMetric, SeriesSize, TrialStop, memory_need, run_fingerprint,
+};
 use candlecast_tune::Study;
 use serde_json::{Map, Value};
 

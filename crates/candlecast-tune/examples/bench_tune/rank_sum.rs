@@ -11,7 +11,7 @@ pub(crate) fn rank_sum_p(a: &[f64], b: &[f64]) -> f64 {
     for group in all.chunk_by(|x, y| x.0 == y.0) {
         let size = group.len() as f64;
         let of_a = group.iter().filter(|(_, is_a)| *is_a).count() as f64;
-        rank_sum += of_a * (from + (size + 1.0) / 2.0);
+        rank_sum += of_a * (from + f64::midpoint(size, 1.0));
         tied += size.powi(3) - size;
         from += size;
     }

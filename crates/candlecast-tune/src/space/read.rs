@@ -30,7 +30,7 @@ pub struct Vocabulary<'a> {
 #[derive(Clone, Copy)]
 enum Known<'a> {
     Param(&'a Param),
-    Free(&'a str),
+    Free,
 }
 
 const FIELDS: [&str; 6] = ["min", "max", "step", "log", "values", "when"];
@@ -87,7 +87,7 @@ fn dimension(name: &str, entry: &Value, vocabulary: &Vocabulary<'_>) -> Result<D
 impl<'a> Vocabulary<'a> {
     fn find(&self, name: &str) -> Result<Known<'a>, String> {
         let param = self.params.iter().find(|p| p.name == name).map(Known::Param);
-        let known = param.or_else(|| self.free.iter().find(|free| **free == name).map(|free| Known::Free(free)));
+        let known = param.or_else(|| self.free.contains(&name).then_some(Known::Free));
         known.ok_or_else(|| {
             let names: Vec<&str> = self.params.iter().map(|p| p.name).chain(self.free.iter().copied()).collect();
             match nearest(name, &names) {
@@ -115,7 +115,7 @@ impl Known<'_> {
         let step = fields.get("step");
         let kind = match self {
             Self::Param(param) => param.kind,
-            Self::Free(_) => return Err("has no range: give a list".into()),
+            Self::Free => return Err("has no range: give a list".into()),
         };
         let domain = match kind {
             ParamKind::Int { .. } => {

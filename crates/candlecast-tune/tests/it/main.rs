@@ -1,3 +1,4 @@
 //! The crate as others use it.
+#![allow(clippy::unwrap_used)]
 
 mod quality;
