@@ -358,7 +358,8 @@ mod tests {
         assert_eq!(outcome("avx2", 1.0), RerunOutcome::Different, "one bit is enough where bits have to agree");
         let doc = compare("id", &then, &report("avx512", ["a", "c"], [2.0, 1.0005]));
         assert!(doc.because.contains("avx2 then, avx512 now") && doc.because.contains("0.1 %"), "{}", doc.because);
-        assert!(doc.models[0].same_bits && !doc.models[1].same_bits);
+        let same: Vec<(&str, bool)> = doc.models.iter().map(|m| (m.model.as_str(), m.same_bits)).collect();
+        assert_eq!(same, [("linear", false), ("naive", true)]);
     }
 
     #[test]

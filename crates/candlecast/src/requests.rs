@@ -110,7 +110,7 @@ pub(crate) struct FitArgs {
     #[arg(long, alias = "validation-split", value_name = "SHARE")]
     pub(crate) valid_share: Option<f64>,
     /// Share of the data, its end, that is tested, 0.05 to 0.4: of a training its test part [default: 0.15, at most 90
-    /// days], of compare and backtest their range where there is no --from
+    /// days], of compare and backtest their range where there is no --from, of a search its hold-out
     #[arg(long, value_name = "SHARE")]
     pub(crate) test_share: Option<f64>,
     /// How far ahead: a duration (24h) or a number of steps

@@ -119,9 +119,6 @@ struct RunArgs {
     /// First instant after the candles that trials may see [default: where the hold-out begins]
     #[arg(long, value_parser = time, value_name = "TIME")]
     train_end: Option<Timestamp>,
-    /// Share of the candles that is held out, 0.05 to 0.4
-    #[arg(long, value_name = "SHARE", conflicts_with = "from")]
-    test_share: Option<f64>,
     #[command(flatten)]
     fit: FitArgs,
     /// Share of outcomes that intervals are to cover
@@ -191,6 +188,12 @@ async fn request(args: &RunArgs, app: &Host, output: Output) -> Result<SearchJob
     let model = args.fit.models(std::slice::from_ref(&args.model))?.remove(0);
     let mut common = args.fit.common(&key, false)?;
     (common.level, common.retrain_days) = (args.level, args.retrain_days);
+    // Of a search it is the share of the candles that is held out, which the dates say.
+    let test_share = common.test_share.take();
+    if test_share.is_some() && args.from.is_some() {
+        let why = "--test-share stands in the place of --from: give one of them";
+        return Err(Problem::usage("bad-test-share", "test-share", why));
+    }
     let no_candles = || Problem::data("too-few-candles", format!("{key} has no candles"));
     let stored = app.store.coverage(&key).await?.range.ok_or_else(no_candles)?;
     let between = |from: Option<Timestamp>, to: Option<Timestamp>| TimeRange {
@@ -198,7 +201,7 @@ async fn request(args: &RunArgs, app: &Host, output: Output) -> Result<SearchJob
         to: to.unwrap_or(TimeRange::ALL.to),
     };
     let (train, test) = (between(args.train_start, args.train_end), between(args.from, args.to));
-    let dates = search_dates(stored, key.interval, train, test, args.test_share)?;
+    let dates = search_dates(stored, key.interval, train, test, test_share)?;
     let pool = pool(app, std::slice::from_ref(&key), args.pool, output).await?;
     let part = |id: &str| ModelRequest { id: id.into(), params: json!({}) };
     let plain = SearchJob::new(key, model, common, dates, app.seed)?;
