@@ -237,6 +237,6 @@ mod tests {
         let nowhere = dir.path().join("nowhere");
         let error = NewFile::create(&nowhere.join("x.part")).unwrap_err();
         assert_eq!((error.doing, error.path), ("create", nowhere.join("x.part")));
-        assert_eq!(NewFile::beside(&nowhere.join("x")).unwrap_err().path, nowhere);
+        assert_eq!(NewFile::beside(&nowhere.join("x")).unwrap_err().path, nowhere.join("x"));
     }
 }
