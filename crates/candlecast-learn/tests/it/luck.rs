@@ -108,8 +108,10 @@ fn confidence_sets_are_those_of_arch_on_the_same_resamples() {
         }
         for (statistic, name) in [(Statistic::Range, "range"), (Statistic::Max, "max")] {
             let found = confidence_set(sums.means(), &resampled, statistic).unwrap();
+            // A resample whose statistic is that of the losses themselves falls to either side by rounding.
+            let one = 1.0 / list(&case["resamples"]).len() as f64;
             for (k, p) in found.iter().enumerate() {
-                close(*p, &case[name][k], DIGITS, &format!("{name} {k} of {n}"));
+                close(*p, &case[name][k], one + DIGITS, &format!("{name} {k} of {n}"));
             }
         }
     }
@@ -284,6 +286,8 @@ fn bootstraps_of_sharpe_ratios_are_those_of_the_simulator_within_the_noise_of_dr
                 (resamples.percentile_interval(0.95), resamples.basic_interval(0.95));
             let within = |ours: f64, field: &str, tolerance: &str| {
                 let (theirs, noise) = (number(&expected[field]), number(&expected["tolerance"][tolerance]));
+                // The file's tolerance is the noise of one side; both are drawn.
+                let noise = noise * std::f64::consts::SQRT_2;
                 assert!((ours - theirs).abs() <= noise, "{what}: {field} {ours} against {theirs} +- {noise}");
             };
             within(lower, "lower", "lower");
