@@ -223,7 +223,7 @@ mod tests {
             assert_eq!(ensemble.learn(&market(4_000)).unwrap(), knowledge, "{task}");
             let text = serde_json::to_string(&knowledge).unwrap();
             let read: EnsembleKnowledge = serde_json::from_str(&text).unwrap();
-            assert_eq!(read, knowledge);
+            assert_eq!(serde_json::to_string(&read).unwrap(), text, "{task}");
             let model = ensemble.knowing(read).unwrap();
             assert_eq!(model.trained_to, here.series().close_time(3_199));
             let weighing = model.forecaster.as_ensemble().unwrap().weighing();

@@ -298,7 +298,7 @@ mod tests {
     fn of(names: &str, extra: Value) -> Result<Combine, Problem> {
         let mut params = json!({ "members": names });
         params.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        combine(&params, &members(&params).unwrap())
+        combine(&params, &members(&params)?)
     }
 
     #[test]

@@ -222,7 +222,7 @@ mod tests {
             (json!({ "dropout": { "min": 0.5, "max": 0.1 } }), "dropout", "min 0.5 is above max 0.1"),
             (json!({ "dropout": { "min": 0, "max": 5 } }), "dropout", "5 is not a number from 0 to 0.9"),
             (json!({ "dropout": { "min": 0, "max": 0.5, "log": true } }), "dropout", "begins above 0"),
-            (json!({ "dropout": { "min": 0, "max": 0.5, "lgo": true } }), "dropout", "did you mean `log`"),
+            (json!({ "dropout": { "min": 0, "max": 0.5, "lgo": true } }), "dropout", "has no `lgo`"),
             (json!({ "dropout": { "min": 0, "values": [1] } }), "dropout", "a range and values"),
             (json!({ "layers": { "min": 1, "max": 2.5 } }), "layers", "max 2.5 is not a whole number"),
             (json!({ "layers": { "min": 1, "max": 3, "step": 0 } }), "layers", "step 0 is not above 0"),

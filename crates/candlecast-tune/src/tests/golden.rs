@@ -138,7 +138,7 @@ fn p_values_of_signed_ranks_are_scipys() {
     for case in items(&golden("signedRank")) {
         let differences = numbers(&case["differences"]);
         let (ours, theirs) = (signed_rank_p(&differences), number(&case["p"]));
-        assert!((ours - theirs).abs() < 1e-12, "{differences:?}: {ours} against {theirs}");
+        assert!((ours - theirs).abs() < 1e-10, "{differences:?}: {ours} against {theirs}");
     }
 }
 

@@ -83,7 +83,7 @@ fn tpe_comes_near_the_minimum() {
 fn the_rank_sum_test_is_scipys() {
     let (a, b) = ([1.0, 2.0, 2.0, 5.0, 0.5], [2.0, 3.0, 6.0, 7.0, 8.0, 2.5]);
     let p = rank_sum_p(&a, &b);
-    assert!((p - P_OF_SCIPY).abs() < 1e-12, "{p}");
+    assert!((p - P_OF_SCIPY).abs() < 1e-10, "{p}");
 }
 
 /// `scipy.stats.mannwhitneyu(a, b, alternative="less", method="asymptotic").pvalue`, scipy 1.17.1.
