@@ -1,5 +1,6 @@
 //! [`Plan`] and [`Fold`]: which rows train, validate and test. The only place that splits data.
 
+mod error;
 mod parts;
 
 use std::ops::Range;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Market;
 use crate::learner::DEFAULT_WINDOW;
 
+pub use error::PlanError;
 pub use parts::{Parts, split};
 
 /// How far back training data reaches.
@@ -275,38 +277,6 @@ pub struct PlanConfig {
     pub min_candles: usize,
     /// Candles of a segment before its first origin: what most models need before they can forecast.
     pub warm_up: usize,
-}
-
-/// Why no plan can be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// Too little data.
-    #[error(
-        "{have} candles are too few: {need} are needed ({min_candles} to train on, the rest to forecast {horizon} steps and score them); import more, for example a longer file, or use a finer interval"
-    )]
-    TooFewCandles {
-        /// There are.
-        have: usize,
-        /// Needed.
-        need: usize,
-        /// To train on.
-        min_candles: usize,
-        /// Steps ahead.
-        horizon: usize,
-    },
-    /// The range asked for lies outside the data.
-    #[error("{asked} has no candles: the data reach from {from} to {to}")]
-    OutsideData {
-        /// As asked.
-        asked: String,
-        /// First candle.
-        from: Timestamp,
-        /// End of the last candle.
-        to: Timestamp,
-    },
-    /// Ranges that contradict each other.
-    #[error("{0}")]
-    Contradiction(String),
 }
 
 const DAY_MS: i64 = 86_400_000;
