@@ -224,6 +224,14 @@ mod tests {
             let text = serde_json::to_string(&knowledge).unwrap();
             let read: EnsembleKnowledge = serde_json::from_str(&text).unwrap();
             assert_eq!(serde_json::to_string(&read).unwrap(), text, "{task}");
+            // What is not written, scores in order, is made again: both tell the same, to the bit.
+            let again = SavedEnsemble::of(pair(task), Combine::Stacking).unwrap();
+            let last = here.series().close_time(here.series().len() - 1);
+            let told =
+                |model| format!("{:?}", forecast_newest(model, &here, last, &Detail::default()).unwrap().forecast);
+            let unwritten = told(again.knowing(knowledge).unwrap());
+            let reread = SavedEnsemble::of(pair(task), Combine::Stacking).unwrap().knowing(read.clone()).unwrap();
+            assert_eq!(told(reread), unwritten, "{task}");
             let model = ensemble.knowing(read).unwrap();
             assert_eq!(model.trained_to, here.series().close_time(3_199));
             let weighing = model.forecaster.as_ensemble().unwrap().weighing();

@@ -53,6 +53,8 @@ fn configurations_differ_in_their_scores_and_are_scored_beside_the_reference() {
     let (weak, strong) = (score(10.0), score(1e9));
     let mae = |scores: &CandidateScores| scores.metrics["mae"].as_f64().unwrap();
     assert_ne!(mae(&weak), mae(&strong));
+    let naive = weak.reference["mae"].as_f64().unwrap();
+    assert!(mae(&weak) < naive, "a part of the last return comes back: {} {} {naive}", mae(&weak), mae(&strong));
     assert_eq!(weak.reference["mae"], strong.reference["mae"]);
     let names: Vec<&str> = weak.report.models.iter().map(|m| m.name.as_str()).collect();
     assert_eq!(names, ["naive", "linear"]);
