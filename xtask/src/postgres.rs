@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn servers_start_crash_return_and_leave_nothing() {
         let Some(_) = find() else {
-            println!("skipped: no PostgreSQL here (apt-get install postgresql)");
+            candlecast_testenv::missing("PostgreSQL: it is not installed (apt-get install postgresql)");
             return;
         };
         let programs = Programs::find_or_install().unwrap();

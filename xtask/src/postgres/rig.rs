@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_rig_crashes_freezes_and_renews_its_databases() {
         if find().is_none() {
-            println!("skipped: no PostgreSQL here (apt-get install postgresql)");
+            candlecast_testenv::missing("PostgreSQL: it is not installed (apt-get install postgresql)");
             return;
         }
         let rig = Rig::start("test").unwrap();
